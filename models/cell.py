@@ -1,0 +1,86 @@
+"""The contract of a cell: one step of the recurrence, as equations, for all replicas at once."""
+
+import importlib
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import models
+
+Parameters = Mapping[str, Tensor]
+"""Parameters by their symbol, each with a leading replica axis (R, ...)."""
+
+State = tuple[Tensor, ...]
+"""What is carried from step to step, the hidden state h (R, B, H) first."""
+
+Via = Callable[[str, Tensor], Tensor]
+"""Marks a value as taken along a recurrent path; the gradient flow decides whether error comes back along it."""
+
+
+class Cell(ABC):
+    """One cell with its sizes and options; it holds no weights and no truncation."""
+
+    features: int
+    hidden_size: int
+    paths: tuple[str, ...]
+    """The recurrent paths along which error can flow to the step before."""
+    state_size: int
+    """How many tensors the state has."""
+    shapes: Mapping[str, tuple[int, ...]]
+    """Parameter shapes by symbol without the replica axis; rows are sources: x (B, features) times W (features, H)."""
+
+    @abstractmethod
+    def initialise(self, rng: np.random.Generator, *, longest_lag: int) -> dict[str, np.ndarray]:
+        """Draw initial weights (float64) by symbol; `longest_lag` in steps is the Tmax of the chrono initialisation."""
+
+    @abstractmethod
+    def prepare(self, parameters: Parameters) -> Parameters:
+        """Stack what `step` multiplies together, once per sequence."""
+
+    @abstractmethod
+    def project(self, parameters: Parameters, inputs: Tensor) -> Tensor:
+        """Return the net inputs that no recurrence enters (R, T, B, n) of inputs (R, T, B, features)."""
+
+    @abstractmethod
+    def step(self, parameters: Parameters, projected: Tensor, state: State, via: Via) -> State:
+        """Make one step from prepared parameters, projected inputs (R, B, n) and the state."""
+
+
+def uniform(rng: np.random.Generator, shape: tuple[int, ...], *, bound: float) -> np.ndarray:
+    """Draw U[-bound, bound]."""
+    return rng.uniform(-bound, bound, shape)
+
+
+def project_inputs(inputs: Tensor, W: Tensor, b: Tensor) -> Tensor:
+    """Return x W + b for inputs (R, T, B, features), W (R, features, n), b (R, n): (R, T, B, n)."""
+    net = torch.baddbmm(b[:, None, :], inputs.flatten(1, 2), W)
+    return net.unflatten(1, inputs.shape[1:3])
+
+
+def cell_names() -> list[str]:
+    """List the cells on disk: the files of this folder that declare `PATHS`."""
+    modules = (module.name for module in pkgutil.iter_modules(models.__path__) if not module.ispkg)
+    return sorted(name for name in modules if hasattr(importlib.import_module(f"models.{name}"), "PATHS"))
+
+
+def load_cell(name: str, *, features: int, hidden_size: int, options: Mapping[str, Any]) -> Cell:
+    """Make the cell of file `name`; an unknown name or option is a ValueError."""
+    if name not in cell_names():
+        raise ValueError(f"unknown cell {name!r}; known: {', '.join(cell_names())}")
+    module = importlib.import_module(f"models.{name}")
+    if set(options) != set(module.OPTIONS):
+        raise ValueError(
+            f"cell {name!r} takes the options {', '.join(sorted(module.OPTIONS))}; came: {', '.join(sorted(options))}"
+        )
+    (kind,) = (thing for thing in vars(module).values() if _is_defined_in(thing, module.__name__))
+    made: Cell = kind(features=features, hidden_size=hidden_size, **options)
+    return made
+
+
+def _is_defined_in(thing: Any, module: str) -> bool:
+    return isinstance(thing, type) and issubclass(thing, Cell) and thing.__module__ == module

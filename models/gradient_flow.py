@@ -1,0 +1,54 @@
+"""The gradient flow: along which recurrent paths, and how far back, the error travels.
+
+Two independent truncations. *By path*: a path that is not among `paths` lets no error through to the step before;
+every weight still gets its local gradient. *In time*: every k1 steps the losses of these k1 steps are back-propagated
+through the last k2 steps, BPTT(k2; k1) of Williams & Peng 1990; k1 = k2 = `num_steps` is the windowed truncation of
+Sutskever 2013, sec. 2.8. Windows are aligned to end at the end of the sequence; the state is carried across them.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class Window(NamedTuple):
+    """Half-open ranges of steps: the graph is [start, end), the losses that enter it are those of [losses, end)."""
+
+    start: int
+    losses: int
+    end: int
+
+
+@dataclass(frozen=True)
+class GradientFlow:
+    """Which paths carry error (names of the cell's `paths`), and the window; k1 = k2 = None is the whole sequence."""
+
+    paths: frozenset[str]
+    k1: int | None = None
+    k2: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse windows that are none."""
+        if (self.k1 is None) != (self.k2 is None):
+            raise ValueError(f"a window needs both k1 and k2, or neither; came: k1 = {self.k1}, k2 = {self.k2}")
+        if self.k1 is not None and self.k2 is not None and not 1 <= self.k1 <= self.k2:
+            raise ValueError(f"a window needs 1 <= k1 <= k2; came: k1 = {self.k1}, k2 = {self.k2}")
+
+    def check(self, known: Collection[str]) -> None:
+        """Refuse a path that a cell with the paths `known` does not have."""
+        unknown = sorted(self.paths - set(known))
+        if unknown:
+            raise ValueError(f"the cell has no path {', '.join(map(repr, unknown))}; its paths: {', '.join(known)}")
+
+    def via(self, path: str, tensor: Tensor) -> Tensor:
+        """Pass the value on; pass the error back only if the path carries it."""
+        return tensor if path in self.paths else tensor.detach()
+
+    def windows(self, sequence_length: int) -> list[Window]:
+        """List the windows of a sequence, first to last; the last one ends with the sequence."""
+        if self.k1 is None or self.k2 is None:
+            return [Window(0, 0, sequence_length)]
+        ends = range(sequence_length, 0, -self.k1)
+        return [Window(max(end - self.k2, 0), max(end - self.k1, 0), end) for end in reversed(ends)]

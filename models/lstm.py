@@ -1,0 +1,128 @@
+"""The LSTM with a forget gate and peepholes as options (Greff et al. 2017, "LSTM: A Search Space Odyssey", sec. 2).
+
+    i(t) = sigmoid(x(t) W_i + h(t-1) U_i + p_i c(t-1) + b_i)
+    f(t) = sigmoid(x(t) W_f + h(t-1) U_f + p_f c(t-1) + b_f)        1 if not forget_gate
+    z(t) = tanh   (x(t) W_z + h(t-1) U_z             + b_z)
+    c(t) = f(t) c(t-1) + i(t) z(t)
+    o(t) = sigmoid(x(t) W_o + h(t-1) U_o + p_o c(t)   + b_o)
+    h(t) = o(t) tanh(c(t))
+
+p_i = p_f = p_o = 0 if not peepholes (Gers & Schmidhuber 2000). Recurrent paths: `cell` (c(t-1) into c(t)), `gates`
+(h(t-1) into i, f, o), `block_input` (h(t-1) into z), `peepholes` (c(t-1) into i and f), `output_peephole` (c(t) into
+o). One bias vector per gate. Initialisation: W, U, p ~ U[-k, k], k = 1 / sqrt(H); b_z = b_o = 0; b_i = input_bias;
+b_f = forget_bias (Jozefowicz et al. 2015 urge 1), or `chrono`: b_f = log U[1, Tmax - 1], b_i = -b_f (Tallec &
+Ollivier 2018, eq. 16; input_bias is then not used and must be 0).
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.cell import Cell, Parameters, State, Via, project_inputs, uniform
+
+OPTIONS = {
+    "peepholes": {"type": "boolean", "description": "diagonal weights from the cell state to the gates"},
+    "forget_gate": {"type": "boolean", "description": "with (Gers 2000) or without (1997: the CEC has weight 1)"},
+    "forget_bias": {
+        "anyOf": [{"type": "number"}, {"const": "chrono"}],
+        "description": "initial bias of the forget gate: a number, or chrono (log U[1, Tmax - 1], b_i = -b_f)",
+    },
+    "input_bias": {"type": "number", "description": "initial bias of the input gate"},
+}
+PATHS = {
+    "cell": {},
+    "gates": {},
+    "block_input": {},
+    "peepholes": {"peepholes": True},
+    "output_peephole": {"peepholes": True},
+}
+REFUSED = [
+    {"when": {"forget_gate": False, "forget_bias": "chrono"}, "why": "chrono needs a forget gate"},
+    {"when": {"forget_bias": "chrono", "input_bias": None}, "why": "chrono sets the input bias itself: give 0"},
+]
+
+
+class LSTMCell(Cell):
+    """An LSTM; its state is (h, c)."""
+
+    state_size = 2
+
+    def __init__(
+        self,
+        *,
+        features: int,
+        hidden_size: int,
+        peepholes: bool,
+        forget_gate: bool,
+        forget_bias: float | str,
+        input_bias: float,
+    ) -> None:
+        if isinstance(forget_bias, str) and forget_bias != "chrono":
+            raise ValueError(f"forget_bias of cell 'lstm' must be a number or chrono; came: {forget_bias!r}")
+        if forget_bias == "chrono" and not (forget_gate and input_bias == 0):
+            raise ValueError("forget_bias: chrono needs a forget gate and input_bias: 0 (it sets b_i = -b_f itself)")
+        self.features = features
+        self.hidden_size = hidden_size
+        self.peepholes = peepholes
+        self.forget_gate = forget_gate
+        self.forget_bias = forget_bias
+        self.input_bias = input_bias
+        self.paths = tuple(path for path, needs in PATHS.items() if peepholes or not needs)
+        self.gates = "ifzo" if forget_gate else "izo"
+        kinds = {"W": (features, hidden_size), "U": (hidden_size, hidden_size), "b": (hidden_size,)}
+        self.shapes = {f"{kind}_{gate}": shape for kind, shape in kinds.items() for gate in self.gates}
+        if peepholes:
+            self.shapes |= {f"p_{gate}": (hidden_size,) for gate in self.gates if gate != "z"}
+
+    def initialise(self, rng: np.random.Generator, *, longest_lag: int) -> dict[str, np.ndarray]:
+        """Draw initial weights; Tmax of the chrono initialisation is `longest_lag`."""
+        bound = self.hidden_size**-0.5
+        values = {
+            symbol: np.zeros(shape) if symbol.startswith("b_") else uniform(rng, shape, bound=bound)
+            for symbol, shape in self.shapes.items()
+        }
+        if self.forget_bias == "chrono":
+            values["b_f"] = np.log(rng.uniform(1, max(longest_lag - 1, 1), self.hidden_size))
+            values["b_i"] = -values["b_f"]
+            return values
+        values["b_i"] += self.input_bias
+        if self.forget_gate:
+            values["b_f"] += float(self.forget_bias)
+        return values
+
+    def prepare(self, parameters: Parameters) -> Parameters:
+        """Stack the gates' weights i f o and the block input z, in this order."""
+
+        def stack(kind: str, gates: str) -> Tensor:
+            return torch.cat([parameters[f"{kind}_{gate}"] for gate in gates], dim=-1)
+
+        gates = self.gates.replace("z", "")
+        p = {symbol: parameters[symbol][:, None, :] for symbol in self.shapes if symbol.startswith("p_")}
+        U = {"U_gates": stack("U", gates), "U_z": parameters["U_z"]}
+        return {"W": stack("W", gates + "z"), "b": stack("b", gates + "z"), **U, **p}
+
+    def project(self, parameters: Parameters, inputs: Tensor) -> Tensor:
+        """Return x W + b of i f o z: (R, T, B, 4 H), or 3 H without a forget gate."""
+        return project_inputs(inputs, parameters["W"], parameters["b"])
+
+    def step(self, parameters: Parameters, projected: Tensor, state: State, via: Via) -> State:
+        """Make one step."""
+        h, c = state
+        H, p = self.hidden_size, parameters
+        of_gates, of_block = projected.split([p["U_gates"].shape[-1], H], dim=-1)
+        gates = torch.baddbmm(of_gates, via("gates", h), p["U_gates"]).split(H, dim=-1)
+        z = torch.baddbmm(of_block, via("block_input", h), p["U_z"])
+        i, o = gates[0], gates[-1]
+        if self.peepholes:
+            i = i + p["p_i"] * via("peepholes", c)
+        c_new = torch.sigmoid(i) * torch.tanh(z)
+        if self.forget_gate:
+            f = gates[1]
+            if self.peepholes:
+                f = f + p["p_f"] * via("peepholes", c)
+            c_new = c_new + torch.sigmoid(f) * via("cell", c)
+        else:
+            c_new = c_new + via("cell", c)
+        if self.peepholes:
+            o = o + p["p_o"] * via("output_peephole", c_new)
+        return torch.sigmoid(o) * torch.tanh(c_new), c_new

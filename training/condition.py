@@ -1,0 +1,119 @@
+"""One condition from its settings to its run record: what a training job computes."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from models.cell import load_cell
+from models.gradient_flow import GradientFlow
+from models.network import Network
+from tasks.task import Task, load_task
+from training.evaluation import evaluate
+from training.loop import Data, Protocol, Replica, Standing, train
+from training.optimiser import load_optimiser
+from training.streams import stream
+
+KERNELS = ("reference",)
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+def train_condition(settings: Mapping[str, Any], report: Callable[[Standing], None]) -> dict[str, Any]:
+    """Train every (seed, learning rate) of the settings and return the run record.
+
+    The settings are those of `workflow/configuration`: device, seeds, learning_rates, task, model, gradient,
+    training, optimiser. The record holds them, the length of a sequence in steps, the chance level, one entry per
+    replica and the learning curves; it is the same whenever it is computed. Settings that do not fit together are a
+    ValueError, a missing GPU a RuntimeError.
+    """
+    seeds, rates, how = (settings["seeds"], settings["learning_rates"], settings["training"])
+    task, network, flow = _build(settings)
+    device = _device(settings["device"])
+
+    def streams(purpose: Any) -> list[np.random.Generator]:
+        name, lag = settings["task"]["name"], settings["task"]["lag"]
+        return [stream(purpose, task=name, lag=lag, seed=seed) for seed in seeds]
+
+    initial = [network.initialise(rng, longest_lag=task.sequence_length) for rng in streams("weights")]
+    replicas = [Replica(seed, rate) for seed in range(len(seeds)) for rate in rates]
+    weights = torch.from_numpy(np.stack([initial[replica.seed] for replica in replicas]))
+    weights = weights.to(device=device, dtype=DTYPES[how["dtype"]])
+    validation = [task.sample(rng, how["validation_sequences"]) for rng in streams("validation")]
+    constants = {key: value for key, value in settings["optimiser"].items() if key != "name"}
+    protocol = Protocol(
+        batch_size=how["batch_size"],
+        updates=settings["task"]["sequences"] // how["batch_size"],
+        evaluate_every=how["evaluate_every"],
+        clip_norm=how["clip_norm"],
+        optimiser=load_optimiser(settings["optimiser"]["name"], constants=constants),
+    )
+    train(
+        network,
+        task,
+        weights=weights,
+        replicas=replicas,
+        data=Data(streams("training"), validation),
+        flow=flow,
+        protocol=protocol,
+        report=report,
+    )
+
+    best = torch.stack([weights[row] if r.best_weights is None else r.best_weights for row, r in enumerate(replicas)])
+    data = [task.sample(rng, how["test_sequences"]) for rng in streams("test")]
+    rows = [replica.seed for replica in replicas]
+    test = evaluate(network, best, task=task, data=data, rows=rows, flow=flow)._asdict()
+    return {
+        "settings": settings,
+        "sequence_length": task.sequence_length,
+        "chance": task.chance._asdict(),
+        "replicas": [
+            _row(replica, seed=seeds[replica.seed], parameters=network.parameters)
+            | {f"test_{name}": _number(values[row]) for name, values in test.items()}
+            for row, replica in enumerate(replicas)
+        ],
+        "curves": [
+            {"seed": seeds[replica.seed], "learning_rate": replica.learning_rate}
+            | {key: _number(value) for key, value in point.items()}
+            for replica in replicas
+            for point in replica.curve
+        ],
+    }
+
+
+def _build(settings: Mapping[str, Any]) -> tuple[Task, Network, GradientFlow]:
+    if settings["training"]["kernel"] not in KERNELS:
+        raise ValueError(f"unknown kernel {settings['training']['kernel']!r}; known: {', '.join(KERNELS)}")
+    about, model, gradient = settings["task"], settings["model"], settings["gradient"]
+    task = load_task(about["task"], lag=about["lag"], options=about["options"])
+    cell = load_cell(model["cell"], features=task.features, hidden_size=model["hidden_size"], options=model["options"])
+    flow = GradientFlow(frozenset(gradient["paths"]), gradient["k1"], gradient["k2"])
+    flow.check(cell.paths)
+    return task, Network(cell, outputs=task.outputs), flow
+
+
+def _device(name: str) -> torch.device:
+    if name == "cuda" and not torch.cuda.is_available():
+        raise RuntimeError("device cuda was asked for, but torch finds no GPU on this machine; devices here: cpu")
+    return torch.device(name)
+
+
+def _row(replica: Replica, *, seed: int, parameters: int) -> dict[str, Any]:
+    return {
+        "seed": seed,
+        "learning_rate": replica.learning_rate,
+        "parameters": parameters,
+        "updates": replica.updates,
+        "updates_to_solve": replica.updates_to_solve,
+        "solved": replica.updates_to_solve is not None,
+        "diverged": replica.diverged,
+        "best_update": replica.best_update,
+    } | {f"validation_{name}": _number(replica.validation.get(name)) for name in ("loss", "accuracy", "exact_match")}
+
+
+def _number(value: Any) -> Any:
+    """Return a JSON number, or None where there is no finite one."""
+    if value is None or isinstance(value, int):
+        return value
+    return float(value) if math.isfinite(value) else None

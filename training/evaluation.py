@@ -1,0 +1,62 @@
+"""Evaluation: loss, accuracy and exact match of every replica on data that its own seed determines."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.gradient_flow import GradientFlow
+from models.network import Network
+from tasks.task import Batch, Task
+
+SEQUENCES_AT_ONCE = 256
+"""Sequences per forward pass: bounds the memory."""
+
+
+class Scores(NamedTuple):
+    """Numbers per replica, (R,) float64."""
+
+    loss: np.ndarray
+    accuracy: np.ndarray
+    exact_match: np.ndarray
+
+
+class Tensors(NamedTuple):
+    """One batch per replica: inputs (R, T, B, features), targets (R, S, B), starts (R, B)."""
+
+    inputs: Tensor
+    targets: Tensor
+    starts: Tensor
+
+
+def to_tensors(batches: Sequence[Batch], *, rows: Sequence[int], like: Tensor) -> Tensors:
+    """Stack the batches, one per seed, and give replica r the batch `rows[r]`, with the device and dtype of `like`."""
+    rows_ = list(rows)
+    inputs = torch.from_numpy(np.stack([batch.inputs for batch in batches])[rows_]).to(like)
+    targets = torch.from_numpy(np.stack([batch.targets for batch in batches])[rows_]).to(like.device)
+    starts = torch.from_numpy(np.stack([batch.starts for batch in batches])[rows_]).to(like.device)
+    return Tensors(inputs, targets.to(like.dtype) if targets.is_floating_point() else targets, starts)
+
+
+@torch.no_grad()
+def evaluate(
+    network: Network, weights: Tensor, *, task: Task, data: Sequence[Batch], rows: Sequence[int], flow: GradientFlow
+) -> Scores:
+    """Score replica r, row r of weights (R, P), on the sequences `data[rows[r]]`."""
+    size = data[0].starts.size
+    loss = torch.zeros(len(rows), dtype=torch.float64)
+    right, exact = torch.zeros_like(loss), torch.zeros_like(loss)
+    scored = 1
+    for begin in range(0, size, SEQUENCES_AT_ONCE):
+        part = slice(begin, begin + SEQUENCES_AT_ONCE)
+        batches = [Batch(b.inputs[:, part], b.targets[:, part], b.starts[part]) for b in data]
+        inputs, targets, starts = to_tensors(batches, rows=rows, like=weights)
+        outputs = network.outputs_of(weights, inputs=inputs, starts=starts, first_target=task.first_target, flow=flow)
+        correct = task.correct(outputs, targets).cpu()
+        scored = correct.shape[1]
+        loss += task.loss(outputs, targets).double().cpu() * starts.shape[1]
+        right += correct.sum(dim=(1, 2))
+        exact += correct.all(dim=1).sum(dim=1)
+    return Scores(*((total / size).numpy() for total in (loss, right / scored, exact)))

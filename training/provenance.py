@@ -1,0 +1,63 @@
+"""Provenance: what made a run, apart from the settings that determine its numbers."""
+
+import importlib.metadata
+import platform
+import resource
+import socket
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+PACKAGES = ("numpy", "scipy", "torch", "snakemake")
+
+
+def collect(*, root: Path, started: datetime, threads: int, kernel: str, device: str) -> dict[str, Any]:
+    """Describe this process and machine; `root` is the source tree, `started` when the job began."""
+    commit = _git(root, "rev-parse", "HEAD")
+    changes = _git(root, "status", "--porcelain", "--untracked-files=no")
+    return {
+        "commit": commit,
+        "dirty": None if changes is None else bool(changes),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "versions": {name: _version(name) for name in PACKAGES},
+        "processor": processor(),
+        "gpu": torch.cuda.get_device_name() if device == "cuda" else None,
+        "threads": threads,
+        "kernel": kernel,
+        "host": socket.gethostname(),
+        "started": started.isoformat(timespec="seconds"),
+        "wall_seconds": round((datetime.now(UTC) - started).total_seconds(), 3),
+        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "restarts": 0,
+    }
+
+
+def processor() -> str:
+    """Return the CPU's model name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = [text.split(":", 1)[1].strip() for text in lines if text.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def _git(root: Path, *words: str) -> str | None:
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(root), *words], capture_output=True, text=True, timeout=30, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout.strip() if answer.returncode == 0 else None
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
