@@ -10,8 +10,8 @@
 p_i = p_f = p_o = 0 if not peepholes (Gers & Schmidhuber 2000). Recurrent paths: `cell` (c(t-1) into c(t)), `gates`
 (h(t-1) into i, f, o), `block_input` (h(t-1) into z), `peepholes` (c(t-1) into i and f), `output_peephole` (c(t) into
 o). One bias vector per gate. Initialisation: W, U, p ~ U[-k, k], k = 1 / sqrt(H); b_z = b_o = 0; b_i = input_bias;
-b_f = forget_bias (Jozefowicz et al. 2015 urge 1), or `chrono`: b_f = log U[1, Tmax - 1], b_i = -b_f (Tallec &
-Ollivier 2018, eq. 16; input_bias is then not used and must be 0).
+b_f = forget_bias (Jozefowicz et al. 2015 urge 1), or `chrono`: b_f = log U[1, Tmax - 1], b_i = input_bias - b_f
+(Tallec & Ollivier 2018, eq. 16, with input_bias 0).
 """
 
 import numpy as np
@@ -25,7 +25,7 @@ OPTIONS = {
     "forget_gate": {"type": "boolean", "description": "with (Gers 2000) or without (1997: the CEC has weight 1)"},
     "forget_bias": {
         "anyOf": [{"type": "number"}, {"const": "chrono"}],
-        "description": "initial bias of the forget gate: a number, or chrono (log U[1, Tmax - 1], b_i = -b_f)",
+        "description": "initial bias of the forget gate: a number, or chrono (log U[1, Tmax - 1], taken from b_i); unused without one",
     },
     "input_bias": {"type": "number", "description": "initial bias of the input gate"},
 }
@@ -36,10 +36,7 @@ PATHS = {
     "peepholes": {"peepholes": True},
     "output_peephole": {"peepholes": True},
 }
-REFUSED = [
-    {"when": {"forget_gate": False, "forget_bias": "chrono"}, "why": "chrono needs a forget gate"},
-    {"when": {"forget_bias": "chrono", "input_bias": None}, "why": "chrono sets the input bias itself: give 0"},
-]
+REFUSED = [{"when": {"forget_gate": False, "forget_bias": "chrono"}, "why": "chrono needs a forget gate"}]
 
 
 class LSTMCell(Cell):
@@ -59,8 +56,8 @@ class LSTMCell(Cell):
     ) -> None:
         if isinstance(forget_bias, str) and forget_bias != "chrono":
             raise ValueError(f"forget_bias of cell 'lstm' must be a number or chrono; came: {forget_bias!r}")
-        if forget_bias == "chrono" and not (forget_gate and input_bias == 0):
-            raise ValueError("forget_bias: chrono needs a forget gate and input_bias: 0 (it sets b_i = -b_f itself)")
+        if forget_bias == "chrono" and not forget_gate:
+            raise ValueError("forget_bias: chrono needs a forget gate; came: forget_gate: False")
         self.features = features
         self.hidden_size = hidden_size
         self.peepholes = peepholes
@@ -81,12 +78,11 @@ class LSTMCell(Cell):
             symbol: np.zeros(shape) if symbol.startswith("b_") else uniform(rng, shape, bound=bound)
             for symbol, shape in self.shapes.items()
         }
+        values["b_i"] += self.input_bias
         if self.forget_bias == "chrono":
             values["b_f"] = np.log(rng.uniform(1, max(longest_lag - 1, 1), self.hidden_size))
-            values["b_i"] = -values["b_f"]
-            return values
-        values["b_i"] += self.input_bias
-        if self.forget_gate:
+            values["b_i"] -= values["b_f"]
+        elif self.forget_gate:
             values["b_f"] += float(self.forget_bias)
         return values
 

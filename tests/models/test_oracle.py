@@ -1,0 +1,80 @@
+"""The oracle against itself: hand-derived gradients against complex-step derivatives of its own forward pass."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from tests.models import oracle
+from tests.models.cases import CELLS, LSTMS, Case, Options, draw_case, subsets
+
+# relative; a complex step has no cancellation, so the two sides differ by rounding alone
+RTOL = 1e-11
+
+
+def loss(case: Case, trace: oracle.Trace) -> complex:
+    """Return the loss whose derivatives the case's errors are."""
+    return (case.errors.h * trace.h[1:]).sum() + (case.errors.c_last * trace.c[-1]).sum()
+
+
+def complex_step(case: Case, paths: frozenset[str]) -> dict[str, np.ndarray]:
+    """Differentiate the forward pass in which every path outside `paths` reads recorded, hence constant, states."""
+    frozen = case.forward()
+    variables = {**case.parameters, "h0": case.h0, "c0": case.c0}
+    derivatives = {}
+    for name, value in variables.items():
+        derivative = np.zeros_like(value)
+        for index in np.ndindex(value.shape):
+            moved = value.astype(complex)
+            moved[index] += 1e-100j
+            changed = {name: moved} if name in ("h0", "c0") else {"p": case.parameters | {name: moved}}
+            derivative[index] = loss(case, case.forward(**changed, paths=paths, frozen=frozen)).imag / 1e-100
+        derivatives[name] = derivative
+    return derivatives
+
+
+@pytest.mark.parametrize(
+    ("options", "paths"), [pytest.param(o, s, id=f"{o}-{'+'.join(sorted(s))}") for o in CELLS for s in subsets(o)]
+)
+def test_backward_is_the_derivative_with_cut_paths_held_constant(options: Options, paths: frozenset[str]) -> None:
+    case = draw_case(options, np.random.default_rng(3), steps=5, batch=2, hidden=2)
+    case = case._replace(starts=np.array([0, 2]))
+    gradients = case.backward(paths)
+    expected = complex_step(case, paths)
+    for name, gradient in {**gradients.parameters, "h0": gradients.h0, "c0": gradients.c0}.items():
+        assert_allclose(gradient, expected[name], rtol=RTOL, atol=0, err_msg=name)
+
+
+@pytest.mark.parametrize("options", CELLS, ids=str)
+def test_full_backward_agrees_with_central_differences(options: Options) -> None:
+    case = draw_case(options, np.random.default_rng(4), steps=4, batch=2, hidden=2)
+    step = 1e-5
+    for name, gradient in case.backward().parameters.items():
+        for index in np.ndindex(gradient.shape):
+            ends = []
+            for sign in (1, -1):
+                moved = case.parameters[name].copy()
+                moved[index] += sign * step
+                ends.append(loss(case, case.forward(p=case.parameters | {name: moved})))
+            assert_allclose(gradient[index], (ends[0] - ends[1]) / (2 * step), rtol=1e-6, atol=0, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("options", "output_peephole"), [(o, False) for o in LSTMS] + [(o, True) for o in LSTMS if o.peepholes], ids=str
+)
+def test_rtrl_is_the_backward_pass_of_1997(options: Options, output_peephole: bool) -> None:
+    case = draw_case(options, np.random.default_rng(5))
+    paths = frozenset({"cell", "output_peephole"} if output_peephole else {"cell"})
+    forward = oracle.lstm_rtrl(case.parameters, case.x, case.forward(), case.errors, output_peephole=output_peephole)
+    for name, gradient in case.backward(paths).parameters.items():
+        assert_allclose(forward[name], gradient, rtol=RTOL, atol=0, err_msg=name)
+
+
+@pytest.mark.parametrize("options", CELLS, ids=str)
+def test_one_window_over_everything_is_the_whole_sequence(options: Options) -> None:
+    case = draw_case(options, np.random.default_rng(6))
+    whole, one = case.backward(), case.backward(k1=len(case.x), k2=len(case.x) + 3)
+    for name, gradient in whole.parameters.items():
+        assert np.array_equal(gradient, one.parameters[name]), name
+    several = case.backward(k1=2, k2=len(case.x))  # overlapping windows that all reach the first step
+    for name, gradient in whole.parameters.items():
+        assert_allclose(several.parameters[name], gradient, rtol=1e-10, atol=0, err_msg=name)
