@@ -25,7 +25,7 @@ OPTIONS = {
     "forget_gate": {"type": "boolean", "description": "with (Gers 2000) or without (1997: the CEC has weight 1)"},
     "forget_bias": {
         "anyOf": [{"type": "number"}, {"const": "chrono"}],
-        "description": "initial bias of the forget gate: a number, or chrono (log U[1, Tmax - 1], taken from b_i); unused without one",
+        "description": "initial bias of the forget gate, if any: a number, or chrono (log U[1, Tmax - 1], off b_i)",
     },
     "input_bias": {"type": "number", "description": "initial bias of the input gate"},
 }

@@ -1,0 +1,61 @@
+# Everything a user types; `make help` lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := all
+.PHONY: all smoke setup test test-all lint clean clean-results help
+
+PYTHON ?= python3
+CORES ?= all
+CONFIG ?= config/default.yaml
+BIN := .venv/bin
+STAMP := .venv/.lagbench-setup
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --quiet host rules
+RULES := Snakefile workflow/rules
+
+all: setup ## set up and run the main job: figures and table (CONFIG=..., CORES=...)
+	@$(SNAKEMAKE) --configfile $(CONFIG)
+	@$(BIN)/python -m workflow.runs.outcome $(CONFIG)
+
+smoke: setup ## run a complete tiny benchmark in under a minute
+	@$(SNAKEMAKE) --configfile config/smoke.yaml
+	@$(BIN)/python -m workflow.runs.outcome config/smoke.yaml
+
+setup: $(STAMP) ## make .venv from requirements.lock, once
+
+# The stamp comes last: an installation that failed is tried again.
+$(STAMP): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "setup: expected Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1 | head -n 1); choose another with make PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "setup: $(PYTHON) has no venv; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@rm -f $@
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@touch $@
+
+test: setup ## run the fast tests
+	$(BIN)/python -m pytest -n auto --dist loadfile -q
+
+test-all: setup ## run all tests, those that train too
+	$(BIN)/python -m pytest -n auto --dist loadfile -q -m "slow or not slow"
+
+lint: setup ## check style, types, rules and who imports whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check $(RULES)
+	$(BIN)/snakemake --lint
+	$(BIN)/python -m pytest -q tests/test_import_direction.py
+
+clean: ## remove caches; results are kept
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+	@if [ -d results ]; then echo "clean: results/ is kept (make clean-results removes it after asking)"; fi
+
+clean-results: ## list the runs and logs under results/ and remove them after asking
+	@find results -maxdepth 2 \( -name runs -o -name logs \) 2>/dev/null | sort
+	@read -r -p "remove these folders? their runs must then be trained again [y/N] " answer; \
+	  if [ "$$answer" = y ]; then find results -maxdepth 2 \( -name runs -o -name logs \) -prune -exec rm -rf {} +; \
+	  else echo "clean-results: nothing removed"; fi
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

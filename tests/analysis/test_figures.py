@@ -1,0 +1,231 @@
+"""Whatever figure stands in workflow/scripts/figures is drawn from tables of every shape, and looked at by machine."""
+
+import ast
+import importlib
+from itertools import combinations
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+
+from workflow.analysis.style import Labels, Tables, model_colours, rows_of, save, series_of
+
+FOLDER = Path(__file__).parents[2] / "workflow" / "scripts" / "figures"
+FIGURES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
+REFERENCE_LINES = {"solved_versus_lag": "half", "updates_versus_lag": "budget"}  # the others draw chance
+ONE, TWO = [("lstm", "full")], [("rnn", "full"), ("lstm", "tbptt")]
+SHAPES = {
+    "one series": {"series": ONE},
+    "two series": {"series": TWO},
+    "eight series": {},
+    "one seed": {"series": TWO, "seeds": [4]},
+    "all unsolved": {"solvable": False, "series": TWO},
+    "one lag": {"lags": [25]},
+    "one lag, task, seed, rate": {"series": ONE, "lags": [25], "tasks": ["copy"], "seeds": [0], "rates": [0.01]},
+    "many lags": {"lags": [*range(10, 110, 10)], "series": TWO, "tasks": ["adding"]},
+    "two devices": {"devices": ["cpu", "cuda"], "series": TWO},
+    "two tasks": {"tasks": ["adding", "copy"], "series": TWO},
+    "seven rates": {"rates": [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1], "series": TWO, "seeds": [0, 1]},
+}
+
+
+def draw(name: str, tables: Tables) -> Figure:
+    return importlib.import_module(f"workflow.scripts.figures.{name}").draw(tables)
+
+
+@pytest.fixture(scope="module")
+def shape(request, tables_of, runs_of) -> Tables:
+    """Tables of one shape; made once, drawn by every figure."""
+    return tables_of(runs_of(**SHAPES[request.param]))
+
+
+@pytest.fixture(scope="module")
+def figure(request, shape: Tables) -> Figure:
+    """One figure, drawn once from the tables of a shape."""
+    return draw(request.param, shape)
+
+
+def texts_of(figure: Figure) -> list[tuple[str, Bbox]]:
+    """Return every text that is drawn and its box in pixels; tick labels outside the limits are not drawn."""
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    hidden = set()
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
+            hidden |= {tick.label1 for tick in ticks if not low <= tick.get_loc() <= high}
+            hidden |= {tick.label2 for tick in ticks}
+    found = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    return [(text.get_text(), text.get_window_extent(renderer)) for text in found if text not in hidden]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_docstring_is_a_caption(name: str) -> None:
+    caption = ast.get_docstring(ast.parse((FOLDER / f"{name}.py").read_text()))
+    assert caption
+    assert 2 <= caption.replace(".\n", ". ").count(". ") + 1 <= 6
+    assert " n " in f" {caption} ".replace("\n", " ")
+
+
+def test_the_figures_of_the_main_job_exist() -> None:
+    assert {"accuracy_versus_lag", "solved_versus_lag", "updates_versus_lag"} <= set(FIGURES)
+    assert {"learning_curves", "learning_rate_sensitivity"} <= set(FIGURES)
+
+
+@pytest.mark.parametrize("shape", SHAPES, indirect=True)
+@pytest.mark.parametrize(("figure", "name"), [(name, name) for name in FIGURES], indirect=["figure"])
+def test_figure_is_readable(figure: Figure, name: str) -> None:
+    """Nothing clipped, nothing over anything, nothing too small, no wider than a page, the reference line labelled."""
+    width, height = figure.get_size_inches()
+    assert width <= 7.0
+    canvas = Bbox([[0, 0], [width * figure.dpi, height * figure.dpi]])
+    texts = texts_of(figure)
+    for text, box in texts:
+        assert canvas.x0 <= box.x0 and box.x1 <= canvas.x1, f"{text!r} is clipped sideways"  # noqa: PT018
+        assert canvas.y0 <= box.y0 and box.y1 <= canvas.y1, f"{text!r} is clipped above or below"  # noqa: PT018
+    for (one, box), (other, beside) in combinations(texts, 2):
+        assert not box.padded(-1).overlaps(beside.padded(-1)), f"{one!r} lies over {other!r}"
+    assert min(text.get_fontsize() for text in figure.findobj(Text)) >= 7
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    assert len(figure.legends) >= 2
+    for legend in figure.legends:
+        for axes in figure.axes:
+            assert not legend.get_window_extent(renderer).overlaps(axes.get_tightbbox(renderer))
+    assert all(axes.get_legend() is None for axes in figure.axes)
+    assert REFERENCE_LINES.get(name, "chance") in [text for text, _ in texts]
+
+
+@pytest.mark.parametrize("shape", SHAPES, indirect=True)
+@pytest.mark.parametrize("figure", FIGURES, indirect=True)
+def test_legend_names_what_is_drawn_and_colours_agree(figure: Figure, shape: Tables) -> None:
+    legends = {text.get_text(): line for legend in figure.legends
+               for text, line in zip(legend.get_texts(), legend.get_lines(), strict=True)}  # fmt: skip
+    series, colours = series_of(shape), model_colours(shape.labels)
+    assert {one.model for one in series} | {one.gradient for one in series} <= set(legends)
+    for model in {one.model for one in series}:
+        assert legends[model].get_color() == colours[model]
+    drawn = {to_hex(line.get_color()) for axes in figure.axes for line in axes.get_lines() if not line.get_gid()}
+    assert drawn <= {to_hex(one.colour) for one in series}
+    for one in series:
+        assert legends[one.gradient]._unscaled_dash_pattern == ((0, None) if one.dash == "solid" else one.dash)
+
+
+def panels_with(figure: Figure, gid: str) -> list[tuple[Axes, np.ndarray]]:
+    return [
+        (axes, np.asarray(line.get_ydata()))
+        for axes in figure.axes
+        for line in axes.get_lines()
+        if line.get_gid() == gid
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(set(FIGURES) - set(REFERENCE_LINES)))
+def test_chance_stands_in_every_panel_at_its_level(name: str, full_tables: Tables) -> None:
+    figure = draw(name, full_tables)
+    panels = panels_with(figure, "chance")
+    assert [axes for axes, _ in panels] == figure.axes
+    assert {round(float(level), 6) for _, heights in panels for level in heights} == {0.078, 0.125, 0.25}
+
+
+def test_chance_that_varies_with_the_lag_is_drawn_as_it_varies(tables_of, runs_of) -> None:
+    runs = runs_of(series=ONE, tasks=["copy"], lags=[10, 100])
+    runs[1]["chance"]["accuracy"] = 0.4
+    ((_, heights),) = panels_with(draw("accuracy_versus_lag", tables_of(runs)), "chance")
+    assert heights.tolist() == [0.125, 0.125, 0.4, 0.4]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "panel"),
+    [
+        ("accuracy_versus_lag", "accuracy", 1),
+        ("solved_versus_lag", "solved_fraction", 1),
+        ("updates_versus_lag", "updates_to_solve_median", 1),
+    ],
+)
+def test_lines_stand_at_the_values_of_the_table(name: str, value: str, panel: int, full_tables: Tables) -> None:
+    axes = draw(name, full_tables).axes[panel]
+    assert axes.get_title() == "copy"
+    for one in series_of(full_tables):
+        rows = rows_of(full_tables.statistics, task="copy", model=one.model, gradient=one.gradient).sort_values("lag")
+        (line,) = [
+            line for line in axes.get_lines() if line.get_color() == one.colour and line.get_marker() == one.marker
+        ]
+        np.testing.assert_array_equal(line.get_ydata(), rows[value])
+        nearest = [min(rows["lag"], key=lambda lag: abs(np.log(lag / x))) for x in line.get_xdata()]
+        assert nearest == list(rows["lag"])
+
+
+def test_unsolved_conditions_are_open_triangles_at_the_budget(tables_of, runs_of) -> None:
+    figure = draw("updates_versus_lag", tables_of(runs_of(series=TWO, solvable=False, lags=[10, 50])))
+    for axes in figure.axes:
+        triangles = [line for line in axes.get_lines() if line.get_marker() == "^" and len(line.get_xdata())]
+        assert len(triangles) == 2
+        for line in triangles:
+            assert list(line.get_ydata()) == [2000, 2000]
+            assert line.get_markerfacecolor() == "white"
+
+
+def test_horizons_are_drawn_and_censored_ones_are_open(full_tables: Tables) -> None:
+    axes = draw("solved_versus_lag", full_tables).axes[3]
+    for height, one in enumerate(reversed(series_of(full_tables))):
+        row = rows_of(full_tables.statistics, task="adding", model=one.model, gradient=one.gradient).iloc[0]
+        (point,) = [line for line in axes.get_lines() if list(line.get_ydata()) == [height]]
+        if row["horizon_censored"]:
+            assert (point.get_marker(), list(point.get_xdata())) == (">", [200])
+        elif row["horizon"] == 0:
+            assert point.get_marker() == "<"
+            assert point.get_xdata()[0] < 10
+        else:
+            assert (point.get_marker(), list(point.get_xdata())) == (one.marker, [row["horizon"]])
+
+
+def test_curves_that_end_early_keep_their_last_value(full_tables: Tables) -> None:
+    carried = importlib.import_module("workflow.scripts.figures.learning_curves").carried
+    curve = rows_of(full_tables.curves, task="copy", lag=10, model="lstm", gradient="full", learning_rate=0.01)
+    table = carried(curve, until=2000)
+    assert table.index.max() == 2000
+    assert not table.isna().any().any()
+    for seed, part in curve.groupby("seed"):
+        assert table[seed].iloc[-1] == part["validation_accuracy"].iloc[-1]
+        assert len(part) < 41  # it did end early
+
+
+def test_four_lags_are_drawn_with_the_smallest_and_the_largest(full_tables: Tables) -> None:
+    spread_lags = importlib.import_module("workflow.scripts.figures.learning_curves").spread_lags
+    assert spread_lags([50, 10, 10]) == [10, 50]
+    assert spread_lags(range(1, 11)) == [1, 4, 7, 10]
+    figure = draw("learning_curves", full_tables)
+    assert [axes.get_title() for axes in figure.axes[:4]] == ["lag 10", "lag 25", "lag 100", "lag 200"]
+    assert any("4 of the tested lags" in text.replace("\n", " ") for text, _ in texts_of(figure))
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_files_reproduce_byte_for_byte(name: str, full_tables: Tables, tmp_path: Path) -> None:
+    shuffled = full_tables._replace(
+        summary=full_tables.summary.sample(frac=1, random_state=1),
+        statistics=full_tables.statistics.sample(frac=1, random_state=2),
+        curves=full_tables.curves.sample(frac=1, random_state=3),
+    )
+    save(draw(name, full_tables), tmp_path / "first" / name)
+    with matplotlib.rc_context({"font.size": 20, "lines.linewidth": 5, "savefig.bbox": "tight"}):  # a user's own style
+        save(draw(name, shuffled), tmp_path / "second" / name)
+    for kind in ("pdf", "svg", "png"):
+        first = (tmp_path / "first" / f"{name}.{kind}").read_bytes()
+        assert first == (tmp_path / "second" / f"{name}.{kind}").read_bytes()
+        assert b"Date" not in first
+        assert b"dc:date" not in first
+    assert b"/Type3" not in (tmp_path / "first" / f"{name}.pdf").read_bytes()
+    assert len(list((tmp_path / "first").iterdir())) == 3
+
+
+def test_a_series_that_the_config_does_not_define_is_refused(full_tables: Tables) -> None:
+    labels = Labels(models=("rnn", "lstm"), gradients=full_tables.labels.gradients, tasks=full_tables.labels.tasks)
+    with pytest.raises(ValueError, match=r"lstm_peephole.*the config defines models rnn, lstm"):
+        draw("accuracy_versus_lag", full_tables._replace(labels=labels))

@@ -1,0 +1,193 @@
+"""From a configuration to conditions, settings and files."""
+
+import json
+import re
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+from tests.workflow.conftest import TINY, TINY_RUNS
+from workflow.configuration.declarations import Declaration, met, smallest_lag
+from workflow.configuration.experiment import Condition, Experiment, complete
+from workflow.configuration.gate import require_devices
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def experiment(**changes: object) -> Experiment:
+    return Experiment(complete(TINY | changes, root=ROOT), root=ROOT)
+
+
+def test_grid_is_a_union_of_products():
+    tiny = experiment()
+    assert {path.partition("/cpu/")[2].removesuffix(".json") for path in tiny.run_paths} == TINY_RUNS
+    assert experiment(grid=TINY["grid"] * 2).conditions == tiny.conditions
+
+
+def test_settings_hold_what_determines_the_numbers_and_nothing_else():
+    settings = experiment().settings(Condition("cpu", "adding", 3, "lstm_peephole", "tbptt"), [2, 0])
+    assert settings == {
+        "device": "cpu",
+        "seeds": [0, 2],
+        "learning_rates": [0.01],
+        "task": {"name": "adding", "task": "adding", "lag": 3, "sequences": 64, "options": {"variant": "uniform"}},
+        "model": {
+            "name": "lstm_peephole",
+            "cell": "lstm",
+            "hidden_size": 2,
+            "options": {"forget_bias": 1, "forget_gate": True, "input_bias": 0, "peepholes": True},
+        },
+        "gradient": {
+            "name": "tbptt",
+            "paths": ["block_input", "cell", "gates", "output_peephole", "peepholes"],
+            "k1": 20,
+            "k2": 20,
+        },
+        "training": {
+            "kernel": "reference",
+            "dtype": "float32",
+            "batch_size": 32,
+            "clip_norm": 1,
+            "evaluate_every": 1,
+            "validation_sequences": 16,
+            "test_sequences": 16,
+        },
+        "optimiser": {"name": "adam", "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8},
+    }
+
+
+def test_paths_and_window_are_resolved_against_the_cell():
+    gradients = {"some": {"paths": ["recurrent"], "k1": 2, "k2": 5}}
+    tiny = experiment(gradients=gradients)
+    assert tiny.settings(Condition("cpu", "copy", 11, "rnn", "some"), [0])["gradient"] == {
+        "name": "some",
+        "paths": ["recurrent"],
+        "k1": 2,
+        "k2": 5,
+    }
+    full = tiny.settings(Condition("cpu", "copy", 11, "lstm", "full"), [0])["gradient"]
+    assert full == {"name": "full", "paths": ["block_input", "cell", "gates"], "k1": None, "k2": None}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"threads": 7},
+        {"figures": []},
+        {"seeds_per_job": 1},
+        {"learning_rates": [0.01, 0.01 + 0.0][:1]},
+        {"training": TINY["training"] | {"clip_norm": 1, "batch_size": 32.0}},
+        {"grid": TINY["grid"][::-1]},
+    ],
+)
+def test_settings_text_does_not_depend_on_what_changes_no_number(changes):
+    wildcards = SimpleNamespace(device="cpu", task="adding", lag="2", model="rnn", gradient="full", seeds="0-2")
+    text = experiment(**changes).settings_text(wildcards)
+    assert text == experiment().settings_text(wildcards)
+    assert json.loads(text)["seeds"] == [0, 1, 2]
+
+
+def test_expected_names_the_wanted_seeds_of_every_block(tmp_path):
+    folder = tmp_path / "results/tiny/runs/cpu/copy/lag=11/rnn/full"
+    folder.mkdir(parents=True)
+    (folder / "seeds=1-4.json").touch()
+    tiny = experiment()
+    path = "results/tiny/runs/cpu/copy/lag=11/rnn/full/seeds="
+    assert {f"{path}1-4.json", f"{path}0.json"} <= set(tiny.run_paths)
+    expected = tiny.expected(tiny.run_paths)
+    assert expected[f"{path}1-4.json"]["seeds"] == [1, 2]
+    assert expected[f"{path}1-4.json"]["settings"]["seeds"] == [1, 2, 3, 4]
+    assert expected[f"{path}0.json"]["seeds"] == [0]
+    below = tiny.expected([f"prefix/{path}0-2.json"])
+    assert below[f"prefix/{path}0-2.json"]["seeds"] == [0, 1, 2]
+
+
+def test_digest_of_the_tables_follows_the_seed_list_when_no_run_changes(tmp_path):
+    folder = tmp_path / "results/tiny/runs/cpu/copy/lag=11/rnn/full"
+    folder.mkdir(parents=True)
+    (folder / "seeds=0-2.json").touch()
+    grid = [{"devices": ["cpu"], "tasks": ["copy"], "models": ["rnn"], "gradients": ["full"]}]
+    before, after = experiment(grid=grid), experiment(grid=grid, seeds=[0, 1])
+    assert before.run_paths == after.run_paths
+    assert before.digest != after.digest
+
+
+def test_a_when_is_met_by_equal_values_and_none_by_any_that_is_something():
+    assert met({}, options={"a": 1})
+    assert met({"a": 1}, options={"a": 1})
+    assert not met({"a": 1}, options={"a": 2})
+    assert met({"a": None}, options={"a": 2})
+    assert not met({"a": None}, options={"a": 0})
+    task = Declaration({}, [], [{"when": {"a": 1}, "minimum": 5}, {"when": {"a": 2}, "minimum": 9}], {})
+    assert smallest_lag(task, options={"a": 1}) == 5
+    assert smallest_lag(task, options={"a": 3}) == 1
+
+
+def test_cuda_is_refused_only_without_a_gpu_and_only_while_its_runs_are_missing(tmp_path):
+    no_gpu, gpu = tmp_path / "no_gpu", tmp_path / "gpu"
+    for python, status in ((no_gpu, 1), (gpu, 0)):
+        python.write_text(f"#!/bin/sh\nexit {status}\n")
+        python.chmod(0o755)
+    grid = [TINY["grid"][0], {"devices": ["cuda"], "tasks": ["copy"], "models": ["rnn"], "gradients": ["full"]}]
+    asked = experiment(grid=grid)
+    require_devices(asked, python=str(gpu))
+    require_devices(experiment(), python=str(no_gpu))
+    with pytest.raises(SystemExit, match=r"^config: grid\[1\]\.devices: .*allowed here: cpu; came 'cuda'$"):
+        require_devices(asked, python=str(no_gpu))
+    for path in asked.run_paths:
+        if "/cuda/" in path:
+            Path(path).parent.mkdir(parents=True)
+            Path(path).touch()
+    require_devices(asked, python=str(no_gpu))
+
+
+def test_ten_thousand_conditions_are_expanded_at_once():
+    tasks = {"adding": {"lags": list(range(1, 5001)), "sequences": 64}, "copy": {"lags": list(range(11, 5011))}}
+    grid = [{"devices": ["cpu"], "tasks": ["adding", "copy"], "models": ["rnn"], "gradients": ["full"]}]
+    began = time.monotonic()
+    big = experiment(tasks=tasks, grid=grid)
+    assert len(big.run_paths) == 10_000
+    assert re.fullmatch("[0-9a-f]{64}", big.digest)
+    assert time.monotonic() - began < 10
+
+
+def properties(schema: object, *, path: str = ""):
+    """Yield every key that a configuration can have, with its schema."""
+    if isinstance(schema, dict):
+        for name, below in schema.get("properties", {}).items():
+            yield f"{path}{name}", name, below
+            yield from properties(below, path=f"{path}{name}.")
+        for below in (schema.get("items"), schema.get("additionalProperties"), *schema.get("$defs", {}).values()):
+            yield from properties(below, path=path)
+
+
+def test_every_key_has_a_description_and_stands_in_the_readme():
+    readme = (ROOT / "config" / "README.md").read_text()
+    keys = list(properties(SCHEMA))
+    tiny = experiment()
+    for declaration in (*tiny.known.tasks.values(), *tiny.known.cells.values()):
+        keys += [(name, name, schema) for name, schema in declaration.options.items()]
+    assert len(keys) > 45
+    for path, name, schema in keys:
+        assert schema.get("description"), path
+        assert re.search(rf"`{name}`", readme), path
+
+
+def test_every_object_of_the_schema_refuses_unknown_keys():
+    def closed(schema: object, place: str) -> None:
+        if isinstance(schema, dict):
+            if schema.get("type") == "object" and "properties" in schema:
+                assert schema.get("additionalProperties") is False, place
+            for name, below in schema.items():
+                closed(below, f"{place}.{name}")
+
+    closed(SCHEMA, "")

@@ -1,0 +1,91 @@
+"""`make setup` sets up once, says in one line what is missing, and forgets an installation that failed."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = """#!/bin/bash
+case "$1 $2" in
+  "--version "*) echo "Python {version}" ;;
+  "-c import sys; "*) exit {old} ;;
+  "-c import ensurepip"*) exit {without_venv} ;;
+  "-m venv") mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
+  "-m pip") echo "$@" >> pip.calls; exit {pip} ;;
+esac
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "requirements.lock").write_text("torch==2.13.0\n")
+    return tmp_path
+
+
+def make(folder: Path, *words: str, version="3.13.1", old=0, without_venv=0, pip=0) -> subprocess.CompletedProcess[str]:
+    python = folder / "fake-python"
+    python.write_text(PYTHON.format(version=version, old=old, without_venv=without_venv, pip=pip))
+    python.chmod(0o755)
+    command = ["make", "--no-print-directory", *words, f"PYTHON={python}"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_set_up_happens_once_and_again_when_the_lock_changes(folder):
+    assert make(folder, "setup").returncode == 0
+    assert make(folder, "setup").returncode == 0
+    calls = folder / "pip.calls"
+    assert len(calls.read_text().splitlines()) == 1
+    (folder / "requirements.lock").write_text("torch==2.14.0\n")
+    later = (folder / ".venv/.lagbench-setup").stat().st_mtime + 5
+    import os
+
+    os.utime(folder / "requirements.lock", (later, later))
+    assert make(folder, "setup").returncode == 0
+    assert len(calls.read_text().splitlines()) == 2
+
+
+def test_failed_installation_leaves_no_stamp_and_is_tried_again(folder):
+    assert make(folder, "setup", pip=1).returncode != 0
+    assert not (folder / ".venv/.lagbench-setup").exists()
+    assert make(folder, "setup").returncode == 0
+    assert (folder / ".venv/.lagbench-setup").exists()
+
+
+@pytest.mark.parametrize(
+    ("lack", "line"),
+    [
+        ({"version": "3.9.2", "old": 1}, "setup: expected Python 3.11 or newer; "),
+        ({"without_venv": 1}, "has no venv; on Debian and Ubuntu: apt install python3-venv"),
+    ],
+)
+def test_what_is_missing_is_told_in_one_line(folder, lack, line):
+    done = make(folder, "setup", **lack)
+    assert done.returncode != 0
+    ours = [text for text in done.stderr.splitlines() if not text.startswith("make:")]
+    assert len(ours) == 1
+    assert line in ours[0]
+    assert not (folder / ".venv").exists()
+
+
+def test_clean_keeps_results(folder):
+    kept = folder / "results/default/runs/run.json"
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    (folder / "tasks/__pycache__").mkdir(parents=True)
+    done = make(folder, "clean")
+    assert done.returncode == 0
+    assert "results/ is kept" in done.stdout
+    assert kept.exists()
+    assert not (folder / "tasks/__pycache__").exists()
+
+
+def test_help_names_every_target(folder):
+    phony = re.search(r"^\.PHONY: (.*)$", (folder / "Makefile").read_text(), re.M)
+    assert phony
+    said = make(folder, "help").stdout
+    for target in phony[1].split():
+        assert f"make {target} " in said

@@ -1,0 +1,135 @@
+"""What is trained again after a change, and what is not: over a tree whose runs are all there.
+
+Most cases ask twice: the configuration package, which is quick, and (slow) a dry run of Snakemake, which decides.
+"""
+
+import json
+import os
+from collections.abc import Callable
+
+import pytest
+import yaml
+
+from tests.workflow.conftest import TINY, TINY_RUNS, Tree
+from workflow.configuration.experiment import Experiment, complete
+
+ADDING = {run for run in TINY_RUNS if run.startswith("adding")}
+RNN = {run for run in TINY_RUNS if "/rnn/" in run}
+Plan = Callable[[Tree], set[str]]
+
+
+def by_record(tree: Tree) -> set[str]:
+    """Return the runs whose record is missing or holds other settings or sources than are asked for."""
+    os.chdir(tree.root)
+    experiment = Experiment(
+        complete(yaml.safe_load((tree.root / "tiny.yaml").read_text()), root=tree.root), root=tree.root
+    )
+    stale = set()
+    for path, asked in experiment.expected(experiment.run_paths).items():
+        record = json.loads((tree.root / path).read_text()) if (tree.root / path).exists() else {}
+        if {name: record.get(name) for name in ("settings", "sources")} != {
+            name: asked[name] for name in ("settings", "sources")
+        }:
+            stale.add(path.partition("/cpu/")[2].removesuffix(".json"))
+    return stale
+
+
+@pytest.fixture(params=["record", pytest.param("snakemake", marks=pytest.mark.slow)])
+def to_train(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path) -> Plan:
+    """One of two ways to find out what would be trained."""
+    monkeypatch.chdir(tmp_path)
+    return by_record if request.param == "record" else Tree.to_train
+
+
+def test_first_everything_is_trained_and_then_nothing(fresh, tree):
+    assert fresh.to_train() == TINY_RUNS
+    assert tree.to_train() == set()
+
+
+@pytest.mark.parametrize(
+    ("path", "runs"),
+    [
+        ("tasks/adding.py", ADDING),
+        ("tasks/copy.py", TINY_RUNS - ADDING),
+        ("tasks/temporal_order.py", set()),
+        ("models/rnn.py", RNN),
+        ("models/lstm.py", TINY_RUNS - RNN),
+        ("models/kernels/reference.py", TINY_RUNS),
+        ("training/loop.py", TINY_RUNS),
+        ("training/progress.py", set()),
+        ("training/provenance.py", set()),
+    ],
+)
+def test_code_edit_retrains_exactly_the_runs_it_can_change(tree, to_train, path, runs):
+    with (tree.root / path).open("a") as file:
+        file.write("\nEDITED = True\n")
+    assert to_train(tree) == runs
+
+
+def test_comments_docstrings_and_file_times_retrain_nothing(tree):
+    for path in ("tasks/adding.py", "models/lstm.py", "training/loop.py"):
+        text = (tree.root / path).read_text()
+        opening = text.index('"""') + 3
+        (tree.root / path).write_text(text[:opening] + "Another sentence. " + text[opening:] + "\n\n# a comment\n")
+    for folder, _, files in os.walk(tree.root):
+        for name in files:
+            if ".snakemake" not in folder and "results" not in folder:
+                os.utime(f"{folder}/{name}", follow_symlinks=False)
+    assert tree.to_train() == set()
+
+
+def test_new_seed_trains_only_the_new_seed(tree):
+    tree.configure(seeds=[0, 1, 2, 3])
+    assert tree.to_train() == {run.replace("seeds=0-2", "seeds=3") for run in TINY_RUNS}
+
+
+def test_fewer_seeds_and_other_block_sizes_train_nothing(tree, to_train):
+    tree.configure(seeds=[2, 0], seeds_per_job=1)
+    assert to_train(tree) == set()
+
+
+def test_new_lag_trains_only_the_new_lag(tree, to_train):
+    tree.configure(tasks=TINY["tasks"] | {"adding": {"lags": [3, 2, 4], "sequences": 64}})
+    assert to_train(tree) == {"adding/lag=4/rnn/full/seeds=0-2", "adding/lag=4/lstm_peephole/tbptt/seeds=0-2"}
+
+
+def test_new_model_trains_only_the_new_model(tree, to_train):
+    grid = [TINY["grid"][0] | {"models": ["lstm", "rnn"]}, TINY["grid"][1]]
+    tree.configure(grid=grid)
+    assert to_train(tree) == {run.replace("/rnn/", "/lstm/") for run in RNN}
+
+
+def test_definition_that_nothing_uses_trains_nothing(tree, to_train):
+    tree.configure(models=TINY["models"] | {"big": {"cell": "rnn", "hidden_size": 99, "initialisation": "uniform"}})
+    assert to_train(tree) == set()
+
+
+def test_changed_setting_retrains_the_runs_that_have_it(tree, to_train):
+    tree.configure(models={"rnn": {"hidden_size": 3}, "lstm_peephole": {"hidden_size": 2}})
+    assert to_train(tree) == RNN
+
+
+def test_same_value_written_otherwise_trains_nothing(tree, to_train):
+    tree.configure(training=TINY["training"] | {"clip_norm": 1, "evaluate_every": 1.0}, learning_rates=[1.0e-2])
+    assert to_train(tree) == set()
+
+
+def test_threads_cores_profile_and_place_train_nothing(tree):
+    tree.configure(threads=2, figures=[])
+    assert tree.to_train("--cores", "7") == set()
+    assert tree.to_train("--workflow-profile", "none") == set()
+    moved = tree.root.rename(tree.root.with_name("elsewhere"))
+    assert type(tree)(moved).to_train() == set()
+
+
+def test_code_edit_is_seen_by_snakemake(tree):
+    tree.edit("models/rnn.py", "class RNNCell(Cell):", "EDITED = True\n\n\nclass RNNCell(Cell):")
+    assert tree.to_train() == RNN
+
+
+def test_lost_metadata_trains_nothing(tree):
+    records = [path for path in (tree.root / ".snakemake" / "metadata").rglob("*") if path.is_file()]
+    assert records
+    for path in records:
+        path.unlink()
+    assert tree.to_train() == set()

@@ -1,0 +1,205 @@
+"""Malformed configurations: each is refused with one line that names the key, what came and what is allowed."""
+
+import copy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from workflow.configuration.experiment import Experiment, complete
+from workflow.configuration.reading import read
+from workflow.configuration.refusal import ConfigurationError
+from workflow.configuration.validation import known_at, validate
+
+ROOT = Path(__file__).resolve().parents[2]
+KNOWN = known_at(ROOT)
+
+
+def grid(**changes: object) -> dict:
+    block = {"devices": ["cpu"], "tasks": ["adding"], "models": ["lstm"], "gradients": ["full"]}
+    return {"grid": [block | changes]}
+
+
+NAN, INFINITY = float("nan"), float("inf")
+MALFORMED = [
+    # the changes, the key named, what else the line says
+    ({"seed": [0]}, "seed:", ["unknown key", "known: experiment, grid, seeds", "did you mean seeds?"]),
+    ({"seeds": []}, "seeds:", ["at least 1", "came []"]),
+    ({"seeds": [0, 0]}, "seeds:", ["different items", "came 0 twice"]),
+    ({"seeds": [-1]}, "seeds[0]:", ["an integer >= 0", "came -1"]),
+    ({"seeds": [0.5]}, "seeds[0]:", ["an integer >= 0", "came 0.5"]),
+    ({"seeds": [True]}, "seeds[0]:", ["an integer >= 0", "came true"]),
+    ({"seeds": ["0"]}, "seeds[0]:", ["an integer >= 0", "came '0'", "reads as text"]),
+    ({"seeds": [2**40]}, "seeds[0]:", ["<= 4294967295", "came 1099511627776"]),
+    ({"seeds": 3}, "seeds:", ["a list of", "came 3"]),
+    ({"seeds": None}, "seeds:", ["a list of", "came null"]),
+    ({"seeds": list(range(50_000)) * 2}, "seeds:", ["different items", "came 0 twice"]),
+    ({"seeds": ["x" * 100_000]}, "seeds[0]:", ["an integer", "..."]),
+    ({"learning_rates": ["1e-3"]}, "learning_rates[0]:", ["a number > 0", "came '1e-3'", "point before an exponent"]),
+    ({"learning_rates": [NAN]}, "learning_rates[0]:", ["a finite number", "came nan"]),
+    ({"learning_rates": [INFINITY]}, "learning_rates[0]:", ["a finite number", "came inf"]),
+    ({"learning_rates": [0]}, "learning_rates[0]:", ["a number > 0", "came 0"]),
+    ({"learning_rates": [True]}, "learning_rates[0]:", ["a number > 0", "came true"]),
+    ({"learning_rates": [i / 1000 for i in range(1, 200)]}, "learning_rates:", ["1 to 64 different items"]),
+    ({"seeds_per_job": 0}, "seeds_per_job:", ["an integer >= 1", "came 0"]),
+    ({"threads": "all"}, "threads:", ["an integer >= 1", "came 'all'"]),
+    ({"experiment": ".hidden"}, "experiment:", ["a label of letters", "came '.hidden'"]),
+    ({"experiment": "../up"}, "experiment:", ["a label of letters", "came '../up'"]),
+    ({"experiment": "-rf"}, "experiment:", ["not starting with . or -", "came '-rf'"]),
+    ({"experiment": "new\nline"}, "experiment:", ["a label of letters", "came 'new\\nline'"]),
+    ({"experiment": "trailing\n"}, "experiment:", ["a label of letters"]),
+    ({"experiment": "x" * 65}, "experiment:", ["at most 64 characters"]),
+    ({"experiment": 7}, "experiment:", ["a label of letters", "came 7"]),
+    ({"models": {"a/b": {"cell": "rnn"}}}, "models.a/b:", ["a label of letters", "came 'a/b'"]),
+    ({"models": {"new\nline": {"cell": "rnn"}}}, "models.new\\nline:", ["a label of letters"]),
+    ({"models": {1997: {"cell": "rnn"}}}, "models:", ["keys that are text", "came 1997", "quotes"]),
+    ({"models": {"lstm": None}}, "models.lstm:", ["a mapping", "came null"]),
+    ({"models": {"lstm": {"hiden_size": 3}}}, "models.lstm.hiden_size:", ["unknown key", "did you mean hidden_size?"]),
+    ({"models": {"lstm": {"hidden_size": 0}}}, "models.lstm.hidden_size:", ["an integer >= 1", "came 0"]),
+    ({"models": {"lstm": {"cell": "lsmt"}}}, "models.lstm.cell:", ["known: lstm, rnn", "did you mean lstm?"]),
+    ({"models": {"lstm": {"cell": ["lstm"]}}}, "models.lstm.cell:", ["unknown cell ['lstm']", "known: lstm, rnn"]),
+    ({"models": {"new": {"hidden_size": 3}}}, "models.new.cell:", ["missing", "one of lstm, rnn"]),
+    ({"models": {"new": {"cell": "rnn", "hidden_size": 3}}}, "models.new.initialisation:", ["uniform, orthogonal"]),
+    ({"models": {"rnn": {"peepholes": True}}}, "models.rnn.peepholes:", ["unknown key", "initialisation"]),
+    ({"models": {"rnn": {"initialisation": "ortho"}}}, "models.rnn.initialisation:", ["did you mean orthogonal?"]),
+    ({"models": {"lstm": {"peepholes": "yes"}}}, "models.lstm.peepholes:", ["true or false", "came 'yes'"]),
+    ({"models": {"lstm": {"forget_bias": "crono"}}}, "models.lstm.forget_bias:", ["a number or chrono", "'crono'"]),
+    (
+        {"models": {"lstm": {"forget_gate": False, "forget_bias": "chrono"}}},
+        "models.lstm:",
+        ["chrono needs a forget gate", "came forget_gate: false, forget_bias: 'chrono'"],
+    ),
+    ({"models": {"lstm": {"forget_bias": "chrono", "input_bias": 1}}}, "models.lstm:", ["input bias", "input_bias: 1"]),
+    (
+        {"tasks": {"adding": {"variant": "unifrom"}}},
+        "tasks.adding.variant:",
+        ["uniform, hochreiter1997", "mean uniform"],
+    ),
+    ({"tasks": {"adding": {"task": "ading"}}}, "tasks.adding.task:", ["known: adding, copy", "did you mean adding?"]),
+    ({"tasks": {"adding": {"lag": 5}}}, "tasks.adding.lag:", ["unknown key", "did you mean lags?"]),
+    ({"tasks": {"adding": {"lags": []}}}, "tasks.adding.lags:", ["at least 1", "came []"]),
+    ({"tasks": {"adding": {"lags": [5, 5]}}}, "tasks.adding.lags:", ["different items", "came 5 twice"]),
+    ({"tasks": {"copy": {"lags": [10]}}}, "tasks.copy.lags:", ["lags >= 11", "loss: 'recall'", "came 10"]),
+    ({"tasks": {"temporal_order": {"symbols": 4}}}, "tasks.temporal_order.symbols:", ["one of 2, 3", "came 4"]),
+    ({"tasks": {"temporal_order": {"symbols": True}}}, "tasks.temporal_order.symbols:", ["one of 2, 3", "came true"]),
+    ({"tasks": {"adding": {"sequences": 0}}}, "tasks.adding.sequences:", ["an integer >= 1", "came 0"]),
+    ({"tasks": {"adding": {"sequences": 31}}}, "tasks.adding.sequences:", ["training.batch_size = 32", "came 31"]),
+    ({"gradients": {"tbptt": {"k1": 5, "k2": 9}}}, "gradients.tbptt:", ["not both", "num_steps: 20", "k1: 5", "k2: 9"]),
+    ({"gradients": {"g": {"paths": "all", "k1": 9, "k2": 5}}}, "gradients.g.k1:", ["k1 <= k2", "k1: 9, k2: 5"]),
+    ({"gradients": {"g": {"paths": "all", "k2": 5}}}, "gradients.g.k1:", ["together", "k1: null, k2: 5"]),
+    ({"gradients": {"g": {"paths": "some"}}}, "gradients.g.paths:", ["all or a list", "came 'some'"]),
+    ({"gradients": {"g": {"paths": ["cel"]}}}, "gradients.g.paths:", ["unknown path 'cel'", "did you mean cell?"]),
+    ({"gradients": {"g": {"paths": []}}}, "gradients.g.paths:", ["all or a list of at least 1", "came []"]),
+    ({"gradients": {"full": {"num_steps": 0}}}, "gradients.full.num_steps:", ["an integer >= 1 or null", "came 0"]),
+    (
+        {"gradients": {"full": {"window": 3}}},
+        "gradients.full.window:",
+        ["unknown key", "known: paths, num_steps, k1, k2"],
+    ),
+    ({"grid": []}, "grid:", ["at least 1", "came []"]),
+    ({"grid": [{"devices": ["cpu"]}]}, "grid[0].tasks:", ["missing", "a list of at least 1"]),
+    (grid(extra=1), "grid[0].extra:", ["unknown key", "devices, tasks, models, gradients"]),
+    (grid(devices=["gpu"]), "grid[0].devices[0]:", ["one of cpu, cuda", "came 'gpu'"]),
+    (grid(tasks=["ading"]), "grid[0].tasks:", ["unknown task 'ading'", "did you mean adding?"]),
+    (grid(models=["lsmt"]), "grid[0].models:", ["unknown model 'lsmt'", "known: lstm, lstm_peephole, rnn", "lstm?"]),
+    (grid(gradients=["ful"]), "grid[0].gradients:", ["unknown gradient 'ful'", "did you mean full?"]),
+    (grid(models=[]), "grid[0].models:", ["at least 1"]),
+    (grid(models=["lstm", "lstm"]), "grid[0].models:", ["different items", "came 'lstm' twice"]),
+    (
+        grid(models=["rnn"], gradients=["truncated_1997"]),
+        "gradients.truncated_1997.paths:",
+        ["model rnn (cell rnn) has no path cell", "its paths: recurrent"],
+    ),
+    (
+        grid(gradients=["g"]) | {"gradients": {"g": {"paths": ["cell", "peepholes"]}}},
+        "gradients.g.paths:",
+        ["model lstm (cell lstm) has no path peepholes", "block_input, cell, gates"],
+    ),
+    ({"training": {"dtype": "float16"}}, "training.dtype:", ["one of float32, float64", "did you mean float"]),
+    ({"training": {"kernel": "fast"}}, "training.kernel:", ["unknown kernel 'fast'", "known: reference"]),
+    ({"training": {"optimiser": "adamw"}}, "training.optimiser:", ["adam, rmsprop, sgd", "did you mean adam?"]),
+    ({"training": {"clip_norm": 0}}, "training.clip_norm:", ["a number > 0 or null", "came 0"]),
+    ({"training": {"evaluate_every": 10**6}}, "training.evaluate_every:", ["at most the", "came 1000000"]),
+    ({"training": {"batch_size": None}}, "training.batch_size:", ["an integer >= 1", "came null"]),
+    ({"training": None}, "training:", ["a mapping with the keys", "came null"]),
+    ({"training": [1]}, "training:", ["a mapping with the keys", "came [1]"]),
+    ({"optimisers": {"adam": {"beta1": 1}}}, "optimisers.adam.beta1:", ["a number >= 0 and < 1", "came 1"]),
+    ({"optimisers": {"lion": {}}}, "optimisers.lion:", ["unknown key", "known: adam, sgd, rmsprop"]),
+    ({"figures": ["acuracy_versus_lag"]}, "figures:", ["unknown figure", "did you mean accuracy_versus_lag?"]),
+    ({"figures": "accuracy_versus_lag"}, "figures:", ["a list of", "came 'accuracy_versus_lag'"]),
+    ({"seeds": yaml.safe_load("[2026-01-01]")}, "seeds[0]:", ["expected a number, text", "date 2026-01-01"]),
+    ({"models": {"lstm": yaml.safe_load("&a {cell: *a}")}}, "models.lstm.cell", ["contains itself"]),
+]
+
+
+@pytest.mark.parametrize(("changes", "key", "says"), MALFORMED, ids=range(len(MALFORMED)))
+def test_malformed_configuration_is_refused_in_one_line(changes, key, says):
+    line = refusal(changes)
+    assert line.startswith(f"config: {key}")
+    for text in says:
+        assert text in line
+    assert line.isprintable()
+    assert len(line) < 800
+
+
+def refusal(changes: dict) -> str:
+    try:
+        config = complete(copy.deepcopy(changes), root=ROOT)
+    except RecursionError:  # Snakemake's own merge would not survive it either; the check itself must
+        config = complete({}, root=ROOT)
+        config["models"]["lstm"] = changes["models"]["lstm"]
+    with pytest.raises(ConfigurationError) as caught:
+        validate(config, known=KNOWN)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("key", sorted(complete({}, root=ROOT)))
+def test_every_key_is_required(key):
+    config = complete({}, root=ROOT)
+    del config[key]
+    with pytest.raises(ConfigurationError, match=rf"^config: {key}: the key is missing; expected "):
+        validate(config, known=KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("seeds: [0\nthreads: 1\n", "line 2"),
+        ("seeds: [0]\nseeds: [1]\n", "line 2, column 1: the key 'seeds' stands twice"),
+        ("- a\n", "expected a mapping"),
+        ("\tseeds: 1\n", "line 1"),
+        ("", "expected a mapping"),
+    ],
+)
+def test_unreadable_file_is_told_with_its_line(tmp_path, text, says):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError) as caught:
+        read(path)
+    assert f"config: {path}" in str(caught.value)
+    assert says in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda path: path.stem)
+def test_shipped_configuration_is_accepted(path):
+    assert Experiment(complete(read(path), root=ROOT), root=ROOT).conditions
+
+
+@pytest.mark.parametrize("number", [0, 24, 33, 60])
+def test_snakemake_ends_with_the_one_line(tmp_path, number):
+    changes, key, _ = MALFORMED[number]
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(changes))
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--snakefile", str(ROOT / "Snakefile")]
+    done = subprocess.run(
+        [*command, "--configfile", "mine.yaml"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 1
+    said = [
+        line for line in (done.stdout + done.stderr).splitlines() if not line.startswith(("Using ", "Config file "))
+    ]
+    assert len(said) == 1
+    assert said[0].startswith(f"config: {key}")
+    assert not (tmp_path / "results").exists()

@@ -1,0 +1,1 @@
+"""What the run records say: tables, statistics and the look of the figures, as pure functions over tables."""

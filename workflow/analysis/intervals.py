@@ -1,0 +1,83 @@
+"""The 95 % intervals that every table and figure uses; scipy does the work."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+LEVEL = 0.95
+RESAMPLES = 9999
+SEED = 19971115  # any constant would do: the issue of Neural Computation that printed the LSTM
+
+
+class Interval(NamedTuple):
+    """The limits of an interval; NaN where a limit does not exist."""
+
+    low: float
+    high: float
+
+
+NOTHING = Interval(float("nan"), float("nan"))
+
+
+def wilson_interval(successes: int, trials: int) -> Interval:
+    """Return the Wilson score interval of a proportion."""
+    limits = stats.binomtest(successes, trials).proportion_ci(confidence_level=LEVEL, method="wilson")
+    return Interval(float(limits.low), float(limits.high))
+
+
+def bootstrap_interval(units: int, statistic: Callable[[NDArray[np.intp]], NDArray]) -> Interval:
+    """Return the percentile bootstrap interval of a statistic of `units` exchangeable units.
+
+    `statistic` maps indices of drawn units (..., units) to values (...). The limits are values that a resample took
+    (no interpolation), the resamples are the same in every call, and one unit alone has no interval.
+    """
+    if units < 2:
+        return NOTHING
+    result = stats.bootstrap(
+        (np.arange(units),),
+        lambda indices, axis: np.asarray(statistic(indices.astype(np.intp)), dtype=float),
+        n_resamples=RESAMPLES,
+        confidence_level=LEVEL,
+        method="percentile",
+        vectorized=True,
+        axis=-1,
+        rng=np.random.default_rng(SEED),
+    )
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(result.bootstrap_distribution, [tail, 1 - tail], method="inverted_cdf")
+    return Interval(float(low), float(high))
+
+
+def mean_interval(values: NDArray) -> Interval:
+    """Return the bootstrap interval of a mean; equal values give that value, one value gives nothing."""
+    if len(values) > 1 and np.all(values == values[0]):
+        return Interval(float(values.mean()), float(values.mean()))
+    return bootstrap_interval(len(values), lambda drawn: values[drawn].mean(axis=-1))
+
+
+def median_time(times: NDArray, *, reached: NDArray[np.bool_]) -> float:
+    """Return the Kaplan-Meier median: the first time at which at most half are still waiting; NaN if there is none.
+
+    Where `reached` is false, the time is the one at which the waiting was given up (censored on the right).
+    """
+    if not reached.any():
+        return float("nan")
+    survival = stats.ecdf(stats.CensoredData(uncensored=times[reached], right=times[~reached])).sf
+    half = survival.quantiles[survival.probabilities <= 0.5 + 1e-9]
+    return float(half[0]) if len(half) else float("nan")
+
+
+def median_time_interval(times: NDArray, *, reached: NDArray[np.bool_]) -> Interval:
+    """Return the bootstrap interval of the Kaplan-Meier median; a limit that is not reached in time is NaN.
+
+    Holds for one common end of waiting, which no reached time exceeds: there the median is an order statistic, in
+    which the censored units come last.
+    """
+    never = float(np.max(times, initial=0)) + 1
+    ordered = np.where(reached, times, never)
+    middle = (len(ordered) - 1) // 2
+    limits = bootstrap_interval(len(ordered), lambda drawn: np.sort(ordered[drawn], axis=-1)[..., middle])
+    return Interval(*(limit if limit < never else float("nan") for limit in limits))

@@ -1,0 +1,141 @@
+"""Turns run records into the tables of replicas, curves and provenance, and tables into CSV files and back."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from workflow.analysis.columns import COUNTS, CURVES, FLAGS, LABELS, MAYBE_COUNTS, REPLICA, SUMMARY
+from workflow.analysis.records import read_json, read_runs
+
+__all__ = ["curves_table", "provenance_table", "read_csv", "read_runs", "summary_table", "write_csv"]
+
+
+def summary_table(runs: Sequence[Mapping]) -> pd.DataFrame:
+    """Make the table of replicas, one row each, sorted by condition, seed and learning rate."""
+    rows = [_condition(run) | _constants(run) | _replica(run, replica) for run in runs for replica in run["replicas"]]
+    table = typed(pd.DataFrame(rows, columns=SUMMARY)).sort_values(REPLICA, ignore_index=True)
+    twice = table[table.duplicated(REPLICA)]
+    if not twice.empty:
+        name = ", ".join(f"{key} {twice.iloc[0][key]}" for key in REPLICA)
+        raise ValueError(f"replica ({name}) stands in two run records; delete the one that is not wanted")
+    return table
+
+
+def curves_table(runs: Sequence[Mapping]) -> pd.DataFrame:
+    """Make the table of learning curves, one row per replica and evaluation, sorted by replica and update."""
+    rows = [_condition(run) | point for run in runs for point in run["curves"]]
+    return typed(pd.DataFrame(rows, columns=CURVES)).sort_values([*REPLICA, "update"], ignore_index=True)
+
+
+def provenance_table(paths: Sequence[Path], root: Path) -> pd.DataFrame:
+    """Make the table of what varies between reruns, one row per run record, keyed by its path below `root`.
+
+    Reads X.provenance.json beside each X.json. Nested values become columns with dotted names (versions.torch).
+    """
+    rows = []
+    for path in sorted(paths):
+        content = read_json(path.with_suffix(".provenance.json"), what="provenance file")
+        rows.append({"run": path.relative_to(root).as_posix()} | _flat(content))
+    columns = list(dict.fromkeys(name for row in rows for name in row)) or ["run"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def typed(table: pd.DataFrame) -> pd.DataFrame:
+    """Give every column its type, so that a table in memory equals the same table read from its file."""
+    kinds = dict.fromkeys(table.columns, "float64")
+    counted = {"solved", "diverged"} if "solved_fraction" in table.columns else set()
+    for names, kind in [
+        (LABELS, "str"),
+        (COUNTS, "int64"),
+        (MAYBE_COUNTS, "Int64"),
+        (FLAGS, "bool"),
+        (counted, "int64"),
+    ]:
+        kinds |= {name: kind for name in table.columns if name in names}
+    return table.astype(kinds)
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a table so that equal tables give equal bytes: shortest round-trip floats, '\\n', renamed into place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        table.to_csv(draft, index=False, lineterminator="\n", encoding="utf-8")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """Read a table that `write_csv` wrote, exactly: floats to the last bit, a label such as 'NA' as a label."""
+    table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+    for name in table.columns:
+        if name not in LABELS:
+            table[name] = pd.Series([_value(text) for text in table[name]], dtype=object)
+    return typed(table)
+
+
+def _value(text: str) -> object:
+    if text in ("", "True", "False"):
+        return {"": None, "True": True, "False": False}[text]
+    return float(text) if any(sign in text for sign in ".einf") else int(text)
+
+
+def _condition(run: Mapping) -> dict:
+    settings = run["settings"]
+    return {
+        "device": settings["device"],
+        "task": settings["task"]["name"],
+        "lag": settings["task"]["lag"],
+        "model": settings["model"]["name"],
+        "gradient": settings["gradient"]["name"],
+    }
+
+
+def _constants(run: Mapping) -> dict:
+    settings, training = run["settings"], run["settings"]["training"]
+    task, model, gradient = settings["task"], settings["model"], settings["gradient"]
+    return {
+        "num_steps": gradient["k2"],
+        "chance_loss": run["chance"]["loss"],
+        "chance_accuracy": run["chance"]["accuracy"],
+        "sequence_length": run["sequence_length"],
+        "task_file": task["task"],
+        "task_options": _compact(task["options"]),
+        "cell": model["cell"],
+        "hidden_size": model["hidden_size"],
+        "model_options": _compact(model["options"]),
+        "paths": "+".join(gradient["paths"]),
+        "k1": gradient["k1"],
+        "budget": task["sequences"],
+        "kernel": training["kernel"],
+        "dtype": training["dtype"],
+        "optimiser": _compact(settings["optimiser"]),
+        "batch_size": training["batch_size"],
+        "clip_norm": training["clip_norm"],
+        "evaluate_every": training["evaluate_every"],
+        "validation_sequences": training["validation_sequences"],
+        "test_sequences": training["test_sequences"],
+    }
+
+
+def _replica(run: Mapping, replica: Mapping) -> dict:
+    sequences = replica["updates"] * run["settings"]["training"]["batch_size"]
+    return {name: replica[name] for name in SUMMARY if name in replica} | {"sequences": sequences}
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _flat(content: Mapping, *, prefix: str = "") -> dict:
+    flat: dict = {}
+    for name, value in content.items():
+        if isinstance(value, Mapping):
+            flat |= _flat({key: value[key] for key in sorted(value)}, prefix=f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat

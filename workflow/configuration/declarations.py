@@ -1,0 +1,104 @@
+"""What the files of tasks/ and models/ declare about themselves, read from their source and never imported.
+
+A file of tasks/ that declares `LAGS` is a task, one of models/ that declares `PATHS` is a cell. Both declare `OPTIONS`
+(JSON-schema properties of their own configuration keys) and may declare `REFUSED`: option values that do not go
+together, `{"when": {...}, "why": ...}`. In a `when` a value is met by the equal one, and None by any that is not 0,
+false or null.
+"""
+
+import ast
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from workflow.configuration.refusal import ConfigurationError
+
+
+class Declaration(NamedTuple):
+    """The literals of one task or cell file."""
+
+    options: dict[str, Any]
+    refused: list[dict[str, Any]]
+    lags: list[dict[str, Any]]
+    paths: dict[str, dict[str, Any]]
+
+
+def tasks(root: Path) -> dict[str, Declaration]:
+    """Return the tasks on disk by name."""
+    return _declared(root, folder="tasks", marker="LAGS")
+
+
+def cells(root: Path) -> dict[str, Declaration]:
+    """Return the cells on disk by name."""
+    return _declared(root, folder="models", marker="PATHS")
+
+
+def kernels(root: Path) -> list[str]:
+    """Return the names of the kernels on disk."""
+    return sorted(path.stem for path in (root / "models" / "kernels").glob("*.py") if path.stem != "__init__")
+
+
+def figures(root: Path) -> list[str]:
+    """Return the names of the figures on disk."""
+    folder = root / "workflow" / "scripts" / "figures"
+    return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
+
+
+def docstring(path: Path) -> str:
+    """Return the docstring of a Python file, or nothing."""
+    return ast.get_docstring(parse(path)) or ""
+
+
+def parse(path: Path) -> ast.Module:
+    """Parse a Python file; a syntax error in it is told in one line."""
+    try:
+        return ast.parse(path.read_bytes(), filename=str(path))
+    except (SyntaxError, ValueError) as error:
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
+        raise ConfigurationError(f"config: {path}{line}: not valid Python: {error.args[0]}") from error
+
+
+def met(when: Mapping[str, Any], *, options: Mapping[str, Any]) -> bool:
+    """Say whether options meet a condition."""
+    return all(bool(options[key]) if value is None else options[key] == value for key, value in when.items())
+
+
+def smallest_lag(task: Declaration, *, options: Mapping[str, Any]) -> int:
+    """Return the smallest lag that a task can have under its options."""
+    return max([1, *(rule["minimum"] for rule in task.lags if met(rule["when"], options=options))])
+
+
+def available_paths(cell: Declaration, *, options: Mapping[str, Any]) -> list[str]:
+    """Return the paths along which error can flow in a cell under its options."""
+    return [path for path, needs in cell.paths.items() if met(needs, options=options)]
+
+
+def _declared(root: Path, *, folder: str, marker: str) -> dict[str, Declaration]:
+    found = {}
+    for path in sorted((root / folder).glob("*.py")):
+        literals = _literals(path)
+        if marker in literals:
+            found[path.stem] = Declaration(
+                options=literals.get("OPTIONS", {}),
+                refused=literals.get("REFUSED", []),
+                lags=literals.get("LAGS", []),
+                paths=literals.get("PATHS", {}),
+            )
+    return found
+
+
+def _literals(path: Path) -> dict[str, Any]:
+    literals = {}
+    for node in parse(path).body:
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
+        for target in targets:
+            if isinstance(target, ast.Name) and target.id in ("LAGS", "PATHS", "OPTIONS", "REFUSED"):
+                try:
+                    literals[target.id] = ast.literal_eval(node.value)  # type: ignore[attr-defined]
+                except (ValueError, TypeError) as error:
+                    raise ConfigurationError(
+                        f"config: {path}, line {node.lineno}: {target.id} must be a literal: it is read, not run"
+                    ) from error
+    return literals

@@ -1,0 +1,52 @@
+"""The gate of the pipeline: a configuration passes as an experiment, or one line on the terminal ends it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from workflow.configuration.experiment import DEFAULT, Experiment, complete
+from workflow.configuration.reading import read
+from workflow.configuration.refusal import ConfigurationError, refuse
+
+
+def admit(config: dict[str, Any], *, root: Path, files: Iterable[str] = ()) -> Experiment:
+    """Complete `config` in place over config/default.yaml and return its experiment; a mistake is one line and exit 1.
+
+    `files` are the user's configuration files, read once more for what Snakemake lets pass: a key given twice.
+    """
+    try:
+        for path in files:
+            read(Path(path))
+        config.update(complete(config, root=root))
+        return Experiment(config, root=root)
+    except ConfigurationError as error:
+        sys.exit(str(error))
+
+
+def default_file(root: Path) -> str:
+    """Return the path of config/default.yaml once it has been read without a mistake."""
+    try:
+        read(root / DEFAULT)
+    except ConfigurationError as error:
+        sys.exit(str(error))
+    return str(root / DEFAULT)
+
+
+def require_devices(experiment: Experiment, *, python: str) -> None:
+    """End with one line if runs on `cuda` are missing and torch, asked in a process of its own, finds no GPU here."""
+    missing = (path for path in experiment.run_paths if not os.path.exists(path))
+    if any(path.startswith(f"{experiment.place.runs}/cuda/") for path in missing) and not _finds_gpu(python):
+        numbers = [number for number, block in enumerate(experiment.config["grid"]) if "cuda" in block["devices"]]
+        why = "torch finds no GPU on this machine; allowed here: cpu; came 'cuda'"
+        sys.exit(str(refuse(f"grid[{numbers[0]}].devices", why)))
+
+
+def _finds_gpu(python: str) -> bool:
+    question = "import sys, torch; sys.exit(not torch.cuda.is_available())"
+    try:
+        return subprocess.run([python, "-c", question], capture_output=True, timeout=120, check=False).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False

@@ -1,0 +1,30 @@
+# The configuration, validated, and the files that it asks for.
+from workflow.configuration.declarations import docstring
+from workflow.configuration.sources import analysis_sources
+from workflow.runs import paths
+from workflow.runs.failures import failures
+
+EXPERIMENT = admit(config, root=ROOT, files=workflow.overwrite_configfiles)
+PLACE = EXPERIMENT.place
+TABLES = expand(
+    f"{PLACE.results}/{{table}}.csv",
+    table=["summary", "curves", "provenance", "statistics", "comparisons"],
+)
+FIGURES = expand(
+    f"{PLACE.figures}/{{figure}}.{{format}}",
+    figure=config["figures"],
+    format=["pdf", "svg", "png"],
+)
+# One job at a time: its progress may go to the terminal too.
+ALONE = (workflow.resource_settings.cores or 0) < 2 * int(config["threads"])
+os.environ.update(LAGBENCH_TERMINAL="yes" if ALONE else "")
+
+
+wildcard_constraints:
+    device="cpu|cuda",
+    task=EXPERIMENT.constraint("tasks"),
+    lag=r"\d+",
+    model=EXPERIMENT.constraint("models"),
+    gradient=EXPERIMENT.constraint("gradients"),
+    seeds=r"\d[\d_-]*",
+    figure=r"\w+",

@@ -1,0 +1,31 @@
+# One script per figure; the rule is generic.
+
+
+rule figure:
+    input:
+        summary=f"{PLACE.results}/summary.csv",
+        statistics=f"{PLACE.results}/statistics.csv",
+        curves=f"{PLACE.results}/curves.csv",
+        code=lambda wildcards: analysis_sources(ROOT, f"workflow/scripts/figures/{wildcards.figure}.py"),
+    output:
+        pdf=f"{PLACE.figures}/{{figure}}.pdf",
+        svg=f"{PLACE.figures}/{{figure}}.svg",
+        png=report(
+            f"{PLACE.figures}/{{figure}}.png",
+            caption="../report/figure.rst",
+            category="Figures",
+            labels={"figure": "{figure}"},
+        ),
+    log:
+        f"{PLACE.logs}/figures/{{figure}}.log",
+    conda:
+        "../envs/lagbench.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+        disk_mb=100,
+    params:
+        labels=EXPERIMENT.labels,
+        caption=lambda wildcards: docstring(ROOT / f"workflow/scripts/figures/{wildcards.figure}.py"),
+    script:
+        "../scripts/figure.py"

@@ -1,0 +1,15 @@
+# What the user is told before the first job and after the last.
+from workflow.runs.outcome import outcome
+
+
+onstart:
+    if workflow.local_exec:
+        require_devices(EXPERIMENT, python=sys.executable)
+
+
+onsuccess:
+    print(*outcome(PLACE), sep="\n", file=sys.stderr)
+
+
+onerror:
+    print(*failures([*EXPERIMENT.run_paths, *TABLES, *FIGURES], since=BEGAN), sep="\n", file=sys.stderr)

@@ -1,0 +1,81 @@
+# Run records to tables, and tables to statistics. All are made anew when a run or their own code changes; it takes seconds.
+
+
+rule summary:
+    input:
+        runs=lambda wildcards: EXPERIMENT.run_paths,
+        code=analysis_sources(ROOT, "workflow/analysis/summary.py"),
+    output:
+        summary=f"{PLACE.results}/summary.csv",
+        curves=f"{PLACE.results}/curves.csv",
+    log:
+        f"{PLACE.logs}/summary.log",
+    conda:
+        "../envs/lagbench.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+        disk_mb=1000,
+    params:
+        wanted=lambda wildcards: EXPERIMENT.digest,
+    script:
+        "../scripts/summary.py"
+
+
+rule provenance:
+    input:
+        runs=lambda wildcards: EXPERIMENT.run_paths,
+        code=analysis_sources(ROOT, "workflow/analysis/summary.py"),
+    output:
+        f"{PLACE.results}/provenance.csv",
+    log:
+        f"{PLACE.logs}/provenance.log",
+    conda:
+        "../envs/lagbench.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+        disk_mb=100,
+    script:
+        "../scripts/provenance.py"
+
+
+rule statistics:
+    input:
+        summary=f"{PLACE.results}/summary.csv",
+        code=analysis_sources(ROOT, "workflow/analysis/statistics.py"),
+    output:
+        report(
+            f"{PLACE.results}/statistics.csv",
+            caption="../report/statistics.rst",
+            category="Tables",
+        ),
+    log:
+        f"{PLACE.logs}/statistics.log",
+    conda:
+        "../envs/lagbench.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+        disk_mb=100,
+    script:
+        "../scripts/statistics.py"
+
+
+rule comparisons:
+    input:
+        summary=f"{PLACE.results}/summary.csv",
+        statistics=f"{PLACE.results}/statistics.csv",
+        code=analysis_sources(ROOT, "workflow/analysis/comparisons.py"),
+    output:
+        f"{PLACE.results}/comparisons.csv",
+    log:
+        f"{PLACE.logs}/comparisons.log",
+    conda:
+        "../envs/lagbench.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+        disk_mb=100,
+    script:
+        "../scripts/comparisons.py"

@@ -1,0 +1,20 @@
+"""Says where the results of a configuration are: `python -m workflow.runs.outcome config/default.yaml`."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from workflow.configuration.experiment import complete
+from workflow.configuration.reading import read
+from workflow.runs.paths import Place, place
+
+
+def outcome(where: Place) -> Iterator[str]:
+    """Yield one line each for the figures and the table."""
+    yield f"figures: {Path(where.figures).absolute()}"
+    yield f"table:   {Path(where.results, 'summary.csv').absolute()}"
+
+
+if __name__ == "__main__":
+    config = complete(read(Path(sys.argv[1])), root=Path(__file__).resolve().parents[2])
+    print("\n".join(outcome(place(config["experiment"]))))

@@ -1,0 +1,22 @@
+"""Adapter of rule train: train the replicas of one seed block, write its run record and its provenance."""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+sys.path.insert(0, str(root := Path(__file__).resolve().parents[2]))
+from workflow.runs.arguments import arguments
+from workflow.runs.log import say, told
+from workflow.runs.writing import write_json
+
+with told():  # to import what is trained may fail too
+    job, started = arguments(__doc__), datetime.now(UTC)
+    import torch
+
+    from training import condition, progress, provenance
+
+    torch.set_num_threads(job.threads)
+    record = condition.train_condition(job.settings, progress.Progress(say, label=job.run.stem))
+    how = {"threads": job.threads, "kernel": job.settings["training"]["kernel"], "device": job.settings["device"]}
+    write_json(job.provenance, provenance.collect(root=root, started=started, **how))
+    write_json(job.run, {"settings": job.settings, "sources": job.sources} | record)
