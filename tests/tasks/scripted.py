@@ -20,7 +20,8 @@ class ScriptedGenerator:
     def integers(self, low: int, high: int, size: Any, *, endpoint: bool = False) -> np.ndarray:
         """Hand out the next draw if it lies in the asked range."""
         draw = self._next(size)
-        assert low <= draw.min() and draw.max() < high + endpoint
+        assert low <= draw.min()
+        assert draw.max() < high + endpoint
         return draw
 
     def random(self, size: Any, dtype: Any = float) -> np.ndarray:
@@ -30,5 +31,6 @@ class ScriptedGenerator:
     def uniform(self, low: float, high: float, size: Any) -> np.ndarray:
         """Hand out the next draw if it lies in the asked range."""
         draw = self._next(size)
-        assert low <= draw.min() and draw.max() < high
+        assert low <= draw.min()
+        assert draw.max() < high
         return draw

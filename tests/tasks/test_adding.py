@@ -45,10 +45,13 @@ def test_uniform_ranges(lag: int) -> None:
     batch = Adding(lag=lag, variant="uniform").sample(np.random.default_rng(0), 10_000)
     values, markers = batch.inputs[:, :, 0], batch.inputs[:, :, 1]
     assert len(values) == 2 * lag
-    assert values.min() >= 0 and values.max() < 1 and values.max() > 0.99
+    assert values.min() >= 0
+    assert values.max() < 1
+    assert values.max() > 0.99
     assert set(np.unique(markers)) <= {0.0, 1.0}
     first, second = marked_positions(markers)
-    assert set(first) == set(range(lag)) and set(second) == set(range(lag, 2 * lag))
+    assert set(first) == set(range(lag))
+    assert set(second) == set(range(lag, 2 * lag))
     np.testing.assert_allclose(batch.targets[0], values[first, SEQUENCES] + values[second, SEQUENCES], rtol=1e-6)
 
 
@@ -59,8 +62,12 @@ def test_hochreiter1997_ranges(lag: int) -> None:
     lengths = task.sequence_length - batch.starts
     assert set(lengths) == set(range(2 * lag, 2 * lag + 2 * lag // 10 + 1))
     values, markers = batch.inputs[:, :, 0], batch.inputs[:, :, 1]
-    assert values.min() >= -1 and values.max() < 1 and values.min() < -0.99 and values.max() > 0.99
-    assert (markers[batch.starts, SEQUENCES] == -1).all() and (markers[-1] == -1).all()
+    assert values.min() >= -1
+    assert values.max() < 1
+    assert values.min() < -0.99
+    assert values.max() > 0.99
+    assert (markers[batch.starts, SEQUENCES] == -1).all()
+    assert (markers[-1] == -1).all()
     ones = markers == 1
     count = ones.sum(axis=0)
     assert set(count) == {1, 2}
@@ -84,7 +91,8 @@ def test_first_markers_of_1997_are_uniform_over_the_first_ten() -> None:
     ones = batch.inputs[:, :, 1] == 1
     steps = np.where(ones, np.arange(len(ones))[:, None], 10**6).min(axis=0) - batch.starts
     early = np.bincount(steps[(steps >= 1) & (steps < 10)], minlength=10)[1:]
-    assert early.min() > 0.8 * early.mean() and early.max() < 1.2 * early.mean()
+    assert early.min() > 0.8 * early.mean()
+    assert early.max() < 1.2 * early.mean()
 
 
 def test_right_means_an_absolute_error_below_0_04() -> None:

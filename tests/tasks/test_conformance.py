@@ -46,7 +46,8 @@ def test_shapes_types_and_ends(task: Task) -> None:
     assert batch.inputs.dtype == np.float32
     assert batch.targets.shape == (steps, 50)
     assert batch.starts.shape == (50,)
-    assert (batch.starts >= 0).all() and (batch.starts <= task.sequence_length - task.lag).all()
+    assert (batch.starts >= 0).all()
+    assert (batch.starts <= task.sequence_length - task.lag).all()
     before = np.arange(task.sequence_length)[:, None] < batch.starts
     assert not batch.inputs[before].any()
 
@@ -83,10 +84,8 @@ def test_the_end_does_not_leak_the_target(task: Task) -> None:
     """A linear probe on the last steps before (and at) the target stays at chance on fresh sequences."""
     batch = task.sample(np.random.default_rng(2), DRAWS)
     window = min(10, task.lag // 2)
-    if task.first_target < task.lag:  # copy with all losses: the recall steps are those that need memory
-        first = task.sequence_length - 10
-    else:
-        first = task.first_target
+    # of a task that scores every step (copy, loss: all) take the recall steps: only they need memory
+    first = task.sequence_length - 10 if task.first_target < task.lag else task.first_target
     targets = torch.from_numpy(batch.targets[first - task.sequence_length :])
     features = batch.inputs[first + 1 - window : first + 1].transpose(1, 0, 2).reshape(DRAWS, -1)
     split = DRAWS // 2
@@ -118,7 +117,7 @@ def test_too_small_a_lag_and_unknown_options_are_refused(name: str, options: dic
     with pytest.raises(ValueError, match="takes the options"):
         load_task(name, lag=40, options={**options, "nonsense": 1})
     for option in options:
-        with pytest.raises(ValueError, match="'nonsense'.*known: "):
+        with pytest.raises(ValueError, match=r"'nonsense'.*known: "):
             load_task(name, lag=40, options={**options, option: "nonsense"})
 
 

@@ -60,6 +60,7 @@ def test_a_perfect_memory_is_right_and_on_shuffled_targets_at_chance() -> None:
     batch = task.sample(np.random.default_rng(0), 10_000)
     remembered = 50 * torch.from_numpy(np.eye(10)[batch.inputs[:10].argmax(axis=2)])
     loss, accuracy = controls.scores(task, remembered, batch)
-    assert loss < 1e-12 and accuracy == 1
+    assert loss < 1e-12
+    assert accuracy == 1
     shuffled = batch._replace(targets=np.random.default_rng(1).permuted(batch.targets, axis=1))
     assert controls.scores(task, remembered, shuffled)[1] == pytest.approx(1 / 8, abs=0.005)

@@ -32,10 +32,12 @@ def test_the_record_is_complete_and_reproducible_to_the_byte() -> None:
     weights = 4 * (8 * 6 + 6 * 6 + 6) + 6 * 4 + 4
     for row in record["replicas"]:
         assert row["parameters"] == weights == sum(torch.Size(s).numel() for s in cell.shapes.values()) + 28
-        assert row["updates"] == 25 and 0 <= row["test_accuracy"] <= 1
+        assert row["updates"] == 25
+        assert 0 <= row["test_accuracy"] <= 1
         assert row["test_exact_match"] == row["test_accuracy"]
     assert [point["update"] for point in record["curves"][:4]] == [0, 10, 20, 25]
-    assert record["chance"]["accuracy"] == 0.25 and record["sequence_length"] == 22
+    assert record["chance"]["accuracy"] == 0.25
+    assert record["sequence_length"] == 22
 
 
 def test_models_and_gradients_see_the_same_data(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +65,8 @@ def test_models_and_gradients_see_the_same_data(monkeypatch: pytest.MonkeyPatch)
 def test_copy_reports_exact_match_beside_the_accuracy() -> None:
     record = train_condition(settings(seeds=[0], learning_rates=[0.01], task="copy", lag=11, dtype="float32"), ignore)
     (row,) = record["replicas"]
-    assert row["test_accuracy"] > 0.1 and row["test_exact_match"] < 0.01
+    assert row["test_accuracy"] > 0.1
+    assert row["test_exact_match"] < 0.01
 
 
 def test_refusals() -> None:
@@ -103,4 +106,5 @@ def test_the_progress_line_says_what_there_is_to_know() -> None:
     progress(standing)
     assert written == []
     progress(standing._replace(alive=0))
-    assert len(written) == 1 and written[0].startswith("adding/lag=10: update 50/200")
+    assert len(written) == 1
+    assert written[0].startswith("adding/lag=10: update 50/200")

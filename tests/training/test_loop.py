@@ -92,7 +92,8 @@ def test_neighbours_that_leave_the_batch_change_nothing() -> None:
     together, standings = run([exploding[0], (0, 0.01), exploding[1]], task=task, network=network)
     (alone,), _ = run([(0, 0.01)], task=task, network=network)
     assert [replica.diverged for replica in together] == [True, False, True]
-    assert standings[-1].alive == 1 and standings[-1].diverged == 2
+    assert standings[-1].alive == 1
+    assert standings[-1].diverged == 2
     torch.testing.assert_close(last(alone), last(together[1]), rtol=1e-6, atol=1e-9)
 
 
@@ -143,10 +144,12 @@ def test_the_loop_solves_a_tiny_task_and_solved_replicas_leave() -> None:
     members = [(0, 0.02), (1, 0.02), (1, 1e-7)]
     replicas, standings = run(members, task=task, network=network, updates=400, evaluate_every=20, dtype=torch.float32)
     for replica in replicas[:2]:
-        assert replica.updates_to_solve is not None and replica.updates_to_solve < 400
+        assert replica.updates_to_solve is not None
+        assert replica.updates_to_solve < 400
         assert replica.updates == replica.updates_to_solve == replica.best_update == replica.curve[-1]["update"]
         assert replica.validation["accuracy"] >= 0.99 > replica.curve[0]["validation_accuracy"]
-    assert replicas[2].updates_to_solve is None and replicas[2].updates == 400
+    assert replicas[2].updates_to_solve is None
+    assert replicas[2].updates == 400
     assert (standings[-1].solved, standings[-1].alive, standings[-1].update) == (2, 1, 400)
     expected = 8 * sum(replica.updates for replica in replicas)
     assert standings[-1].sequences == expected
@@ -171,9 +174,13 @@ def test_shuffled_targets_stay_at_chance(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_divergence_is_recorded_with_the_last_finite_best() -> None:
     task, network = build("adding", lag=8, cell="rnn", hidden_size=6)
     replicas, _ = run([(0, 1e160), (0, 1e-3)], task=task, network=network, clip_norm=None, optimiser=SGD(momentum=0.0))
-    assert replicas[0].diverged and replicas[0].updates < 20 and replicas[0].updates_to_solve is None
-    assert replicas[0].best_weights is not None and torch.isfinite(replicas[0].best_weights).all()
-    assert not replicas[1].diverged and replicas[1].updates == 20
+    assert replicas[0].diverged
+    assert replicas[0].updates < 20
+    assert replicas[0].updates_to_solve is None
+    assert replicas[0].best_weights is not None
+    assert torch.isfinite(replicas[0].best_weights).all()
+    assert not replicas[1].diverged
+    assert replicas[1].updates == 20
 
 
 def test_train_loss_is_the_mean_since_the_last_evaluation() -> None:

@@ -110,6 +110,7 @@ def test_condition_that_fails_stops_no_other_and_is_listed_with_its_reason(fresh
     assert fresh.to_train() == {"copy/lag=11/rnn/full/seeds=0-2"}
 
 
+ENABLED = "def sample(self, rng: np.random.Generator, size: int) -> Batch:"
 DISABLED = """def sample(self, rng: np.random.Generator, size: int) -> Batch:
         raise ValueError("no copies today")
 

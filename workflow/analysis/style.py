@@ -47,7 +47,7 @@ RC: dict[Any, Any] = {
     "lines.markersize": 3.2,
     "pdf.fonttype": 42,
     "ps.fonttype": 42,
-    "svg.fonttype": "none",
+    "svg.fonttype": "path",  # the same picture where the font is not installed
     "svg.hashsalt": "lagbench",
 }
 

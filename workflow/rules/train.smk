@@ -14,8 +14,8 @@ rule train:
         "../envs/lagbench.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 240 * attempt,
+        mem_mb=4000,
+        runtime=240,
         disk_mb=100,
         gpu=lambda wildcards: int(wildcards.device == "cuda"),
     params:
