@@ -11,8 +11,9 @@ import yaml
 
 from tests.workflow.conftest import TINY, TINY_RUNS
 from workflow.configuration.declarations import Declaration, met, smallest_lag
-from workflow.configuration.experiment import Condition, Experiment, complete
+from workflow.configuration.experiment import Condition, Experiment
 from workflow.configuration.gate import require_devices
+from workflow.configuration.reading import merge
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
@@ -24,7 +25,7 @@ def _elsewhere(tmp_path, monkeypatch):
 
 
 def experiment(**changes: object) -> Experiment:
-    return Experiment(complete(TINY | changes, root=ROOT), root=ROOT)
+    return Experiment(merge(TINY, changes), root=ROOT)
 
 
 def test_grid_is_a_union_of_products():
@@ -85,7 +86,7 @@ def test_paths_and_window_are_resolved_against_the_cell():
         {"figures": []},
         {"seeds_per_job": 1},
         {"learning_rates": [0.01, 0.01 + 0.0][:1]},
-        {"training": TINY["training"] | {"clip_norm": 1, "batch_size": 32.0}},
+        {"training": {"clip_norm": 1, "batch_size": 32.0}},
         {"grid": TINY["grid"][::-1]},
     ],
 )
@@ -151,7 +152,10 @@ def test_cuda_is_refused_only_without_a_gpu_and_only_while_its_runs_are_missing(
 
 
 def test_ten_thousand_conditions_are_expanded_at_once():
-    tasks = {"adding": {"lags": list(range(1, 5001)), "sequences": 64}, "copy": {"lags": list(range(11, 5011))}}
+    tasks = {
+        "adding": {"lags": list(range(1, 5001)), "sequences": 64},
+        "copy": {"lags": list(range(11, 5011)), "sequences": 64},
+    }
     grid = [{"devices": ["cpu"], "tasks": ["adding", "copy"], "models": ["rnn"], "gradients": ["full"]}]
     began = time.monotonic()
     big = experiment(tasks=tasks, grid=grid)

@@ -11,6 +11,7 @@ import yaml
 
 from tests.workflow.conftest import TINY, TINY_RUNS, Tree, copy_tree
 from tests.workflow.test_rules import import_as_module
+from workflow.configuration.declarations import docstring
 
 pytestmark = pytest.mark.slow
 RUNS = "results/tiny/runs/cpu"
@@ -141,7 +142,8 @@ def test_report_holds_the_figures_with_their_captions(done):
     done.snakemake("--report", "report.zip")
     shutil.unpack_archive(done.root / "report.zip", done.root / "unpacked")
     text = "".join(path.read_text() for path in (done.root / "unpacked").rglob("*.html"))
-    assert "accuracy_versus_lag" in text
+    caption = docstring(done.root / "workflow/scripts/figures/accuracy_versus_lag.py").split(".")[0]
+    assert " ".join(caption.split()) in " ".join(text.split())
     assert "statistics.csv" in text
 
 
