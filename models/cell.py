@@ -1,9 +1,10 @@
 """The contract of a cell: one step of the recurrence, as equations, for all replicas at once."""
 
 import importlib
-import pkgutil
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,8 +36,8 @@ class Cell(ABC):
     """Parameter shapes by symbol without the replica axis; rows are sources: x (B, features) times W (features, H)."""
 
     @abstractmethod
-    def initialise(self, rng: np.random.Generator, *, longest_lag: int) -> dict[str, np.ndarray]:
-        """Draw initial weights (float64) by symbol; `longest_lag` in steps is the Tmax of the chrono initialisation."""
+    def initialise(self, rng: np.random.Generator, *, sequence_length: int) -> dict[str, np.ndarray]:
+        """Draw initial weights (float64) by symbol; `sequence_length` is that of the longest sequence, in steps."""
 
     @abstractmethod
     def prepare(self, parameters: Parameters) -> Parameters:
@@ -47,7 +48,7 @@ class Cell(ABC):
         """Return the net inputs that no recurrence enters (R, T, B, n) of inputs (R, T, B, features)."""
 
     @abstractmethod
-    def step(self, parameters: Parameters, projected: Tensor, state: State, via: Via) -> State:
+    def step(self, parameters: Parameters, projected: Tensor, *, state: State, via: Via) -> State:
         """Make one step from prepared parameters, projected inputs (R, B, n) and the state."""
 
 
@@ -64,8 +65,8 @@ def project_inputs(inputs: Tensor, W: Tensor, b: Tensor) -> Tensor:
 
 def cell_names() -> list[str]:
     """List the cells on disk: the files of this folder that declare `PATHS`."""
-    modules = (module.name for module in pkgutil.iter_modules(models.__path__) if not module.ispkg)
-    return sorted(name for name in modules if hasattr(importlib.import_module(f"models.{name}"), "PATHS"))
+    files = (file for folder in models.__path__ for file in Path(folder).glob("*.py"))
+    return sorted(file.stem for file in files if re.search(r"^PATHS\b", file.read_text(), flags=re.MULTILINE))
 
 
 def load_cell(name: str, *, features: int, hidden_size: int, options: Mapping[str, Any]) -> Cell:
@@ -77,8 +78,10 @@ def load_cell(name: str, *, features: int, hidden_size: int, options: Mapping[st
         raise ValueError(
             f"cell {name!r} takes the options {', '.join(sorted(module.OPTIONS))}; came: {', '.join(sorted(options))}"
         )
-    (kind,) = (thing for thing in vars(module).values() if _is_defined_in(thing, module.__name__))
-    made: Cell = kind(features=features, hidden_size=hidden_size, **options)
+    kinds = [thing for thing in vars(module).values() if _is_defined_in(thing, module.__name__)]
+    if len(kinds) != 1:
+        raise ValueError(f"models/{name}.py must define one Cell; it defines {len(kinds)}")
+    made: Cell = kinds[0](features=features, hidden_size=hidden_size, **options)
     return made
 
 

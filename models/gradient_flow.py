@@ -4,9 +4,11 @@ Two independent truncations. *By path*: a path that is not among `paths` lets no
 every weight still gets its local gradient. *In time*: every k1 steps the losses of these k1 steps are back-propagated
 through the last k2 steps, BPTT(k2; k1) of Williams & Peng 1990; k1 = k2 = `num_steps` is the windowed truncation of
 Sutskever 2013, sec. 2.8. Windows are aligned to end at the end of the sequence; the state is carried across them.
+The gradients of all windows of a sequence are added up for one update; TensorFlow's habit is an update per window,
+which is the same where only the last step carries a loss.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -37,14 +39,22 @@ class GradientFlow:
             raise ValueError(f"a window needs 1 <= k1 <= k2; came: k1 = {self.k1}, k2 = {self.k2}")
 
     def check(self, known: Collection[str]) -> None:
-        """Refuse a path that a cell with the paths `known` does not have."""
+        """Refuse a path that a cell with the paths `known` does not have: a ValueError."""
         unknown = sorted(self.paths - set(known))
         if unknown:
             raise ValueError(f"the cell has no path {', '.join(map(repr, unknown))}; its paths: {', '.join(known)}")
 
-    def via(self, path: str, tensor: Tensor) -> Tensor:
-        """Pass the value on; pass the error back only if the path carries it."""
-        return tensor if path in self.paths else tensor.detach()
+    def via(self, known: Collection[str]) -> Callable[[str, Tensor], Tensor]:
+        """Return what passes a value on along one of the `known` paths, and the error back only if the path carries
+        it.
+        """
+        self.check(known)
+        carries = {path: path in self.paths for path in known}
+
+        def via(path: str, tensor: Tensor) -> Tensor:
+            return tensor if carries[path] else tensor.detach()
+
+        return via
 
     def windows(self, sequence_length: int) -> list[Window]:
         """List the windows of a sequence, first to last; the last one ends with the sequence."""

@@ -9,9 +9,12 @@
 
 p_i = p_f = p_o = 0 if not peepholes (Gers & Schmidhuber 2000). Recurrent paths: `cell` (c(t-1) into c(t)), `gates`
 (h(t-1) into i, f, o), `block_input` (h(t-1) into z), `peepholes` (c(t-1) into i and f), `output_peephole` (c(t) into
-o). One bias vector per gate. Initialisation: W, U, p ~ U[-k, k], k = 1 / sqrt(H); b_z = b_o = 0; b_i = input_bias;
-b_f = forget_bias (Jozefowicz et al. 2015 urge 1), or `chrono`: b_f = log U[1, Tmax - 1], b_i = input_bias - b_f
-(Tallec & Ollivier 2018, eq. 16, with input_bias 0).
+o). One bias vector per gate.
+
+Initialisation: W, U, p ~ U[-k, k], k = 1 / sqrt(H); b_z = b_o = 0; b_i = input_bias; b_f = forget_bias (Jozefowicz et
+al. 2015 urge 1), or `chrono`: b_f = log U[1, Tmax - 1], b_i = input_bias - b_f (Tallec & Ollivier 2018, with
+input_bias 0), Tmax being the length of the task's longest sequence in steps: the gates start at the time scale of the
+task.
 """
 
 import numpy as np
@@ -25,7 +28,7 @@ OPTIONS = {
     "forget_gate": {"type": "boolean", "description": "with (Gers 2000) or without (1997: the CEC has weight 1)"},
     "forget_bias": {
         "anyOf": [{"type": "number"}, {"const": "chrono"}],
-        "description": "initial bias of the forget gate, if any: a number, or chrono (log U[1, Tmax - 1], off b_i)",
+        "description": "initial bias of the forget gate: a number, or chrono (log U[1, Tmax - 1], taken from b_i)",
     },
     "input_bias": {"type": "number", "description": "initial bias of the input gate"},
 }
@@ -71,20 +74,22 @@ class LSTMCell(Cell):
         if peepholes:
             self.shapes |= {f"p_{gate}": (hidden_size,) for gate in self.gates if gate != "z"}
 
-    def initialise(self, rng: np.random.Generator, *, longest_lag: int) -> dict[str, np.ndarray]:
-        """Draw initial weights; Tmax of the chrono initialisation is `longest_lag`."""
+    def initialise(self, rng: np.random.Generator, *, sequence_length: int) -> dict[str, np.ndarray]:
+        """Draw initial weights, the peepholes last: with and without them, the others are the same."""
         bound = self.hidden_size**-0.5
         values = {
             symbol: np.zeros(shape) if symbol.startswith("b_") else uniform(rng, shape, bound=bound)
             for symbol, shape in self.shapes.items()
+            if not symbol.startswith("p_")
         }
         values["b_i"] += self.input_bias
         if self.forget_bias == "chrono":
-            values["b_f"] = np.log(rng.uniform(1, max(longest_lag - 1, 1), self.hidden_size))
+            values["b_f"] = np.log(rng.uniform(1, max(sequence_length - 1, 1), self.hidden_size))
             values["b_i"] -= values["b_f"]
         elif self.forget_gate:
             values["b_f"] += float(self.forget_bias)
-        return values
+        peepholes = [symbol for symbol in self.shapes if symbol.startswith("p_")]
+        return values | {symbol: uniform(rng, self.shapes[symbol], bound=bound) for symbol in peepholes}
 
     def prepare(self, parameters: Parameters) -> Parameters:
         """Stack the gates' weights i f o and the block input z, in this order."""
@@ -101,24 +106,26 @@ class LSTMCell(Cell):
         """Return x W + b of i f o z: (R, T, B, 4 H), or 3 H without a forget gate."""
         return project_inputs(inputs, parameters["W"], parameters["b"])
 
-    def step(self, parameters: Parameters, projected: Tensor, state: State, via: Via) -> State:
+    def step(self, parameters: Parameters, projected: Tensor, *, state: State, via: Via) -> State:
         """Make one step."""
         h, c = state
         H, p = self.hidden_size, parameters
-        of_gates, of_block = projected.split([p["U_gates"].shape[-1], H], dim=-1)
-        gates = torch.baddbmm(of_gates, via("gates", h), p["U_gates"]).split(H, dim=-1)
-        z = torch.baddbmm(of_block, via("block_input", h), p["U_z"])
-        i, o = gates[0], gates[-1]
+        x_gates, x_z = projected.split([p["U_gates"].shape[-1], H], dim=-1)
+        net = torch.baddbmm(x_gates, via("gates", h), p["U_gates"]).split(H, dim=-1)
+        net_i, net_o = net[0], net[-1]
         if self.peepholes:
-            i = i + p["p_i"] * via("peepholes", c)
-        c_new = torch.sigmoid(i) * torch.tanh(z)
+            net_i = net_i + p["p_i"] * via("peepholes", c)
+        i = torch.sigmoid(net_i)
+        z = torch.tanh(torch.baddbmm(x_z, via("block_input", h), p["U_z"]))
         if self.forget_gate:
-            f = gates[1]
+            net_f = net[1]
             if self.peepholes:
-                f = f + p["p_f"] * via("peepholes", c)
-            c_new = c_new + torch.sigmoid(f) * via("cell", c)
+                net_f = net_f + p["p_f"] * via("peepholes", c)
+            f = torch.sigmoid(net_f)
+            c_new = f * via("cell", c) + i * z
         else:
-            c_new = c_new + via("cell", c)
+            c_new = via("cell", c) + i * z
         if self.peepholes:
-            o = o + p["p_o"] * via("output_peephole", c_new)
-        return torch.sigmoid(o) * torch.tanh(c_new), c_new
+            net_o = net_o + p["p_o"] * via("output_peephole", c_new)
+        o = torch.sigmoid(net_o)
+        return o * torch.tanh(c_new), c_new

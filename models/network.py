@@ -15,14 +15,15 @@ from torch import Tensor
 
 from models.cell import Cell, uniform
 from models.gradient_flow import GradientFlow
-from models.kernels import reference
+from models.kernels import Kernel
 
 
 class Network:
-    """A cell with a readout of `outputs` numbers."""
+    """A cell with a readout of `outputs` numbers, unrolled by a kernel."""
 
-    def __init__(self, cell: Cell, *, outputs: int) -> None:
+    def __init__(self, cell: Cell, *, outputs: int, kernel: Kernel) -> None:
         self.cell = cell
+        self.kernel = kernel
         self.outputs = outputs
         self.shapes = {**cell.shapes, "V": (cell.hidden_size, outputs), "b_y": (outputs,)}
         self.sizes = [math.prod(shape) for shape in self.shapes.values()]
@@ -32,11 +33,11 @@ class Network:
         """Count the weights of one replica."""
         return sum(self.sizes)
 
-    def initialise(self, rng: np.random.Generator, *, longest_lag: int) -> np.ndarray:
+    def initialise(self, rng: np.random.Generator, *, sequence_length: int) -> np.ndarray:
         """Draw the weights of one replica: float64 (P,)."""
-        values = self.cell.initialise(rng, longest_lag=longest_lag)
-        values["V"] = uniform(rng, self.shapes["V"], bound=self.cell.hidden_size**-0.5)
-        values["b_y"] = np.zeros(self.outputs)
+        readout = uniform(rng, self.shapes["V"], bound=self.cell.hidden_size**-0.5)  # first: the same for every cell
+        values = self.cell.initialise(rng, sequence_length=sequence_length)
+        values |= {"V": readout, "b_y": np.zeros(self.outputs)}
         return np.concatenate([values[symbol].ravel() for symbol in self.shapes])
 
     def by_symbol(self, weights: Tensor) -> dict[str, Tensor]:
@@ -51,7 +52,7 @@ class Network:
     ) -> Tensor:
         """Return the outputs (R, S, B, outputs) of the S steps from `first_target` on; inputs (R, T, B, features)."""
         parameters = self.by_symbol(weights)
-        hidden, _ = reference.unroll(
+        hidden, _ = self.kernel.unroll(
             self.cell, parameters, inputs=inputs, flow=flow, starts=starts, first_target=first_target
         )
         flat = torch.baddbmm(parameters["b_y"][:, None, :], hidden.flatten(1, 2), parameters["V"])

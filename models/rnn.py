@@ -10,7 +10,6 @@ sec. 2.1).
 
 import numpy as np
 import torch
-from scipy.stats import ortho_group
 from torch import Tensor
 
 from models.cell import Cell, Parameters, State, Via, project_inputs, uniform
@@ -39,13 +38,14 @@ class RNNCell(Cell):
         self.paths = tuple(PATHS)
         self.shapes = {"W": (features, hidden_size), "U": (hidden_size, hidden_size), "b": (hidden_size,)}
 
-    def initialise(self, rng: np.random.Generator, *, longest_lag: int) -> dict[str, np.ndarray]:
+    def initialise(self, rng: np.random.Generator, *, sequence_length: int) -> dict[str, np.ndarray]:
         """Draw initial weights; the lag plays no part."""
         bound = self.hidden_size**-0.5
         W = uniform(rng, self.shapes["W"], bound=bound)
         U = uniform(rng, self.shapes["U"], bound=bound)
         if self.initialisation == "orthogonal":
-            U = np.atleast_2d(ortho_group.rvs(self.hidden_size, random_state=rng))
+            Q, upper = np.linalg.qr(rng.normal(size=self.shapes["U"]))
+            U = Q * np.sign(np.diag(upper))  # uniform over the orthogonal group (Mezzadri 2007)
         return {"W": W, "U": U, "b": np.zeros(self.shapes["b"])}
 
     def prepare(self, parameters: Parameters) -> Parameters:
@@ -56,7 +56,7 @@ class RNNCell(Cell):
         """Return x W + b: (R, T, B, H)."""
         return project_inputs(inputs, parameters["W"], parameters["b"])
 
-    def step(self, parameters: Parameters, projected: Tensor, state: State, via: Via) -> State:
+    def step(self, parameters: Parameters, projected: Tensor, *, state: State, via: Via) -> State:
         """Make one step."""
         (h,) = state
         return (torch.tanh(torch.baddbmm(projected, via("recurrent", h), parameters["U"])),)

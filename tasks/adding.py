@@ -1,7 +1,7 @@
 """The adding problem: report the sum of the two marked values of a long sequence.
 
 Hochreiter & Schmidhuber 1997, "Long short-term memory", sec. 5.4 (`variant: hochreiter1997`); Arjovsky, Shah & Bengio
-2016, "Unitary evolution recurrent neural networks", sec. 4.2 (`variant: uniform`).
+2016, "Unitary evolution recurrent neural networks" (`variant: uniform`).
 
 Each step is a pair (value, marker). `uniform`, lag 3, T = 2 lag = 6:
 
@@ -13,9 +13,9 @@ values U[0, 1]; one marker in the first half, one in the second; target X1 + X2 
 1 still unmarked ones; marker -1 on the first and the last pair; target 0.5 + (X1 + X2) / 4 at the last step. A marked
 first pair keeps its -1 and its value counts as 0. In both the first marker is at least `lag` steps before the end.
 
-Loss: squared error. Right: |error| < 0.04 (sec. 5.4; an absolute error, not a squared one). Chance (a constant):
-`uniform`: 1/6 and 1 - 0.96^2 = 7.84 %. `hochreiter1997`: 1/24 and 1 - 0.92^2 = 15.36 % if no first pair were marked;
-with probability P0 it is, then 1/48 and 16 %.
+Loss: squared error. Right: |error| < 0.04 (sec. 5.4; an absolute error, not a squared one).
+Chance (a constant): `uniform`: 1/6 and 1 - 0.96^2 = 7.84 %. `hochreiter1997`: 1/24 and 1 - 0.92^2 = 15.36 % where no
+first pair is marked; one is with probability P0 = 1/10 + (9/10) / (lag - 1), and then 1/48 and 16 %.
 """
 
 import numpy as np

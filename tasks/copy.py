@@ -1,6 +1,6 @@
 """The copy task (copying memory): repeat ten symbols after a long blank.
 
-Arjovsky, Shah & Bengio 2016, "Unitary evolution recurrent neural networks", sec. 4.1, after Hochreiter & Schmidhuber
+Arjovsky, Shah & Bengio 2016, "Unitary evolution recurrent neural networks", after Hochreiter & Schmidhuber
 1997. Alphabet of 10: data symbols 1 to 8, blank 0, delimiter 9. Ten data symbols, T - 1 blanks, the delimiter, ten
 blanks: T + 20 steps; the target is T + 10 blanks and then the ten symbols. Every symbol is recalled lag = T + 10
 steps after it was seen. Lag 13 (T = 3):

@@ -1,9 +1,10 @@
 """The contract of a task: from a lag and a random stream to sequences, loss, accuracy and their chance level."""
 
 import importlib
-import pkgutil
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -36,7 +37,7 @@ class Task(ABC):
     """One task at one lag; `lag` is the minimal time lag in steps as the task's paper states it."""
 
     success_accuracy: ClassVar[float] = 0.99
-    """Validation accuracy at which a replica counts as solved: 1 % wrong (Pascanu et al. 2013, sec. 4.1)."""
+    """Validation accuracy at which a replica counts as solved: 1 % wrong (Pascanu et al. 2013)."""
 
     lag: int
     sequence_length: int
@@ -62,8 +63,8 @@ class Task(ABC):
 
 def task_names() -> list[str]:
     """List the tasks on disk: the files of this folder that declare `LAGS`."""
-    modules = (module.name for module in pkgutil.iter_modules(tasks.__path__))
-    return sorted(name for name in modules if hasattr(importlib.import_module(f"tasks.{name}"), "LAGS"))
+    files = (file for folder in tasks.__path__ for file in Path(folder).glob("*.py"))
+    return sorted(file.stem for file in files if re.search(r"^LAGS\b", file.read_text(), flags=re.MULTILINE))
 
 
 def load_task(name: str, *, lag: int, options: Mapping[str, Any]) -> Task:
@@ -75,8 +76,10 @@ def load_task(name: str, *, lag: int, options: Mapping[str, Any]) -> Task:
         raise ValueError(
             f"task {name!r} takes the options {', '.join(sorted(module.OPTIONS))}; came: {', '.join(sorted(options))}"
         )
-    (kind,) = (thing for thing in vars(module).values() if _is_defined_in(thing, module.__name__))
-    made: Task = kind(lag=lag, **options)
+    kinds = [thing for thing in vars(module).values() if _is_defined_in(thing, module.__name__)]
+    if len(kinds) != 1:
+        raise ValueError(f"tasks/{name}.py must define one Task; it defines {len(kinds)}")
+    made: Task = kinds[0](lag=lag, **options)
     return made
 
 

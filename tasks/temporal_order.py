@@ -2,10 +2,11 @@
 
 Hochreiter & Schmidhuber 1997, "Long short-term memory", sec. 5.6, experiments 6a (`symbols: 2`) and 6b (`symbols:
 3`); softmax and argmax as in Pascanu, Mikolov & Bengio 2013, "On the difficulty of training recurrent neural
-networks", sec. 4.1. One-hot over E (start), B (end, the trigger), the distractors a b c d, and X, Y. 6a: length 100
-to 110, the relevant symbols at t1 in [10, 20] and t2 in [50, 60]: minimal time lag 40; 6b: [10, 20], [33, 43], [66,
-76]: minimal time lag 24. Steps count from 1, all choices are uniform. For another lag every number is scaled by
-lag/40 (lag/24) and rounded down. Symbols 2, lag 8 (t1 in [2, 4], t2 in [10, 12], length 20 to 22):
+networks". One-hot over E (start), B (end, the trigger), the distractors a b c d, and X, Y. 6a: length 100 to 110, the
+relevant symbols at t1 in [10, 20] and t2 in [50, 60]: minimal time lag 40; 6b: [10, 20], [33, 43], [66, 76]: minimal
+time lag 24. Steps count from 1, all choices are uniform. For another lag every number is scaled by lag/40 (lag/24) and
+rounded down, and the shortest length is the last position plus the lag. Error that is to reach the first symbol goes
+back 2 to 2.5 lags (6a), the whole sequence at most. Symbols 2, lag 8 (t1 in [2, 4], t2 in [10, 12], length 20 to 22):
 
     E a X c b d a a c d Y b b a c d a d b B        class 1 of XX, XY, YX, YY
 
@@ -48,7 +49,7 @@ class TemporalOrder(Task):
             (first * lag // published_lag, last * lag // published_lag) for first, last in POSITIONS[symbols]
         )
         self.shortest = self.positions[-1][1] + lag
-        self.sequence_length = self.shortest + (LENGTHS[1] - LENGTHS[0]) * lag // published_lag
+        self.sequence_length = max(self.shortest, LENGTHS[1] * lag // published_lag)
         self.first_target = self.sequence_length - 1
         self.outputs = 2**symbols
         self.chance = Chance(loss=symbols * math.log(2), accuracy=0.5**symbols)

@@ -13,8 +13,8 @@ HEAVY = {"torch", "numpy", "numba", "triton", "pandas", "seaborn", "scipy", "mat
 MAY_IMPORT = {
     # the first that matches a file holds: ours, and of the heavy packages
     "tasks": ({"tasks"}, {"numpy", "torch"}),
-    "models/kernels": ({"models"}, {"numpy", "torch", "numba", "triton"}),
-    "models": ({"models"}, {"numpy", "torch", "scipy"}),
+    "models/kernels": ({"models"}, {"numpy", "torch", "numba", "triton", "scipy"}),  # scipy: numba's BLAS is its
+    "models": ({"models"}, {"numpy", "torch"}),
     "training": ({"training", "tasks", "models"}, {"numpy", "torch"}),
     "workflow/scripts": ({"training", "workflow"}, {"numpy", "torch", "pandas", "seaborn", "scipy", "matplotlib"}),
     "workflow/analysis": ({"workflow"}, {"numpy", "pandas", "seaborn", "scipy", "matplotlib"}),

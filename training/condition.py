@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from models.cell import load_cell
+from models.cell import Cell, load_cell
 from models.gradient_flow import GradientFlow
+from models.kernels import load_kernel
 from models.network import Network
 from tasks.task import Task, load_task
 from training.evaluation import evaluate
-from training.loop import Data, Protocol, Replica, Standing, train
+from training.loop import Course, Data, Protocol, Replica, Standing, train
 from training.optimiser import load_optimiser
 from training.streams import stream
 
-KERNELS = ("reference",)
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
@@ -24,22 +24,25 @@ def train_condition(settings: Mapping[str, Any], report: Callable[[Standing], No
     """Train every (seed, learning rate) of the settings and return the run record.
 
     The settings are those of `workflow/configuration`: device, seeds, learning_rates, task, model, gradient,
-    training, optimiser. The record holds them, the length of a sequence in steps, the chance level, one entry per
-    replica and the learning curves; it is the same whenever it is computed. Settings that do not fit together are a
-    ValueError, a missing GPU a RuntimeError.
+    training, optimiser. The record holds them, the kernel that ran, the length of a sequence in steps, the success
+    criterion, the chance level, one entry per replica and the learning curves; the same versions on the same kind of
+    machine make the same record again. Settings that do not fit together are a ValueError, a missing GPU a
+    RuntimeError.
     """
     seeds, rates, how = (settings["seeds"], settings["learning_rates"], settings["training"])
-    task, network, flow = _build(settings)
-    device = _device(settings["device"])
+    task, cell, flow = _build(settings)
+    device, dtype = _device(settings["device"]), DTYPES[how["dtype"]]
+    kernel = load_kernel(how["kernel"], cell=cell, dtype=dtype, device=device)
+    network = Network(cell, outputs=task.outputs, kernel=kernel)
 
     def streams(purpose: Any) -> list[np.random.Generator]:
         name, lag = settings["task"]["name"], settings["task"]["lag"]
         return [stream(purpose, task=name, lag=lag, seed=seed) for seed in seeds]
 
-    initial = [network.initialise(rng, longest_lag=task.sequence_length) for rng in streams("weights")]
+    initial = [network.initialise(rng, sequence_length=task.sequence_length) for rng in streams("weights")]
     replicas = [Replica(seed, rate) for seed in range(len(seeds)) for rate in rates]
     weights = torch.from_numpy(np.stack([initial[replica.seed] for replica in replicas]))
-    weights = weights.to(device=device, dtype=DTYPES[how["dtype"]])
+    weights = weights.to(device=device, dtype=dtype)
     validation = [task.sample(rng, how["validation_sequences"]) for rng in streams("validation")]
     constants = {key: value for key, value in settings["optimiser"].items() if key != "name"}
     protocol = Protocol(
@@ -49,28 +52,22 @@ def train_condition(settings: Mapping[str, Any], report: Callable[[Standing], No
         clip_norm=how["clip_norm"],
         optimiser=load_optimiser(settings["optimiser"]["name"], constants=constants),
     )
-    train(
-        network,
-        task,
-        weights=weights,
-        replicas=replicas,
-        data=Data(streams("training"), validation),
-        flow=flow,
-        protocol=protocol,
-        report=report,
-    )
+    course = Course(network, task, Data(streams("training"), validation), flow, protocol)
+    train(course, replicas, weights=weights, report=report)
 
     best = torch.stack([weights[row] if r.best_weights is None else r.best_weights for row, r in enumerate(replicas)])
     data = [task.sample(rng, how["test_sequences"]) for rng in streams("test")]
     rows = [replica.seed for replica in replicas]
-    test = evaluate(network, best, task=task, data=data, rows=rows, flow=flow)._asdict()
+    test = evaluate(network, best, task=task, data=data, rows=rows)
     return {
         "settings": settings,
+        "kernel": kernel.name,
         "sequence_length": task.sequence_length,
+        "success_accuracy": task.success_accuracy,
         "chance": task.chance._asdict(),
         "replicas": [
             _row(replica, seed=seeds[replica.seed], parameters=network.parameters)
-            | {f"test_{name}": _number(values[row]) for name, values in test.items()}
+            | {f"test_{name}": _number(value) for name, value in test.of(row).items()}
             for row, replica in enumerate(replicas)
         ],
         "curves": [
@@ -82,15 +79,13 @@ def train_condition(settings: Mapping[str, Any], report: Callable[[Standing], No
     }
 
 
-def _build(settings: Mapping[str, Any]) -> tuple[Task, Network, GradientFlow]:
-    if settings["training"]["kernel"] not in KERNELS:
-        raise ValueError(f"unknown kernel {settings['training']['kernel']!r}; known: {', '.join(KERNELS)}")
+def _build(settings: Mapping[str, Any]) -> tuple[Task, Cell, GradientFlow]:
     about, model, gradient = settings["task"], settings["model"], settings["gradient"]
     task = load_task(about["task"], lag=about["lag"], options=about["options"])
     cell = load_cell(model["cell"], features=task.features, hidden_size=model["hidden_size"], options=model["options"])
     flow = GradientFlow(frozenset(gradient["paths"]), gradient["k1"], gradient["k2"])
     flow.check(cell.paths)
-    return task, Network(cell, outputs=task.outputs), flow
+    return task, cell, flow
 
 
 def _device(name: str) -> torch.device:

@@ -1,7 +1,8 @@
 """The training loop: all replicas of a condition in one batched program, each with its own data, rate, norm and fate.
 
 A replica leaves the batch when it is solved (validation accuracy at the task's success criterion) or has diverged (a
-loss or gradient that is not finite). What it computed does not depend on who else is in the batch.
+loss or gradient that is not finite). What it computed does not depend on who else is in the batch: to the bit on the
+cpu kernel, to rounding on the reference kernel.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,8 +16,8 @@ from torch import Tensor
 from models.gradient_flow import GradientFlow
 from models.network import Network
 from tasks.task import Batch, Task
-from training.evaluation import Scores, evaluate, to_tensors
-from training.optimiser import Optimiser, clip
+from training.evaluation import evaluate, to_tensors
+from training.optimiser import Moments, Optimiser, clip
 
 
 class Protocol(NamedTuple):
@@ -36,6 +37,16 @@ class Data(NamedTuple):
     validation: Sequence[Batch]
 
 
+class Course(NamedTuple):
+    """What a condition trains, on what, and how."""
+
+    network: Network
+    task: Task
+    data: Data
+    flow: GradientFlow
+    protocol: Protocol
+
+
 @dataclass
 class Replica:
     """One network and what became of it."""
@@ -51,8 +62,38 @@ class Replica:
     last_weights: Tensor | None = None
     """Its weights when it left the batch or the budget was spent."""
     validation: Mapping[str, float] = field(default_factory=dict)
-    """Loss, accuracy and exact match of the best weights."""
+    """Loss, accuracy and exact match of the best weights; empty if none was finite."""
     curve: list[dict[str, Any]] = field(default_factory=list)
+
+    def note(self, update: int, *, train_loss: float | None, loss: float | None, accuracy: float | None) -> None:
+        """Add a point to the curve."""
+        point = {"train_loss": train_loss, "validation_loss": loss, "validation_accuracy": accuracy}
+        self.curve.append({"update": update} | point)
+
+
+@dataclass
+class Cohort:
+    """The replicas that are still in the batch: row r of every tensor belongs to `replicas[r]`."""
+
+    replicas: list[Replica]
+    weights: Tensor
+    """(R, P)"""
+    moments: Moments
+    losses: Tensor
+    """Sum of the training losses since the last evaluation: (R,) float64."""
+    evaluated: int = 0
+    """The update of the last evaluation."""
+
+    def keep(self, stays: Sequence[bool]) -> None:
+        """Let the other replicas leave with the weights that they have."""
+        for row, replica in enumerate(self.replicas):
+            if not stays[row]:
+                replica.last_weights = self.weights[row].clone()
+        rows = torch.tensor([row for row, stay in enumerate(stays) if stay], dtype=torch.int64)
+        self.replicas = [self.replicas[row] for row in rows]
+        self.losses = self.losses[rows]
+        self.weights = self.weights[rows.to(self.weights.device)]
+        self.moments = {name: moment[rows.to(moment.device)] for name, moment in self.moments.items()}
 
 
 class Standing(NamedTuple):
@@ -67,109 +108,86 @@ class Standing(NamedTuple):
     """Training sequences of all replicas so far."""
 
 
-def train(
-    network: Network,
-    task: Task,
-    *,
-    weights: Tensor,
-    replicas: Sequence[Replica],
-    data: Data,
-    flow: GradientFlow,
-    protocol: Protocol,
-    report: Callable[[Standing], None],
-) -> None:
-    """Train row r of weights (R, P) as `replicas[r]` and record in it what became of it; `report` is called after
-    every update.
+def train(course: Course, replicas: Sequence[Replica], *, weights: Tensor, report: Callable[[Standing], None]) -> None:
+    """Train row r of weights (R, P) as `replicas[r]` and record in it what became of it.
+
+    `report` is called after the evaluation of the initial weights and after every update.
     """
-    weights = weights.clone()
-    moments = protocol.optimiser.start(weights)
-    alive = list(replicas)
-    losses = torch.zeros(len(alive), dtype=torch.float64)
-    sequences = 0
-
-    def keep(wanted: np.ndarray) -> None:
-        nonlocal weights, alive, losses
-        for row in np.flatnonzero(~wanted):
-            alive[row].last_weights = weights[row].clone()
-        rows = torch.from_numpy(np.flatnonzero(wanted))
-        alive = [replica for replica, stays in zip(alive, wanted, strict=True) if stays]
-        losses = losses[rows]
-        rows = rows.to(weights.device)
-        weights = weights[rows]
-        for name, moment in moments.items():
-            moments[name] = moment[rows]
-
-    def validate(update: int, since: int) -> None:
-        rows = [replica.seed for replica in alive]
-        scores = evaluate(network, weights, task=task, data=data.validation, rows=rows, flow=flow)
-        for row, replica in enumerate(alive):
-            _record(replica, scores, row=row, update=update, train_loss=float(losses[row]) / since if since else None)
-            if replica.best_update == update:
-                replica.best_weights = weights[row].clone()
-            if replica.validation["accuracy"] >= task.success_accuracy:
-                replica.updates_to_solve = update
-        losses.zero_()
-        keep(np.array([replica.updates_to_solve is None and not replica.diverged for replica in alive], dtype=bool))
-
-    validate(0, 0)
+    protocol = course.protocol
+    losses = torch.zeros(len(replicas), dtype=torch.float64)
+    cohort = Cohort(list(replicas), weights.clone(), protocol.optimiser.start(weights), losses)
+    _validate(course, cohort, update=0)
+    report(_standing(replicas, update=0, course=course))
     for update in range(1, protocol.updates + 1):
-        if not alive:
+        if not cohort.replicas:
             break
-        seeds = sorted({replica.seed for replica in alive})
-        batches = [task.sample(data.training[seed], protocol.batch_size) for seed in seeds]
-        rows = [seeds.index(replica.seed) for replica in alive]
-        inputs, targets, starts = to_tensors(batches, rows=rows, like=weights)
-        sequences += len(alive) * protocol.batch_size
-
-        weights.requires_grad_(True)
-        outputs = network.outputs_of(weights, inputs=inputs, starts=starts, first_target=task.first_target, flow=flow)
-        loss = task.loss(outputs, targets)
-        (gradient,) = torch.autograd.grad(loss.sum(), weights)
-        weights.requires_grad_(False)
-
-        norm = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
-        gradient = clip(gradient, norm=norm, limit=protocol.clip_norm)
-        rates = torch.tensor([[replica.learning_rate] for replica in alive]).to(weights)
-        protocol.optimiser.apply(weights, gradient, moments=moments, rates=rates, update=update)
-
-        loss = loss.detach()
-        losses += loss.double().cpu()
-        finite = (torch.isfinite(loss) & torch.isfinite(norm[:, 0])).cpu().numpy()
-        for replica, fine in zip(alive, finite, strict=True):
-            replica.updates = update
-            replica.diverged = not fine
-        if not finite.all():
-            keep(finite)
-        if update % protocol.evaluate_every == 0 or update == protocol.updates:
-            since = (update - 1) % protocol.evaluate_every + 1
-            validate(update, since)
-        report(_standing(replicas, update=update, updates=protocol.updates, alive=len(alive), sequences=sequences))
-    keep(np.zeros(len(alive), dtype=bool))
+        _update(course, cohort, update=update)
+        if cohort.replicas and (update % protocol.evaluate_every == 0 or update == protocol.updates):
+            _validate(course, cohort, update=update)
+        report(_standing(replicas, update=update, course=course))
+    cohort.keep([False] * len(cohort.replicas))
 
 
-def _record(replica: Replica, scores: Scores, *, row: int, update: int, train_loss: float | None) -> None:
-    """Add an evaluation to the curve; a better one (accuracy, then loss) becomes the best; a loss that is not finite
-    is divergence.
-    """
-    score = {name: float(values[row]) for name, values in scores._asdict().items()}
-    replica.curve.append(
-        {
-            "update": update,
-            "train_loss": train_loss,
-            "validation_loss": score["loss"],
-            "validation_accuracy": score["accuracy"],
-        }
+def _update(course: Course, cohort: Cohort, *, update: int) -> None:
+    """Make one update of every replica of the batch; those whose loss or gradient is not finite leave."""
+    network, task, protocol, alive = course.network, course.task, course.protocol, cohort.replicas
+    seeds = sorted({replica.seed for replica in alive})
+    batches = [task.sample(course.data.training[seed], protocol.batch_size) for seed in seeds]
+    rows = [seeds.index(replica.seed) for replica in alive]
+    weights = cohort.weights.requires_grad_(True)
+    inputs, targets, starts = to_tensors(batches, rows=rows, like=weights)
+    outputs = network.outputs_of(
+        weights, inputs=inputs, starts=starts, first_target=task.first_target, flow=course.flow
     )
-    if not np.isfinite(score["loss"]):
-        replica.diverged = True
-        return
-    best = replica.validation
-    if not best or (score["accuracy"], -score["loss"]) > (best["accuracy"], -best["loss"]):
-        replica.validation = score
-        replica.best_update = update
+    loss = task.loss(outputs, targets)
+    (gradient,) = torch.autograd.grad(loss.sum(), weights)
+    weights.requires_grad_(False)
+
+    norm = torch.linalg.vector_norm(gradient, dim=1, keepdim=True, dtype=torch.float64)
+    gradient = clip(gradient, norm=norm, limit=protocol.clip_norm)
+    rates = torch.tensor([[replica.learning_rate] for replica in alive], dtype=weights.dtype, device=weights.device)
+    protocol.optimiser.apply(weights, gradient, moments=cohort.moments, rates=rates, update=update)
+
+    cohort.losses += loss.detach().double().cpu()
+    finite = (torch.isfinite(loss.detach()) & torch.isfinite(norm[:, 0])).tolist()
+    for replica, fine in zip(alive, finite, strict=True):
+        replica.updates = update
+        if not fine:
+            replica.diverged = True
+            replica.note(update, train_loss=None, loss=None, accuracy=None)
+    if not all(finite):
+        cohort.keep(finite)
 
 
-def _standing(replicas: Sequence[Replica], *, update: int, updates: int, alive: int, sequences: int) -> Standing:
+def _validate(course: Course, cohort: Cohort, *, update: int) -> None:
+    """Evaluate every replica of the batch; a better one (accuracy, then loss) becomes its best; solved ones leave."""
+    rows = [replica.seed for replica in cohort.replicas]
+    scores = evaluate(course.network, cohort.weights, task=course.task, data=course.data.validation, rows=rows)
+    since = update - cohort.evaluated
+    stays = []
+    for row, replica in enumerate(cohort.replicas):
+        score = scores.of(row)
+        train_loss = float(cohort.losses[row]) / since if since else None
+        replica.note(update, train_loss=train_loss, loss=score["loss"], accuracy=score["accuracy"])
+        best = replica.validation
+        replica.diverged = not np.isfinite(score["loss"])
+        if not replica.diverged and (not best or _rank(score) > _rank(best)):
+            replica.validation, replica.best_update = score, update
+            replica.best_weights = cohort.weights[row].clone()
+            if score["accuracy"] >= course.task.success_accuracy:
+                replica.updates_to_solve = update
+        stays.append(not replica.diverged and replica.updates_to_solve is None)
+    cohort.losses.zero_()
+    cohort.evaluated = update
+    cohort.keep(stays)
+
+
+def _rank(score: Mapping[str, float]) -> tuple[float, float]:
+    return score["accuracy"], -score["loss"]
+
+
+def _standing(replicas: Sequence[Replica], *, update: int, course: Course) -> Standing:
     solved = sum(replica.updates_to_solve is not None for replica in replicas)
     diverged = sum(replica.diverged for replica in replicas)
-    return Standing(update, updates, alive, solved, diverged, sequences)
+    sequences = sum(replica.updates for replica in replicas) * course.protocol.batch_size
+    return Standing(update, course.protocol.updates, len(replicas) - solved - diverged, solved, diverged, sequences)

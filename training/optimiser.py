@@ -91,4 +91,4 @@ def load_optimiser(name: str, *, constants: Mapping[str, Any]) -> Optimiser:
 
 def clip(gradient: Tensor, *, norm: Tensor, limit: float | None) -> Tensor:
     """Rescale each row (R, P) whose Euclidean norm (R, 1) exceeds the limit (Pascanu et al. 2013, algorithm 1)."""
-    return gradient if limit is None else gradient * (limit / norm).clamp(max=1)
+    return gradient if limit is None else gradient * (limit / norm).clamp(max=1).to(gradient.dtype)

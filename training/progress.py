@@ -29,7 +29,7 @@ class Progress:
 
 def line(standing: Standing, *, seconds: float) -> str:
     """Say where training stands `seconds` after it began; the time left is the longest it can take."""
-    left = 0.0 if standing.alive == 0 else seconds / standing.update * (standing.updates - standing.update)
+    left = 0.0 if standing.alive == 0 else seconds / max(standing.update, 1) * (standing.updates - standing.update)
     rate = standing.sequences / max(seconds, 1e-9)
     return (
         f"update {standing.update}/{standing.updates}, {rate:.0f} sequences/s, "

@@ -1,23 +1,36 @@
 """Provenance: what made a run, apart from the settings that determine its numbers."""
 
+import hashlib
 import importlib.metadata
+import json
 import platform
 import resource
 import socket
 import subprocess
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
 
-PACKAGES = ("numpy", "scipy", "torch", "snakemake")
+PACKAGES = ("numpy", "torch", "numba", "scipy", "snakemake")
+SOURCES = ("tasks", "models", "training", "workflow", "Snakefile", "config")
+"""What counts as a change to the source tree, files that git does not know included."""
 
 
-def collect(*, root: Path, started: datetime, threads: int, kernel: str, device: str) -> dict[str, Any]:
-    """Describe this process and machine; `root` is the source tree, `started` when the job began."""
+def collect(
+    *, root: Path, started: datetime, settings: Mapping[str, Any], sources: str, threads: int
+) -> dict[str, Any]:
+    """Describe this process and machine; `root` is the source tree, `started` when the job began.
+
+    `settings` determine the numbers (their hash is that of their compact, sorted JSON), `sources` is the digest of the
+    code that does. Memory in bytes, of the process and of the GPU if it uses one.
+    """
+    on_gpu = settings["device"] == "cuda"
+    compact = json.dumps(settings, sort_keys=True, separators=(",", ":"))
     commit = _git(root, "rev-parse", "HEAD")
-    changes = _git(root, "status", "--porcelain", "--untracked-files=no")
+    changes = _git(root, "status", "--porcelain", "--", *SOURCES)
     return {
         "commit": commit,
         "dirty": None if changes is None else bool(changes),
@@ -25,13 +38,16 @@ def collect(*, root: Path, started: datetime, threads: int, kernel: str, device:
         "platform": platform.platform(),
         "versions": {name: _version(name) for name in PACKAGES},
         "processor": processor(),
-        "gpu": torch.cuda.get_device_name() if device == "cuda" else None,
+        "gpu": torch.cuda.get_device_name() if on_gpu else None,
         "threads": threads,
-        "kernel": kernel,
+        "kernel": settings["training"]["kernel"],
+        "settings": hashlib.sha256(compact.encode()).hexdigest(),
+        "sources": sources,
         "host": socket.gethostname(),
         "started": started.isoformat(timespec="seconds"),
         "wall_seconds": round((datetime.now(UTC) - started).total_seconds(), 3),
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "peak_gpu_memory_bytes": torch.cuda.max_memory_allocated() if on_gpu else None,
         "restarts": 0,
     }
 

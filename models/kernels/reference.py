@@ -10,6 +10,11 @@ from models.cell import Cell, Parameters, State
 from models.gradient_flow import GradientFlow
 
 
+def supports(cell: Cell, *, dtype: torch.dtype, device: torch.device) -> bool:
+    """Say that this kernel takes any cell, dtype and device."""
+    return True
+
+
 def unroll(
     cell: Cell,
     parameters: Parameters,
@@ -27,7 +32,7 @@ def unroll(
     states of the steps from `first_target` on, (R, T - first_target, B, H), and the last state. Steps that no loss
     from `first_target` on can reach under the flow's window are computed without a graph.
     """
-    flow.check(cell.paths)
+    via = flow.via(cell.paths)
     replicas, sequence_length, batch, _ = inputs.shape
     if initial is None:
         zero = inputs.new_zeros(replicas, batch, cell.hidden_size)
@@ -39,7 +44,7 @@ def unroll(
     def run(state: State, steps: range) -> list[State]:
         states = []
         for t in steps:
-            new = cell.step(prepared, projected[t], state, flow.via)
+            new = cell.step(prepared, projected[t], state=state, via=via)
             if t < ragged and starts is not None:
                 running = (starts <= t)[..., None]
                 new = tuple(torch.where(running, n, s) for n, s in zip(new, initial, strict=True))

@@ -107,6 +107,8 @@ def make_run(settings: dict, *, solvable: bool = True) -> dict:
         "settings": settings,
         "sources": "5" * 64,
         "sequence_length": 2 * lag,
+        "kernel": "reference",
+        "success_accuracy": 0.99,
         "chance": {"loss": 1.5, "accuracy": chance},
         "replicas": replicas,
         "curves": curves,

@@ -11,7 +11,7 @@ from workflow.analysis.comparisons import compare, comparisons_table, holm, sign
 from workflow.analysis.statistics import statistics_table
 from workflow.analysis.summary import summary_table, write_csv
 
-COLUMNS = "device task a_model a_gradient b_model b_gradient pairs mean_difference low high statistic p p_holm"
+COLUMNS = "device task a_model a_gradient b_model b_gradient lags pairs mean_difference low high p p_holm"
 
 
 def test_holm_by_hand() -> None:
@@ -33,8 +33,20 @@ def test_sign_flip_p_of_the_smallest_samples() -> None:
     assert sign_flip_p(np.array([0.4])) == 1.0
     assert sign_flip_p(np.array([0.4, 0.4])) == 0.5  # both flips of all signs, of four
     assert sign_flip_p(np.zeros(5)) == 1.0
-    assert compare(np.array([]))[0] == 0
-    assert all(math.isnan(value) for value in compare(np.array([]))[1:])
+    assert compare([])[0] == 0
+    assert all(math.isnan(value) for value in compare([])[1:])
+
+
+def test_the_interval_resamples_seeds_within_each_lag() -> None:
+    """Lags that differ from each other, and seeds that do not: no spread at all."""
+    pairs, mean, low, high, _ = compare([np.full(5, 0.1), np.full(5, 0.5)])
+    assert pairs == 10
+    assert low == pytest.approx(mean) == pytest.approx(high) == pytest.approx(0.3)
+    values = [np.random.default_rng(0).normal(size=40), np.random.default_rng(1).normal(5, 1, size=40)]
+    _, mean, low, high, _ = compare(values)
+    deviation = np.sqrt(sum(part.var() * 40 for part in values)) / 80
+    assert high - low == pytest.approx(2 * 1.96 * deviation, rel=0.05)
+    assert all(math.isnan(limit) for limit in compare([np.array([0.1]), np.array([0.2, 0.3])])[2:4])
 
 
 def test_pairs_are_lag_and_seed_at_the_chosen_rates(runs_of) -> None:
@@ -53,7 +65,7 @@ def test_pairs_are_lag_and_seed_at_the_chosen_rates(runs_of) -> None:
     }
     differences = [score[lag, seed, "lstm"] - score[lag, seed, "rnn"] for lag in (10, 50) for seed in (0, 1)]
     assert row["mean_difference"] == pytest.approx(np.mean(differences))
-    assert row["statistic"] == pytest.approx(np.sum(differences))
+    assert row["lags"] == "10+50"
     assert row["p"] == row["p_holm"] == pytest.approx(sign_flip_p(np.array(differences)))
     assert row["low"] <= row["mean_difference"] <= row["high"]
 

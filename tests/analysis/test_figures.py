@@ -46,6 +46,12 @@ def shape(request, tables_of, runs_of) -> Tables:
     return tables_of(runs_of(**SHAPES[request.param]))
 
 
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_series_that_one_task_lacks_is_no_obstacle(name: str, tables_of, runs_of) -> None:
+    runs = runs_of(series=TWO, tasks=["adding"]) + runs_of(series=TWO[:1], tasks=["copy"])
+    assert len(draw(name, tables_of(runs)).axes) >= 2
+
+
 @pytest.fixture(scope="module")
 def figure(request, shape: Tables) -> Figure:
     """One figure, drawn once from the tables of a shape."""

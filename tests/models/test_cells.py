@@ -8,6 +8,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 
+from models.kernels import Kernel
 from models.kernels.reference import unroll
 from models.network import Network
 from tests.models.cases import CELLS, LSTM, RNN, Options, draw_case
@@ -85,11 +86,13 @@ def test_parameter_counts(options: Options, count: Callable[[int, int], int]) ->
     for features, hidden, outputs in [(2, 32, 1), (10, 7, 9)]:
         cell = make_cell(options, features=features, hidden_size=hidden)
         assert sum(math.prod(shape) for shape in cell.shapes.values()) == count(features, hidden)
-        network = Network(cell, outputs=outputs)
+        network = Network(cell, outputs=outputs, kernel=Kernel("reference", unroll))
         assert network.parameters == count(features, hidden) + (hidden + 1) * outputs
-        weights = network.initialise(np.random.default_rng(0), longest_lag=10)
+        weights = network.initialise(np.random.default_rng(0), sequence_length=10)
         assert weights.shape == (network.parameters,)
-        drawn = cell.initialise(np.random.default_rng(0), longest_lag=10)
+        rng = np.random.default_rng(0)
+        rng.uniform(size=network.shapes["V"])  # the readout is drawn first
+        drawn = cell.initialise(rng, sequence_length=10)
         assert {name: value.shape for name, value in drawn.items()} == dict(cell.shapes)
         for name, view in network.by_symbol(torch.tensor(weights[None])).items():
             assert name not in drawn or np.array_equal(view[0], drawn[name]), name

@@ -53,7 +53,7 @@ def cell(request: pytest.FixtureRequest) -> Cell:
 
 def draw(cell: Cell) -> tuple[dict[str, Tensor], Tensor]:
     """Return float64 parameters (R, ...) that want a gradient, and inputs (R, T, B, features)."""
-    rows = [cell.initialise(np.random.default_rng(seed), longest_lag=T) for seed in range(R)]
+    rows = [cell.initialise(np.random.default_rng(seed), sequence_length=T) for seed in range(R)]
     parameters = {
         symbol: torch.from_numpy(np.stack([row[symbol] for row in rows])).double().requires_grad_()
         for symbol in cell.shapes
@@ -71,7 +71,7 @@ def gradients(cell: Cell, flow: GradientFlow) -> list[Tensor]:
 
 
 def test_initial_weights_have_the_declared_shapes_and_come_from_the_stream(cell: Cell) -> None:
-    one, same, other = (cell.initialise(np.random.default_rng(seed), longest_lag=50) for seed in (1, 1, 2))
+    one, same, other = (cell.initialise(np.random.default_rng(seed), sequence_length=50) for seed in (1, 1, 2))
     assert {symbol: value.shape for symbol, value in one.items()} == dict(cell.shapes)
     assert all(value.dtype == np.float64 and np.isfinite(value).all() for value in one.values())
     assert all(np.array_equal(one[symbol], same[symbol]) for symbol in one)

@@ -2,46 +2,53 @@
 
 import numpy as np
 import pytest
+import torch
 
 from models.cell import cell_names, load_cell
+from models.kernels import Kernel, reference
 from models.lstm import LSTMCell
+from models.network import Network
 from models.rnn import RNNCell
 from tests.models.cases import CELLS, Options
 from tests.models.experiment import make_cell
 
+REFERENCE = Kernel("reference", reference.unroll)
 
-def lstm(*, forget_bias: float | str = 1.0, input_bias: float = 0.0, forget_gate: bool = True) -> LSTMCell:
-    """Make an LSTM of 400 cells with peepholes."""
+
+def lstm(
+    *, forget_bias: float | str = 1.0, input_bias: float = 0.0, forget_gate: bool = True, peepholes: bool = True
+) -> LSTMCell:
+    """Make an LSTM of 400 cells."""
     return LSTMCell(
         features=3,
         hidden_size=400,
-        peepholes=True,
+        peepholes=peepholes,
         forget_gate=forget_gate,
         forget_bias=forget_bias,
         input_bias=input_bias,
     )
 
 
-@pytest.mark.parametrize("longest_lag", [3, 50, 1000])
-def test_chrono_biases_spread_over_the_lags(longest_lag: int) -> None:
+@pytest.mark.parametrize("sequence_length", [3, 50, 1000])
+def test_chrono_biases_spread_over_the_lags(sequence_length: int) -> None:
     """Tallec & Ollivier 2018: b_f = log U[1, Tmax - 1], b_i = -b_f, so that exp(b_f) is uniform on [1, Tmax - 1]."""
-    drawn = lstm(forget_bias="chrono").initialise(np.random.default_rng(1), longest_lag=longest_lag)
+    drawn = lstm(forget_bias="chrono").initialise(np.random.default_rng(1), sequence_length=sequence_length)
     spread = np.exp(drawn["b_f"])
     assert np.array_equal(drawn["b_i"], -drawn["b_f"])
     assert spread.min() >= 1
-    assert spread.max() <= longest_lag - 1
+    assert spread.max() <= sequence_length - 1
     quartiles = np.quantile(spread, [0.25, 0.5, 0.75])
-    expected = 1 + (longest_lag - 2) * np.array([0.25, 0.5, 0.75])
-    assert (np.abs(quartiles - expected) < 0.1 * (longest_lag - 2)).all()  # 4 standard errors of 400 draws
+    expected = 1 + (sequence_length - 2) * np.array([0.25, 0.5, 0.75])
+    assert (np.abs(quartiles - expected) < 0.1 * (sequence_length - 2)).all()  # 4 standard errors of 400 draws
     assert (drawn["b_z"] == 0).all()
     assert (drawn["b_o"] == 0).all()
 
 
 def test_biases_are_the_given_numbers() -> None:
-    drawn = lstm(forget_bias=2.5, input_bias=-3.0).initialise(np.random.default_rng(1), longest_lag=10)
+    drawn = lstm(forget_bias=2.5, input_bias=-3.0).initialise(np.random.default_rng(1), sequence_length=10)
     biases = {name: set(value) for name, value in drawn.items() if name.startswith("b_")}
     assert biases == {"b_i": {-3.0}, "b_f": {2.5}, "b_z": {0.0}, "b_o": {0.0}}
-    without = lstm(forget_gate=False, input_bias=-3.0).initialise(np.random.default_rng(1), longest_lag=10)
+    without = lstm(forget_gate=False, input_bias=-3.0).initialise(np.random.default_rng(1), sequence_length=10)
     assert set(without["b_i"]) == {-3.0}
     assert "b_f" not in without
 
@@ -50,7 +57,7 @@ def test_weights_fill_their_interval() -> None:
     """U[-k, k], k = 1 / sqrt(H): within the bounds, with variance k^2 / 3 up to about 3 standard errors."""
     cells = [lstm(), RNNCell(features=3, hidden_size=400, initialisation="uniform")]
     for cell in cells:
-        for name, value in cell.initialise(np.random.default_rng(2), longest_lag=10).items():
+        for name, value in cell.initialise(np.random.default_rng(2), sequence_length=10).items():
             if not name.startswith("b"):
                 assert np.abs(value).max() <= 400**-0.5
                 assert value.var() * 3 * 400 == pytest.approx(1, abs=0.1 if name[0] in "WU" else 0.15), name
@@ -59,7 +66,7 @@ def test_weights_fill_their_interval() -> None:
 @pytest.mark.parametrize("hidden_size", [1, 2, 7, 32])
 def test_orthogonal_recurrent_matrix(hidden_size: int) -> None:
     cell = RNNCell(features=2, hidden_size=hidden_size, initialisation="orthogonal")
-    drawn = cell.initialise(np.random.default_rng(3), longest_lag=10)
+    drawn = cell.initialise(np.random.default_rng(3), sequence_length=10)
     assert drawn["U"].shape == (hidden_size, hidden_size)
     np.testing.assert_allclose(drawn["U"].T @ drawn["U"], np.eye(hidden_size), atol=1e-13)
     assert (drawn["b"] == 0).all()
@@ -68,7 +75,7 @@ def test_orthogonal_recurrent_matrix(hidden_size: int) -> None:
 def test_orthogonal_matrices_are_spread_over_the_whole_group() -> None:
     """Haar measure: every entry has mean 0 and variance 1 / H; both signs of the determinant are as frequent."""
     cell, rng = RNNCell(features=1, hidden_size=3, initialisation="orthogonal"), np.random.default_rng(4)
-    drawn = np.stack([cell.initialise(rng, longest_lag=10)["U"] for _ in range(600)])
+    drawn = np.stack([cell.initialise(rng, sequence_length=10)["U"] for _ in range(600)])
     assert np.abs(drawn.mean(axis=0)).max() < 4 * (1 / 3 / 600) ** 0.5
     assert np.abs((drawn**2).mean(axis=0) - 1 / 3).max() < 4 * (4 / 45 / 600) ** 0.5
     assert (np.linalg.det(drawn) > 0).mean() == pytest.approx(0.5, abs=4 * 0.5 / 600**0.5)
@@ -77,7 +84,7 @@ def test_orthogonal_matrices_are_spread_over_the_whole_group() -> None:
 @pytest.mark.parametrize("options", CELLS, ids=str)
 def test_the_same_stream_gives_the_same_weights(options: Options) -> None:
     cell = make_cell(options, features=3, hidden_size=5)
-    first, again, other = (cell.initialise(np.random.default_rng(seed), longest_lag=9) for seed in (1, 1, 2))
+    first, again, other = (cell.initialise(np.random.default_rng(seed), sequence_length=9) for seed in (1, 1, 2))
     for name in cell.shapes:
         assert np.array_equal(first[name], again[name])
         assert name.startswith("b") or not np.array_equal(first[name], other[name])
@@ -85,7 +92,7 @@ def test_the_same_stream_gives_the_same_weights(options: Options) -> None:
 
 def test_orthogonal_weights_come_from_the_stream_alone() -> None:
     cell = RNNCell(features=3, hidden_size=5, initialisation="orthogonal")
-    drawn = [cell.initialise(np.random.default_rng(7), longest_lag=9) for _ in range(2)]
+    drawn = [cell.initialise(np.random.default_rng(7), sequence_length=9) for _ in range(2)]
     for name in cell.shapes:
         assert np.array_equal(drawn[0][name], drawn[1][name])
 
@@ -111,5 +118,16 @@ def test_unknown_names_and_options_are_refused() -> None:
 def test_chrono_needs_a_forget_gate_and_shifts_the_input_bias() -> None:
     with pytest.raises(ValueError, match="chrono needs a forget gate"):
         lstm(forget_bias="chrono", forget_gate=False)
-    drawn = lstm(forget_bias="chrono", input_bias=-1.0).initialise(np.random.default_rng(0), longest_lag=50)
+    drawn = lstm(forget_bias="chrono", input_bias=-1.0).initialise(np.random.default_rng(0), sequence_length=50)
     np.testing.assert_allclose(drawn["b_i"], -1.0 - drawn["b_f"], rtol=1e-15)
+
+
+@pytest.mark.parametrize("forget_bias", [1.0, "chrono"])
+def test_with_and_without_peepholes_the_other_weights_are_the_same(forget_bias: float | str) -> None:
+    drawn = []
+    for peepholes in (False, True):
+        network = Network(lstm(forget_bias=forget_bias, peepholes=peepholes), outputs=3, kernel=REFERENCE)
+        weights = network.initialise(np.random.default_rng(5), sequence_length=20)
+        drawn.append(network.by_symbol(torch.from_numpy(weights)[None]))
+    assert set(drawn[1]) - set(drawn[0]) == {"p_i", "p_f", "p_o"}
+    assert all(torch.equal(value, drawn[1][symbol]) for symbol, value in drawn[0].items())

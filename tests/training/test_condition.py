@@ -73,7 +73,7 @@ def test_refusals() -> None:
     good = settings(seeds=[0], learning_rates=[0.01])
     with pytest.raises(ValueError, match="the cell has no path 'peepholes'; its paths: cell, gates, block_input"):
         train_condition({**good, "gradient": {**good["gradient"], "paths": ["cell", "peepholes"]}}, ignore)
-    with pytest.raises(ValueError, match="unknown kernel 'fast'; known: reference"):
+    with pytest.raises(ValueError, match="unknown kernel 'fast'; known: cpu, reference"):
         train_condition({**good, "training": {**good["training"], "kernel": "fast"}}, ignore)
     with pytest.raises(ValueError, match="unknown cell 'gru'; known: lstm, rnn"):
         train_condition({**good, "model": {**good["model"], "cell": "gru"}}, ignore)

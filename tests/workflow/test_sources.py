@@ -124,7 +124,8 @@ def test_digest_depends_on_names_and_texts_of_the_closure(tmp_path):
 
 
 def test_training_depends_on_its_loop_and_not_on_other_tasks_or_on_what_varies():
-    entries = ["training/condition.py", "tasks/copy.py", "models/rnn.py"]
+    kernels = ["models/kernels/cpu.py", "models/kernels/reference.py"]
+    entries = ["training/condition.py", "tasks/copy.py", "models/rnn.py", *kernels]
     closure = {path.as_posix() for path in Sources(ROOT).closure(entries)}
-    assert {"training/loop.py", "training/streams.py", "models/kernels/reference.py", "tasks/task.py"} <= closure
+    assert {"training/loop.py", "training/streams.py", "models/kernels/fused.py", "tasks/task.py"} <= closure
     assert not closure & {"tasks/adding.py", "models/lstm.py", "training/progress.py", "training/provenance.py"}

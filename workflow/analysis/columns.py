@@ -7,7 +7,7 @@ REPLICA = [*CONDITION, "seed", "learning_rate"]
 _EFFORT = ["parameters", "updates", "sequences", "updates_to_solve", "solved", "diverged", "best_update"]
 _VALIDATION = ["validation_loss", "validation_accuracy", "validation_exact_match"]
 _TEST = ["test_loss", "test_accuracy", "test_exact_match"]
-_CHANCE = ["chance_loss", "chance_accuracy", "sequence_length"]
+_CHANCE = ["chance_loss", "chance_accuracy", "success_accuracy", "sequence_length"]
 _NETWORK = ["task_file", "task_options", "cell", "hidden_size", "model_options", "paths", "k1"]
 _TRAINING = ["budget", "kernel", "dtype", "optimiser", "batch_size", "clip_norm"]
 _EVALUATION = ["evaluate_every", "validation_sequences", "test_sequences"]
@@ -16,18 +16,19 @@ SUMMARY = [*CONDITION, "num_steps", "seed", "learning_rate", *_EFFORT, *_SCORES,
 
 CURVES = [*REPLICA, "update", "train_loss", "validation_loss", "validation_accuracy"]
 
-_SOLVED = ["seeds", "solved", "solved_fraction", "solved_low", "solved_high"]
+_SOLVED = ["seeds", "solved", "solved_fraction", "solved_low", "solved_high", "solved_on_test"]
 _ACCURACY = ["accuracy", "accuracy_low", "accuracy_high", "diverged"]
 _UPDATES = ["updates_to_solve_median", "updates_low", "updates_high", "chance_accuracy"]
 HORIZON = ["horizon", "horizon_low", "horizon_high", "horizon_censored"]
 STATISTICS = [*CONDITION, "num_steps", "learning_rate", *_SOLVED, *_ACCURACY, *_UPDATES, *HORIZON]
 
-_PAIR = ["a_model", "a_gradient", "b_model", "b_gradient", "pairs"]
-COMPARISONS = ["device", "task", *_PAIR, "mean_difference", "low", "high", "statistic", "p", "p_holm"]
+_PAIR = ["a_model", "a_gradient", "b_model", "b_gradient", "lags", "pairs"]
+COMPARISONS = ["device", "task", *_PAIR, "mean_difference", "low", "high", "p", "p_holm"]
 
 LABELS = {"device", "task", "model", "gradient", "task_file", "task_options", "cell", "model_options", "paths"}
-LABELS |= {"kernel", "dtype", "optimiser", "a_model", "a_gradient", "b_model", "b_gradient", "run"}
+LABELS |= {"kernel", "dtype", "optimiser", "a_model", "a_gradient", "b_model", "b_gradient", "lags", "run"}
 COUNTS = {"lag", "seed", "update", "updates", "sequences", "parameters", "sequence_length", "hidden_size", "budget"}
 COUNTS |= {"batch_size", "evaluate_every", "validation_sequences", "test_sequences", "seeds", "pairs", "horizon"}
+COUNTS |= {"solved_on_test"}
 MAYBE_COUNTS = {"num_steps", "k1", "updates_to_solve", "best_update", "horizon_low", "horizon_high"}
 FLAGS = {"solved", "diverged", "horizon_censored"}  # in the statistics, solved and diverged are counts of replicas

@@ -1,5 +1,6 @@
 """Paired comparisons of test accuracy between every two series of a task, with Holm's correction."""
 
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from workflow.analysis.columns import COMPARISONS
-from workflow.analysis.intervals import RESAMPLES, SEED, mean_interval
+from workflow.analysis.intervals import RESAMPLES, SEED, stratified_mean_interval
 from workflow.analysis.statistics import chosen_replicas, scored
 from workflow.analysis.summary import typed
 
@@ -17,8 +18,9 @@ def comparisons_table(summary: pd.DataFrame, statistics: pd.DataFrame) -> pd.Dat
     """Make the table of paired comparisons, one row per device, task and pair of (model, gradient).
 
     The pairs are the (lag, seed) that both series ran, each at its chosen learning rate: they saw the same data.
-    `mean_difference` is test accuracy of a minus b, `low` and `high` its bootstrap interval over pairs; `statistic` is
-    what the sign-flip permutation test permutes, the sum of the differences; `p_holm` corrects over a device and task.
+    `lags` names their lags: the mean is over these, also where a window covers the whole sequence and two gradients
+    are one. `mean_difference` is test accuracy of a minus b; `low` and `high` its bootstrap interval, seeds resampled
+    within each lag; `p` is that of a sign-flip permutation test; `p_holm` corrects over the pairs of a device and task.
     """
     replicas = chosen_replicas(summary, statistics)
     replicas = replicas.assign(score=scored(replicas["test_accuracy"]))
@@ -27,23 +29,25 @@ def comparisons_table(summary: pd.DataFrame, statistics: pd.DataFrame) -> pd.Dat
         scores = part.pivot(index=["lag", "seed"], columns=["model", "gradient"], values="score").sort_index()
         family = []
         for a, b in combinations(sorted(scores.columns), 2):
-            differences = (scores[a] - scores[b]).dropna().to_numpy(dtype=float)
-            family.append([device, task, *a, *b, *compare(differences)])
+            differences = (scores[a] - scores[b]).dropna()
+            lags = "+".join(str(lag) for lag in sorted(set(differences.index.get_level_values("lag"))))
+            strata = [part.to_numpy(dtype=float) for _, part in differences.groupby(level="lag")]
+            family.append([device, task, *a, *b, lags, *compare(strata)])
         adjusted = holm([row[-1] for row in family])
         rows += [[*row, p] for row, p in zip(family, adjusted, strict=True)]
     return typed(pd.DataFrame(rows, columns=COMPARISONS))
 
 
-def compare(differences: NDArray[np.float64]) -> tuple[int, float, float, float, float, float]:
-    """Return the number of paired differences, their mean, its interval, the test's statistic and two-sided p.
+def compare(strata: Sequence[NDArray[np.float64]]) -> tuple[int, float, float, float, float]:
+    """Return the number of paired differences, their mean, its interval and the two-sided p; one stratum per lag.
 
     The test is exact where all sign flips can be counted (13 pairs or fewer). No pair at all gives NaN.
     """
-    pairs = len(differences)
-    if pairs == 0:
-        return (0, *[float("nan")] * 5)  # type: ignore[return-value]
-    low, high = mean_interval(differences)
-    return pairs, float(differences.mean()), low, high, float(differences.sum()), sign_flip_p(differences)
+    if not strata:
+        return (0, *[float("nan")] * 4)  # type: ignore[return-value]
+    differences = np.concatenate(strata)
+    low, high = stratified_mean_interval(strata)
+    return len(differences), float(differences.mean()), low, high, sign_flip_p(differences)
 
 
 def sign_flip_p(differences: NDArray[np.float64]) -> float:

@@ -1,6 +1,6 @@
 """The 95 % intervals that every table and figure uses; scipy does the work."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -56,6 +56,21 @@ def mean_interval(values: NDArray) -> Interval:
     if len(values) > 1 and np.all(values == values[0]):
         return Interval(float(values.mean()), float(values.mean()))
     return bootstrap_interval(len(values), lambda drawn: values[drawn].mean(axis=-1))
+
+
+def stratified_mean_interval(strata: Sequence[NDArray]) -> Interval:
+    """Return the bootstrap interval of the mean of all values, each stratum resampled by itself.
+
+    A stratum of one value has no spread of its own: with one there is no interval.
+    """
+    if not strata or min(map(len, strata)) < 2:
+        return NOTHING
+    rng = np.random.default_rng(SEED)
+    total = sum(len(values) for values in strata)
+    sums = sum(rng.choice(values, size=(RESAMPLES, len(values))).sum(axis=1) for values in strata)
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(sums / total, [tail, 1 - tail], method="inverted_cdf")
+    return Interval(float(low), float(high))
 
 
 def median_time(times: NDArray, *, reached: NDArray[np.bool_]) -> float:

@@ -140,6 +140,9 @@ def styled(draw: Callable[[Tables], Figure]) -> Callable[[Tables], Figure]:
             FigureCanvasAgg(figure)
             figure.draw_without_rendering()
             figure.set_layout_engine("none")
+            for axes in figure.axes:  # the layout's last digits vary, and with them the names of clip paths in an SVG
+                left, bottom, width, height = (round(place, 6) for place in axes.get_position(original=True).bounds)
+                axes.set_position((left, bottom, width, height))
         return figure
 
     return wrapped

@@ -2,11 +2,11 @@
 
 A file of tasks/ that declares `LAGS` is a task, one of models/ that declares `PATHS` is a cell. Both declare `OPTIONS`
 (JSON-schema properties of their own configuration keys) and may declare `REFUSED`: option values that do not go
-together, `{"when": {...}, "why": ...}`. In a `when` a value is met by the equal one, and None by any that is not 0,
-false or null.
+together, `{"when": {...}, "why": ...}`.
 """
 
 import ast
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,8 +34,9 @@ def cells(root: Path) -> dict[str, Declaration]:
 
 
 def kernels(root: Path) -> list[str]:
-    """Return the names of the kernels on disk."""
-    return sorted(path.stem for path in (root / "models" / "kernels").glob("*.py") if path.stem != "__init__")
+    """Return the names of the kernels on disk: the files that define `unroll`."""
+    files = (root / "models" / "kernels").glob("*.py")
+    return sorted(path.stem for path in files if re.search(r"^def unroll\b", path.read_text(), flags=re.MULTILINE))
 
 
 def figures(root: Path) -> list[str]:
@@ -60,7 +61,7 @@ def parse(path: Path) -> ast.Module:
 
 def met(when: Mapping[str, Any], *, options: Mapping[str, Any]) -> bool:
     """Say whether options meet a condition."""
-    return all(bool(options[key]) if value is None else options[key] == value for key, value in when.items())
+    return all(options[key] == value for key, value in when.items())
 
 
 def smallest_lag(task: Declaration, *, options: Mapping[str, Any]) -> int:

@@ -106,8 +106,9 @@ class Experiment:
         """Return the digest of the code that determines the numbers of a condition."""
         files = (self.config["tasks"][condition.task]["task"], self.config["models"][condition.model]["cell"])
         if files not in self._digests:
-            kernel = f"models/kernels/{self.config['training']['kernel']}.py"
-            entries = ["training/condition.py", f"tasks/{files[0]}.py", f"models/{files[1]}.py", kernel]
+            kernels = {self.config["training"]["kernel"], "reference"}  # which runs what the other has no version of
+            loaded = [f"tasks/{files[0]}.py", f"models/{files[1]}.py", *(f"models/kernels/{k}.py" for k in kernels)]
+            entries = ["training/condition.py", *loaded]
             self._digests[files] = self._sources.digest(entries)
         return self._digests[files]
 

@@ -8,7 +8,8 @@ onstart:
 
 
 onsuccess:
-    print(*outcome(PLACE), sep="\n", file=sys.stderr)
+    if "MAKELEVEL" not in os.environ:  # the Makefile says it itself, also when there was nothing to do
+        print(*outcome(PLACE), sep="\n", file=sys.stderr)
 
 
 onerror:

@@ -15,6 +15,11 @@ class Job(NamedTuple):
     run: Path
     provenance: Path
 
+    @property
+    def label(self) -> str:
+        """The condition and the seed block: adding/lag=10/lstm/full/seeds=0-4."""
+        return "/".join(self.run.with_suffix("").parts[-5:])
+
 
 def arguments(description: str) -> Job:
     """Read the command line; settings that are no JSON are a ValueError."""

@@ -16,7 +16,9 @@ with told():  # to import what is trained may fail too
     from training import condition, progress, provenance
 
     torch.set_num_threads(job.threads)
-    record = condition.train_condition(job.settings, progress.Progress(say, label=job.run.stem))
-    how = {"threads": job.threads, "kernel": job.settings["training"]["kernel"], "device": job.settings["device"]}
-    write_json(job.provenance, provenance.collect(root=root, started=started, **how))
+    record = condition.train_condition(job.settings, progress.Progress(say, label=job.label))
+    about = provenance.collect(
+        root=root, started=started, settings=job.settings, sources=job.sources, threads=job.threads
+    )
+    write_json(job.provenance, about)
     write_json(job.run, {"settings": job.settings, "sources": job.sources} | record)

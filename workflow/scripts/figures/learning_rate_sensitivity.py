@@ -59,6 +59,8 @@ def _draw_panel(axes: Axes, facet: Facet, series: list[Series], tables: Tables) 
     step = rate_axis(axes, rates)
     for rank, one in enumerate(series):
         part = rows_of(replicas, model=one.model, gradient=one.gradient)
+        if part.empty:  # the grid has this series for another task
+            continue
         for _, at_lag in part.groupby("lag"):
             means = at_lag.groupby("learning_rate")["score"].mean()
             axes.plot(means.index, means, **one.line, linewidth=0.6, alpha=0.4, zorder=2)

@@ -1,4 +1,4 @@
-"""One thread for the tests of the cells: on matrices this small a second one only costs time."""
+"""One thread for all tests: on matrices this small a second one only costs time, and tests run side by side."""
 
 from collections.abc import Iterator
 

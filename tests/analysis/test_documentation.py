@@ -1,0 +1,16 @@
+"""results/README.md explains every column of every table."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from workflow.analysis import columns
+
+TEXT = Path("results", "README.md").read_text()
+
+
+@pytest.mark.parametrize("table", ["SUMMARY", "STATISTICS", "COMPARISONS", "CURVES"])
+def test_every_column_is_explained(table: str) -> None:
+    explained = set(re.findall(r"`(\w+)`", TEXT))
+    assert set(getattr(columns, table)) <= explained
