@@ -74,7 +74,7 @@ class LagAxis:
 
     def __init__(self, lags: Iterable[int]) -> None:
         self.lags = sorted({int(lag) for lag in lags})
-        self.log = self.lags[-1] >= 4 * self.lags[0]
+        self.log = self.lags[-1] >= 3 * self.lags[0]
         places = [self._to_axis(lag) for lag in self.lags]
         self.span = places[-1] - places[0]
         gaps = [after - before for before, after in pairwise(places)]
