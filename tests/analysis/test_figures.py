@@ -35,6 +35,9 @@ SHAPES = {
     "seven rates": {"rates": [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1], "series": TWO, "seeds": [0, 1]},
 }
 
+AT_ONCE = {"eight series", "one lag, task, seed, rate", "two devices"}  # the others take their time
+SOME = [pytest.param(shape, marks=[] if shape in AT_ONCE else pytest.mark.slow) for shape in SHAPES]
+
 
 def draw(name: str, tables: Tables) -> Figure:
     return importlib.import_module(f"workflow.scripts.figures.{name}").draw(tables)
@@ -85,7 +88,7 @@ def test_the_figures_of_the_main_job_exist() -> None:
     assert {"learning_curves", "learning_rate_sensitivity"} <= set(FIGURES)
 
 
-@pytest.mark.parametrize("shape", SHAPES, indirect=True)
+@pytest.mark.parametrize("shape", SOME, indirect=True)
 @pytest.mark.parametrize(("figure", "name"), [(name, name) for name in FIGURES], indirect=["figure"])
 def test_figure_is_readable(figure: Figure, name: str) -> None:
     """Nothing clipped, nothing over anything, nothing too small, no wider than a page, the reference line labelled."""

@@ -1,5 +1,6 @@
 """`make setup` sets up once, says in one line what is missing, and forgets an installation that failed."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -31,7 +32,10 @@ def make(folder: Path, *words: str, version="3.13.1", old=0, without_venv=0, pip
     python.write_text(PYTHON.format(version=version, old=old, without_venv=without_venv, pip=pip))
     python.chmod(0o755)
     command = ["make", "--no-print-directory", *words, f"PYTHON={python}"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    outside = {
+        name: value for name, value in os.environ.items() if not name.startswith("MAKE")
+    }  # as if typed by a user
+    return subprocess.run(command, cwd=folder, env=outside, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_set_up_happens_once_and_again_when_the_lock_changes(folder):
