@@ -32,7 +32,7 @@ class GradientFlow:
     k2: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse windows that are none."""
+        """Refuse impossible windows: a ValueError."""
         if (self.k1 is None) != (self.k2 is None):
             raise ValueError(f"a window needs both k1 and k2, or neither; came: k1 = {self.k1}, k2 = {self.k2}")
         if self.k1 is not None and self.k2 is not None and not 1 <= self.k1 <= self.k2:

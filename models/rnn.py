@@ -39,7 +39,7 @@ class RNNCell(Cell):
         self.shapes = {"W": (features, hidden_size), "U": (hidden_size, hidden_size), "b": (hidden_size,)}
 
     def initialise(self, rng: np.random.Generator, *, sequence_length: int) -> dict[str, np.ndarray]:
-        """Draw initial weights; the lag plays no part."""
+        """Draw initial weights; the sequence length plays no part."""
         bound = self.hidden_size**-0.5
         W = uniform(rng, self.shapes["W"], bound=bound)
         U = uniform(rng, self.shapes["U"], bound=bound)

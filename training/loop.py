@@ -1,4 +1,4 @@
-"""The training loop: all replicas of a condition in one batched program, each with its own data, rate, norm and fate.
+"""The training loop: all replicas of a condition in one batched program, each with its seed's data and its own rate.
 
 A replica leaves the batch when it is solved (validation accuracy at the task's success criterion) or has diverged (a
 loss or gradient that is not finite). What it computed does not depend on who else is in the batch: to the bit on the

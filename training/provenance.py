@@ -19,16 +19,14 @@ SOURCES = ("tasks", "models", "training", "workflow", "Snakefile", "config")
 """What counts as a change to the source tree, files that git does not know included."""
 
 
-def collect(
-    *, root: Path, started: datetime, settings: Mapping[str, Any], sources: str, threads: int
-) -> dict[str, Any]:
+def collect(*, root: Path, started: datetime, threads: int, record: Mapping[str, Any]) -> dict[str, Any]:
     """Describe this process and machine; `root` is the source tree, `started` when the job began.
 
-    `settings` determine the numbers (their hash is that of their compact, sorted JSON), `sources` is the digest of the
-    code that does. Memory in bytes, of the process and of the GPU if it uses one.
+    Of the run record come the settings that determine the numbers (as the hash of their compact, sorted JSON), the
+    digest of the code that does, and the kernel that ran. Memory in bytes, of the process and of the GPU if it uses one.
     """
-    on_gpu = settings["device"] == "cuda"
-    compact = json.dumps(settings, sort_keys=True, separators=(",", ":"))
+    on_gpu = record["settings"]["device"] == "cuda"
+    compact = json.dumps(record["settings"], sort_keys=True, separators=(",", ":"))
     commit = _git(root, "rev-parse", "HEAD")
     changes = _git(root, "status", "--porcelain", "--", *SOURCES)
     return {
@@ -40,9 +38,9 @@ def collect(
         "processor": processor(),
         "gpu": torch.cuda.get_device_name() if on_gpu else None,
         "threads": threads,
-        "kernel": settings["training"]["kernel"],
+        "kernel": record["kernel"],
         "settings": hashlib.sha256(compact.encode()).hexdigest(),
-        "sources": sources,
+        "sources": record["sources"],
         "host": socket.gethostname(),
         "started": started.isoformat(timespec="seconds"),
         "wall_seconds": round((datetime.now(UTC) - started).total_seconds(), 3),

@@ -1,4 +1,4 @@
-"""The fused time loop of one replica, forward and backward, for every cell that has elementwise steps.
+"""The fused time loop of one replica, forward and backward, for the RNN and the LSTM.
 
 One step is one matrix product and one elementwise pass. The source s(t) = [h(t-1); x(t); 1] (K, B) stacks what the net
 inputs come from, K = H + features + 1, so that M (G H, K), the transposed [U; W; b] of the G blocks, gives them in one

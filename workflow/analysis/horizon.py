@@ -20,7 +20,7 @@ class Horizon(NamedTuple):
 
 
 def horizon_of(outcomes: NDArray, lags: NDArray) -> Horizon:
-    """Return the horizon of one series; 0 when half of the seeds solve no lag.
+    """Return the horizon of one series; 0 when no lag is solved by at least half of the seeds.
 
     `outcomes` (seeds, lags) is 1 where the seed solved the lag, 0 where not, NaN where it was not run; `lags` ascend.
     The unit of the bootstrap is the seed: its outcomes over all lags are drawn together. One seed has no interval.

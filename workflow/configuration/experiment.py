@@ -106,7 +106,7 @@ class Experiment:
         """Return the digest of the code that determines the numbers of a condition."""
         files = (self.config["tasks"][condition.task]["task"], self.config["models"][condition.model]["cell"])
         if files not in self._digests:
-            kernels = {self.config["training"]["kernel"], "reference"}  # which runs what the other has no version of
+            kernels = {self.config["training"]["kernel"], "reference"}  # reference runs what the other does not support
             loaded = [f"tasks/{files[0]}.py", f"models/{files[1]}.py", *(f"models/kernels/{k}.py" for k in kernels)]
             entries = ["training/condition.py", *loaded]
             self._digests[files] = self._sources.digest(entries)

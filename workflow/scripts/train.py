@@ -17,8 +17,7 @@ with told():  # to import what is trained may fail too
 
     torch.set_num_threads(job.threads)
     record = condition.train_condition(job.settings, progress.Progress(say, label=job.label))
-    about = provenance.collect(
-        root=root, started=started, settings=job.settings, sources=job.sources, threads=job.threads
-    )
+    made = {"settings": job.settings, "sources": job.sources} | record
+    about = provenance.collect(root=root, started=started, threads=job.threads, record=made)
     write_json(job.provenance, about)
-    write_json(job.run, {"settings": job.settings, "sources": job.sources} | record)
+    write_json(job.run, made)
