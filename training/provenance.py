@@ -23,7 +23,7 @@ def collect(*, root: Path, started: datetime, threads: int, record: Mapping[str,
     """Describe this process and machine; `root` is the source tree, `started` when the job began.
 
     Of the run record come the settings that determine the numbers (as the hash of their compact, sorted JSON), the
-    digest of the code that does, and the kernel that ran. Memory in bytes, of the process and of the GPU if it uses one.
+    digest of the code that does, and the kernel that ran. Memory is in bytes, that of the process and of its GPU.
     """
     on_gpu = record["settings"]["device"] == "cuda"
     compact = json.dumps(record["settings"], sort_keys=True, separators=(",", ":"))

@@ -90,7 +90,7 @@ def unroll(
 ) -> tuple[Tensor, State]:
     """Unroll a cell as `models.kernels.reference.unroll` does, fused, in float32 on the CPU; differentiable once.
 
-    Kept for the backward pass: `fused.Kept` of the steps that it reaches under the flow's window; without one, of one step.
+    Kept for the backward pass: `fused.Kept` of the steps that it reaches under the flow's window, or of one step.
     """
     flow.check(cell.paths)
     about = describe(cell)
