@@ -12,8 +12,9 @@ SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --quiet host rules
 RULES := Snakefile workflow/rules
 
 all: setup ## set up and run the main job: figures and table (CONFIG=..., CORES=...)
-	@$(SNAKEMAKE) --configfile $(CONFIG)
-	@$(BIN)/python -m workflow.runs.outcome $(CONFIG)
+	@test -f "$(CONFIG)" || { echo "config: no file $(CONFIG); there are: $$(echo config/*.yaml)" >&2; exit 1; }
+	@$(SNAKEMAKE) --configfile "$(CONFIG)"
+	@$(BIN)/python -m workflow.runs.outcome "$(CONFIG)"
 
 smoke: setup ## run a complete tiny benchmark in under a minute
 	@$(SNAKEMAKE) --configfile config/smoke.yaml
