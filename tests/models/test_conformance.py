@@ -87,13 +87,16 @@ def test_a_state_and_an_output_per_replica_and_sequence(cell: Cell) -> None:
 
 
 def test_gradcheck_of_the_full_gradient(cell: Cell) -> None:
+    """Of a scalar loss: single entries of the Jacobian can be smaller than the rounding of a finite difference."""
     parameters, inputs = draw(cell)
     flow = GradientFlow(frozenset(cell.paths))
+    weights = torch.from_numpy(np.random.default_rng(4).normal(size=(R, T, B, H)))
 
-    def run(*tensors: Tensor) -> Tensor:
-        return reference.unroll(cell, dict(zip(parameters, tensors, strict=True)), inputs=inputs, flow=flow)[0]
+    def loss(*tensors: Tensor) -> Tensor:
+        named = dict(zip(parameters, tensors, strict=True))
+        return (weights * reference.unroll(cell, named, inputs=inputs, flow=flow)[0]).sum()
 
-    assert torch.autograd.gradcheck(run, tuple(parameters.values()), atol=1e-7, rtol=1e-5)
+    assert torch.autograd.gradcheck(loss, tuple(parameters.values()), eps=1e-5, atol=0, rtol=1e-4)
 
 
 def test_without_any_path_no_error_reaches_the_initial_state(cell: Cell) -> None:

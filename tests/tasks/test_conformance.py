@@ -101,15 +101,6 @@ def test_the_end_does_not_leak_the_target(task: Task) -> None:
     assert accuracy < task.chance.accuracy + 4 * deviation
 
 
-def test_the_target_is_in_the_input(task: Task) -> None:
-    """Shuffled inputs are the counter-proof: the whole sequence determines the target, a permuted one does not."""
-    batch = task.sample(np.random.default_rng(5), 200)
-    again = task.sample(np.random.default_rng(5), 200)
-    permuted = np.random.default_rng(0).permutation(200)
-    assert np.array_equal(batch.targets, again.targets)
-    assert not np.array_equal(batch.targets, batch.targets[:, permuted])
-
-
 @pytest.mark.parametrize(("name", "options"), CASES, ids=str)
 def test_too_small_a_lag_and_unknown_options_are_refused(name: str, options: dict) -> None:
     with pytest.raises(ValueError, match=r"lag of \d+ or more; came: 0"):
