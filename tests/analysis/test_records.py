@@ -113,3 +113,12 @@ def test_a_missing_file_is_refused(stored) -> None:
     path, _, expected = stored
     path.unlink()
     assert "does not exist" in refusal(path, expected)
+
+
+@pytest.mark.parametrize(
+    "part", ["settings", "sources", "kernel", "sequence_length", "success_accuracy", "chance", "replicas", "curves"]
+)
+def test_a_record_that_lacks_a_part_is_refused(stored, part: str) -> None:
+    path, record, expected = stored
+    path.write_text(json.dumps({name: value for name, value in record.items() if name != part}))
+    assert f"lacks {part}" in refusal(path, expected)
