@@ -4,31 +4,24 @@ A replica's arithmetic is the same whoever else is in the batch and however many
 it from start to end, in a fixed order, with products that no other replica shares.
 """
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import scipy.linalg.cython_blas  # noqa: F401  the BLAS that numba calls: loaded here, so that its threads can be limited
 import torch
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from models.cell import Cell, Parameters, State
 from models.gradient_flow import GradientFlow
 from models.kernels import fused
-from models.kernels.elementwise import ZERO, Array
+from models.kernels.elementwise import ZERO
+from models.kernels.memory import Memory, columns, swapped
+from models.kernels.threads import for_each_range
 
 if TYPE_CHECKING:
     from models.lstm import LSTMCell
     from models.rnn import RNNCell
-
-WORTH_A_THREAD = 4_000_000
-"""Multiplications (about 0.1 ms) below which another thread costs more than it saves."""
 
 
 class Fused(NamedTuple):
@@ -137,37 +130,35 @@ class _Unroll(torch.autograd.Function):
         _, K, GH = M.shape
         H = h.shape[-1]
         lstm = about.kind != fused.RNN
-        Mt, h0, c0 = (_swapped(tensor) for tensor in (M, h, c))
+        Mt, h0, c0 = swapped(M), columns(h), columns(c)
         p_, x = p.numpy(), inputs.contiguous().numpy()
         starts_ = np.ascontiguousarray(starts.numpy(), np.int64)
-        steps = max(T - begin, 1)
-        kept = fused.Kept(
-            s=np.empty((R, steps + 1, K, B), np.float32),
-            a=np.empty((R, steps, GH, B), np.float32),
-            c=np.empty((R, steps + 1, H, B) if lstm else (R, 1, 1, 1), np.float32),
-            tanh_c=np.empty((R, steps, H, B) if lstm else (R, 1, 1, 1), np.float32),
-        )
+        steps, P = max(T - begin, 1), h0.shape[-1]
+        memory = Memory((R, steps + 1, K, P), (R, steps, GH, P), (R, steps + 1, H, P) if lstm else (R, 1, 1, 1))
+        kept = fused.Kept(*memory.arrays)
         outputs = np.empty((R, T - first, B, H), np.float32)
 
-        def run(r: int) -> None:
+        def run(replicas: tuple[int, int], _: None) -> None:
             fused.forward(
-                about.kind, about.peepholes, Mt[r], p_[r], x[r], starts_[r], h0[r], c0[r], first, begin,
-                fused.Kept(*(part[r] for part in kept)), outputs[r],
-            )  # fmt: skip
+                replicas, about.kind, about.peepholes, Mt, p_, x, starts_, h0, c0, first, begin, kept, outputs
+            )
 
-        _for_each_replica(run, R, work=R * T * B * GH * K)
-        ctx.plan = plan
-        ctx.save_for_backward(*(torch.from_numpy(array) for array in (Mt, p_, starts_, *kept)))
-        last_h = torch.from_numpy(kept.s[:, T - begin, :H].swapaxes(1, 2).copy())
-        last_c = torch.from_numpy(kept.c[:, T - begin].swapaxes(1, 2).copy()) if lstm else last_h.clone()
+        for_each_range(run, R, work=R * T * B * GH * K, prepare=lambda: None)
+        ctx.plan, ctx.memory = plan, memory
+        ctx.save_for_backward(*(torch.from_numpy(array) for array in (Mt, p_, starts_)))
+        last_h = torch.from_numpy(kept.s[:, T - begin, :H, :B].swapaxes(1, 2).copy())
+        last_c = torch.from_numpy(kept.c[:, T - begin, :, :B].swapaxes(1, 2).copy()) if lstm else last_h.clone()
         return torch.from_numpy(outputs), last_h, last_c
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, dout: Tensor, dlast_h: Tensor, dlast_c: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():  # autograd would take what is returned here for constants
+            raise RuntimeError(
+                "the cpu kernel is differentiated once, without create_graph; came: create_graph=True; "
+                "the reference kernel takes it"
+            )
         about, paths, windows, first, begin = ctx.plan
-        Mt, p, starts, *parts = (tensor.numpy() for tensor in ctx.saved_tensors)
-        kept = fused.Kept(*parts)
+        Mt, p, starts = (tensor.numpy() for tensor in ctx.saved_tensors)
         R, GH, K = Mt.shape
         B, H = dlast_h.shape[1:]
         T = first + dout.shape[1]
@@ -175,63 +166,28 @@ class _Unroll(torch.autograd.Function):
         of_lstm = np.array([path in paths for path in ("cell", "peepholes", "output_peephole")])
         Mh = np.ascontiguousarray(np.where(is_open[:, None], Mt[:, :, :H], ZERO).swapaxes(1, 2))
         Mx = np.ascontiguousarray(Mt[:, :, H : K - 1].swapaxes(1, 2))
-        errors = fused.Errors(dout.contiguous().numpy(), _swapped(dlast_h), _swapped(dlast_c))
+        errors = fused.Errors(dout.contiguous().numpy(), columns(dlast_h), columns(dlast_c))
+        P = errors.last_h.shape[-1]
         gradients = fused.Gradients(
             M=np.zeros_like(Mt),
-            p=np.zeros((R, 3 * H, B), np.float32),
-            h0=np.zeros((R, H, B), np.float32),
-            c0=np.zeros((R, H, B), np.float32),
-            x=np.zeros((R, T, K - H - 1, B) if ctx.needs_input_grad[2] else (R, 0, 1, 1), np.float32),
+            p=np.zeros((R, 3 * H, P), np.float32),
+            h0=np.zeros((R, H, P), np.float32),
+            c0=np.zeros((R, H, P), np.float32),
+            x=np.zeros((R, T, K - H - 1, P) if ctx.needs_input_grad[2] else (R, 0, 1, 1), np.float32),
         )
+        steps = max(fused.COLUMNS // P, 1)
+        shapes = ((steps, GH + fused.APART, P), (H, P), (H, P), (H, P), (K - H - 1, P))  # of fused.Scratch
+        kept = fused.Kept(*ctx.memory.arrays)
 
-        def run(r: int) -> None:
+        def run(replicas: tuple[int, int], scratch: Memory) -> None:
             fused.backward(
-                about.kind, about.peepholes, of_lstm, Mh[r], Mx[r], p[r], starts[r], windows, first, begin,
-                fused.Kept(*(part[r] for part in kept)),
-                fused.Errors(*(part[r] for part in errors)),
-                fused.Gradients(*(part[r] for part in gradients)),
+                replicas, about.kind, about.peepholes, of_lstm, Mh, Mx, p, starts, windows, first, begin,
+                kept, errors, gradients, fused.Scratch(*scratch.arrays),
             )  # fmt: skip
 
-        _for_each_replica(run, R, work=R * (T - begin) * B * GH * K)
-        of_M, of_h, of_c, of_x = (torch.from_numpy(g.swapaxes(-1, -2)) for g in gradients if g is not gradients.p)
-        of_p = torch.from_numpy(gradients.p.reshape(R, 3, H, B).sum(axis=3))
+        work = R * (T - begin) * B * GH * K
+        for_each_range(run, R, work=work, prepare=lambda: Memory(*shapes))
+        of_M = torch.from_numpy(gradients.M.swapaxes(1, 2))
+        of_p = torch.from_numpy(gradients.p.reshape(R, 3, H, P)[..., :B].sum(axis=3))
+        of_h, of_c, of_x = (torch.from_numpy(part[..., :B].swapaxes(-1, -2)) for part in gradients[2:])
         return of_M, of_p, of_x if ctx.needs_input_grad[2] else None, of_h, of_c, None, None
-
-
-def _swapped(tensor: Tensor) -> Array:
-    """Return (R, n, m) as a contiguous (R, m, n)."""
-    return np.ascontiguousarray(tensor.numpy().swapaxes(1, 2))
-
-
-@cache
-def _blas() -> ThreadpoolController:
-    return ThreadpoolController().select(user_api="blas")
-
-
-@cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads)
-
-
-os.register_at_fork(after_in_child=_pool.cache_clear)  # a child has no threads but its own
-
-
-def threads_for(replicas: int, *, work: int) -> int:
-    """Return how many threads torch may use and `work` (multiplications) is worth."""
-    return max(min(torch.get_num_threads(), replicas, work // WORTH_A_THREAD), 1)
-
-
-def _for_each_replica(run: Callable[[int], None], replicas: int, *, work: int) -> None:
-    """Run every replica once, BLAS on one thread each."""
-    others = threads_for(replicas, work=work) - 1
-    left = iter(range(replicas))
-
-    def take() -> None:
-        for r in left:
-            run(r)
-
-    with _blas().limit(limits=1):
-        taking = [_pool(others).submit(take) for _ in range(others)]
-        take()
-        for other in taking:
-            other.result()

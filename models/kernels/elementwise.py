@@ -1,13 +1,26 @@
-"""Elementwise parts of the fused CPU kernel: tanh and sigmoid that vectorise; the cells' steps, forward and backward.
+"""Elementwise parts of the fused CPU kernel: tanh and sigmoid, and the cells' steps, forward and backward.
 
-All arrays of a step are feature-major: row j of (H, B) holds unit j of the B sequences, so that every inner loop runs
-over contiguous memory, writes one array, and vectorises. numba, float32.
+All arrays of a step are feature-major: row j of (H, B) holds unit j of the B sequences, so that 16 sequences are one
+vector. numba, float32; B is a multiple of 16 here.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.kernels.compilation import inlined
+from models.kernels.lanes import (
+    WIDTH,
+    Lanes,
+    absolute,
+    at_least,
+    at_most,
+    load,
+    power_of_two,
+    spread,
+    store,
+    with_sign_of,
+    zero_below,
+)
 
 Array = NDArray[np.float32]
 
@@ -25,38 +38,29 @@ Q0, Q1, Q2, Q3, Q4, Q5 = (
 
 
 @inlined
-def _reduced(x: np.float32) -> tuple[np.float32, np.float32]:
+def _reduced(x: Lanes) -> tuple[Lanes, Lanes]:
     """Return (p, 2^k) with x = k ln 2 + r and p = exp(r) - 1."""
     shifted = x * LOG2_E + ROUND
     k = shifted - ROUND
     r = x - k * LN2_HIGH
     r = r - k * LN2_LOW
     q = ((((Q5 * r + Q4) * r + Q3) * r + Q2) * r + Q1) * r + Q0
-    p = q * r * r + r
-    scale = np.int32((np.int32(k) + np.int32(127)) << np.int32(23)).view(np.float32)
-    return p, scale
+    return q * r * r + r, power_of_two(shifted)
 
 
 @inlined
-def tanh(x: np.float32) -> np.float32:
+def tanh(x: Lanes) -> Lanes:
     """Return tanh(x) = (e^2x - 1) / (e^2x + 1), from exp(y) - 1 so that it is exact to a few ulp near zero."""
-    a = abs(x)
-    a = TANH_END if a > TANH_END else a
-    p, scale = _reduced(TWO * a)
+    p, scale = _reduced(TWO * at_most(absolute(x), TANH_END))
     e = p * scale + (scale - ONE)
-    y = e / (e + TWO)
-    return np.copysign(y, x)
+    return with_sign_of(e / (e + TWO), x)
 
 
 @inlined
-def sigmoid(x: np.float32) -> np.float32:
+def sigmoid(x: Lanes) -> Lanes:
     """Return 1 / (1 + e^-x)."""
-    a = -x
-    a = SIGMOID_END if a > SIGMOID_END else a
-    a = -SIGMOID_END if a < -SIGMOID_END else a
-    p, scale = _reduced(a)
-    y = ONE / (ONE + (p * scale + scale))
-    return ZERO if x < -SIGMOID_END else y
+    p, scale = _reduced(at_least(at_most(ZERO - x, SIGMOID_END), -SIGMOID_END))
+    return zero_below(x, -SIGMOID_END, ONE / (ONE + (p * scale + scale)))
 
 
 # One step of the RNN. a: activations (H, B), net inputs on entry.
@@ -67,10 +71,10 @@ def rnn_forward(a: Array, h: Array) -> None:
     """Turn net inputs into h(t) = tanh(net)."""
     H, B = h.shape
     for j in range(H):
-        for b in range(B):
-            a[j, b] = tanh(a[j, b])
-        for b in range(B):
-            h[j, b] = a[j, b]
+        for b in range(0, B, WIDTH):
+            new = tanh(load(a, j, b))
+            store(a, j, b, new)
+            store(h, j, b, new)
 
 
 @inlined
@@ -78,8 +82,9 @@ def rnn_backward(a: Array, dh: Array, dnet: Array) -> None:
     """Turn dL/dh(t) into the error of the net inputs."""
     H, B = dh.shape
     for j in range(H):
-        for b in range(B):
-            dnet[j, b] = dh[j, b] * (ONE - a[j, b] * a[j, b])
+        for b in range(0, B, WIDTH):
+            h = load(a, j, b)
+            store(dnet, j, b, load(dh, j, b) * (ONE - h * h))
 
 
 # One step of the LSTM. a: activations (G H, B), blocks i f z o, or i z o without a forget gate; net inputs on entry.
@@ -87,43 +92,33 @@ def rnn_backward(a: Array, dh: Array, dnet: Array) -> None:
 
 
 @inlined
-def lstm_forward(
-    a: Array, p: Array, peepholes: bool, forget_gate: bool, c_old: Array, c: Array, tanh_c: Array, h: Array
-) -> None:
-    """Turn net inputs into activations, c(t), tanh(c(t)) and h(t)."""
+def lstm_forward(a: Array, p: Array, peepholes: bool, forget_gate: bool, c_old: Array, c: Array, h: Array) -> None:
+    """Turn net inputs into activations, c(t) and h(t)."""
     H, B = h.shape
     F = H
     Z = 2 * H if forget_gate else H
     O = Z + H
     for j in range(H):
-        if peepholes:
-            p_i, p_f, p_o = p[0, j], p[1, j], p[2, j]
-            for b in range(B):
-                a[j, b] += p_i * c_old[j, b]
+        p_i, p_f, p_o = p[0, j], p[1, j], p[2, j]
+        for b in range(0, B, WIDTH):
+            before = load(c_old, j, b)
+            net_i, net_f, net_o = load(a, j, b), load(a, F + j, b), load(a, O + j, b)
+            if peepholes:
+                net_i += p_i * before
+                net_f += p_f * before
+            i, z = sigmoid(net_i), tanh(load(a, Z + j, b))
+            f = sigmoid(net_f) if forget_gate else spread(ONE)
+            new = f * before + i * z
+            if peepholes:
+                net_o += p_o * new
+            o = sigmoid(net_o)
+            store(a, j, b, i)
             if forget_gate:
-                for b in range(B):
-                    a[F + j, b] += p_f * c_old[j, b]
-        for b in range(B):
-            a[j, b] = sigmoid(a[j, b])
-        for b in range(B):
-            a[Z + j, b] = tanh(a[Z + j, b])
-        if forget_gate:
-            for b in range(B):
-                a[F + j, b] = sigmoid(a[F + j, b])
-            for b in range(B):
-                c[j, b] = a[F + j, b] * c_old[j, b] + a[j, b] * a[Z + j, b]
-        else:
-            for b in range(B):
-                c[j, b] = c_old[j, b] + a[j, b] * a[Z + j, b]
-        if peepholes:
-            for b in range(B):
-                a[O + j, b] += p_o * c[j, b]
-        for b in range(B):
-            a[O + j, b] = sigmoid(a[O + j, b])
-        for b in range(B):
-            tanh_c[j, b] = tanh(c[j, b])
-        for b in range(B):
-            h[j, b] = a[O + j, b] * tanh_c[j, b]
+                store(a, F + j, b, f)
+            store(a, Z + j, b, z)
+            store(a, O + j, b, o)
+            store(c, j, b, new)
+            store(h, j, b, o * tanh(new))
 
 
 @inlined
@@ -135,7 +130,6 @@ def lstm_backward(
     paths: NDArray[np.bool_],
     c_old: Array,
     c: Array,
-    tanh_c: Array,
     dh: Array,
     dc: Array,
     dnet: Array,
@@ -151,41 +145,27 @@ def lstm_backward(
     O = Z + H
     cell, into_gates, into_output = paths[0], paths[1], paths[2]
     for j in range(H):
-        for b in range(B):
-            o = a[O + j, b]
-            dnet[O + j, b] = dh[j, b] * tanh_c[j, b] * o * (ONE - o)
-        for b in range(B):
-            dc[j, b] += dh[j, b] * a[O + j, b] * (ONE - tanh_c[j, b] * tanh_c[j, b])
-        if into_output:
-            for b in range(B):
-                dc[j, b] += p[2, j] * dnet[O + j, b]
-        for b in range(B):
-            i = a[j, b]
-            dnet[j, b] = dc[j, b] * a[Z + j, b] * i * (ONE - i)
-        for b in range(B):
-            z = a[Z + j, b]
-            dnet[Z + j, b] = dc[j, b] * a[j, b] * (ONE - z * z)
-        if forget_gate:
-            for b in range(B):
-                f = a[F + j, b]
-                dnet[F + j, b] = dc[j, b] * c_old[j, b] * f * (ONE - f)
-        if peepholes:
-            for b in range(B):
-                dp[j, b] += dnet[j, b] * c_old[j, b]
-            for b in range(B):
-                dp[2 * H + j, b] += dnet[O + j, b] * c[j, b]
+        p_i, p_f, p_o = p[0, j], p[1, j], p[2, j]
+        for b in range(0, B, WIDTH):
+            i, z, o, new, before = load(a, j, b), load(a, Z + j, b), load(a, O + j, b), load(c, j, b), load(c_old, j, b)
+            f = load(a, F + j, b) if forget_gate else spread(ONE)
+            squashed, of_h = tanh(new), load(dh, j, b)
+            of_o = of_h * squashed * o * (ONE - o)
+            of_c = load(dc, j, b) + of_h * o * (ONE - squashed * squashed)
+            if into_output:
+                of_c += p_o * of_o
+            of_i = of_c * z * i * (ONE - i)
+            of_f = of_c * before * f * (ONE - f)
+            store(dnet, O + j, b, of_o)
+            store(dnet, j, b, of_i)
+            store(dnet, Z + j, b, of_c * i * (ONE - z * z))
             if forget_gate:
-                for b in range(B):
-                    dp[H + j, b] += dnet[F + j, b] * c_old[j, b]
-        if not cell:
-            for b in range(B):
-                dc[j, b] = ZERO
-        elif forget_gate:
-            for b in range(B):
-                dc[j, b] *= a[F + j, b]
-        if into_gates:
-            for b in range(B):
-                dc[j, b] += p[0, j] * dnet[j, b]
-            if forget_gate:
-                for b in range(B):
-                    dc[j, b] += p[1, j] * dnet[F + j, b]
+                store(dnet, F + j, b, of_f)
+            eps = f * of_c if cell else spread(ZERO)
+            if into_gates:
+                eps += p_i * of_i + p_f * of_f
+            store(dc, j, b, eps)
+            if peepholes:
+                store(dp, j, b, load(dp, j, b) + of_i * before)
+                store(dp, H + j, b, load(dp, H + j, b) + of_f * before)
+                store(dp, 2 * H + j, b, load(dp, 2 * H + j, b) + of_o * new)

@@ -2,7 +2,9 @@
 
 One step is one matrix product and one elementwise pass. The source s(t) = [h(t-1); x(t); 1] (K, B) stacks what the net
 inputs come from, K = H + features + 1, so that M (G H, K), the transposed [U; W; b] of the G blocks, gives them in one
-product, and the weight gradients, W, U and b alike, come from one product over many steps. numba, float32.
+product, and the weight gradients, W, U and b alike, come from one sum over many steps. Arrays with the sequences as
+their last axis have P columns there, B rounded up to a multiple of 16; what stands in the others reaches no result.
+numba, float32.
 """
 
 from typing import NamedTuple
@@ -10,43 +12,68 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.kernels.compilation import compiled
+from models.kernels.compilation import compiled, inlined
 from models.kernels.elementwise import ZERO, Array, lstm_backward, lstm_forward, rnn_backward, rnn_forward
+from models.kernels.lanes import WIDTH, prefetch
+from models.kernels.products import add_correlation, product
+from models.kernels.transposition import add_transposed, write_transposed
 
 RNN, LSTM, LSTM_WITHOUT_FORGET_GATE = 0, 1, 2
 COLUMNS = 512
-"""Columns (steps times sequences) of a weight-gradient product: enough to reach the speed of large ones."""
+"""Columns (steps times sequences) that one sum of weight gradients goes over: both its factors stay in the cache."""
+APART = 4
+"""Rows between the errors of two steps: at a distance of a power of two they would evict each other from the cache."""
+
+
+AHEAD = 1
+"""Steps that the backward pass asks for in advance: what it needs was written long ago, and lies far away."""
 
 
 class Kept(NamedTuple):
-    """What the backward pass needs of the steps from `begin` on: K + G H + 2 H numbers per step and sequence."""
+    """What the backward pass needs of the steps from `begin` on: K + G H + H numbers per step and column."""
 
-    s: Array  # (T - begin + 1, K, B); h(t) lies in s[t + 1 - begin, :H]
-    a: Array  # (T - begin, G H, B), activations
-    c: Array  # (T - begin + 1, H, B), or (1, 1, 1) of an RNN
-    tanh_c: Array  # (T - begin, H, B), or (1, 1, 1) of an RNN
+    s: Array  # (T - begin + 1, K, P); h(t) lies in s[t + 1 - begin, :H]
+    a: Array  # (T - begin, G H, P), activations
+    c: Array  # (T - begin + 1, H, P), or (1, 1, 1) of an RNN
 
 
 class Errors(NamedTuple):
     """Derivatives of the loss with respect to what `forward` returns."""
 
     h: Array  # (T - first, B, H)
-    last_h: Array  # (H, B)
-    last_c: Array  # (H, B)
+    last_h: Array  # (H, P)
+    last_c: Array  # (H, P)
 
 
 class Gradients(NamedTuple):
     """Derivatives of the loss with respect to what `forward` takes."""
 
     M: Array  # (G H, K)
-    p: Array  # (3 H, B), per sequence
-    h0: Array  # (H, B)
-    c0: Array  # (H, B)
-    x: Array  # (T, features, B), or (0, 1, 1) if it is not wanted
+    p: Array  # (3 H, P), per sequence
+    h0: Array  # (H, P)
+    c0: Array  # (H, P)
+    x: Array  # (T, features, P), or (0, 1, 1) if it is not wanted
+
+
+class Scratch(NamedTuple):
+    """Where the backward pass works."""
+
+    errors: Array  # (steps, G H + 4, P): net-input errors of the last steps
+    total: Array  # (H, P)
+    eps: Array  # (H, P)
+    dc: Array  # (H, P)
+    dx: Array  # (features, P)
+
+
+@inlined
+def _fetch(rows: Array) -> None:
+    for row in range(rows.shape[0]):
+        for column in range(0, rows.shape[1], WIDTH):
+            prefetch(rows, row, column)
 
 
 @compiled
-def forward(
+def _forward(
     kind: int,
     peepholes: bool,
     M: Array,
@@ -62,13 +89,13 @@ def forward(
 ) -> None:
     """Run one replica: fill `outputs` (T - first, B, H) from step `first` on, and `kept` from step `begin` on.
 
-    M (G H, K), p (3, H), x (T, B, features), starts (B,), h0 and c0 (H, B). A sequence's state stays (h0, c0) before
-    its start. Steps before `begin` take turns in the first two places of `kept` (one of `a`, `tanh_c`), and the state
-    at `begin` is in place 0.
+    M (G H, K), p (3, H), x (T, B, features), starts (B,), h0 and c0 (H, P). A sequence's state stays (h0, c0) before
+    its start. Steps before `begin` take turns in the first two places of `kept` (one of `a`), and the state at `begin`
+    is in place 0.
     """
-    s, a, c, tanh_c = kept
+    s, a, c = kept
     T, B, features = x.shape
-    H = h0.shape[0]
+    H, P = h0.shape
     old = begin % 2
     s[old, :H] = h0
     if kind != RNN:
@@ -80,13 +107,17 @@ def forward(
         for k in range(features):
             for b in range(B):
                 s[old, H + k, b] = x[t, b, k]
-        s[old, H + features, :] = 1
-        np.dot(M, s[old], a[at])
+        s[old, H + features, :B] = 1
+        if B < P:
+            s[old, H:, B:] = 0
+        product(M, s[old], a[at])
         h = s[new, :H]
         if kind == RNN:
             rnn_forward(a[at], h)
         else:
-            lstm_forward(a[at], p, peepholes, kind == LSTM, c[old], c[new], tanh_c[at], h)
+            lstm_forward(a[at], p, peepholes, kind == LSTM, c[old], c[new], h)
+        if B < P:
+            h[:, B:] = 0
         if t < ragged:
             for b in range(B):
                 if t < starts[b]:
@@ -94,14 +125,12 @@ def forward(
                     if kind != RNN:
                         c[new, :, b] = c0[:, b]
         if t >= first:
-            for b in range(B):
-                for j in range(H):
-                    outputs[t - first, b, j] = h[j, b]
+            write_transposed(h, B, outputs[t - first])
         old = new
 
 
 @compiled
-def backward(
+def _backward(
     kind: int,
     peepholes: bool,
     paths: NDArray[np.bool_],
@@ -115,32 +144,27 @@ def backward(
     kept: Kept,
     of_outputs: Errors,
     gradients: Gradients,
+    scratch: Scratch,
 ) -> None:
     """Send the error of one replica back along the paths and windows, and add it to `gradients`.
 
     `paths` (3,) as in `lstm_backward`; Mh (H, G H): the recurrent weights of the blocks whose path from h(t-1) is open,
     zero elsewhere; Mx (features, G H): the input weights; windows (n, 3): start, losses, end; no start before `begin`.
     """
-    s, a, c, tanh_c = kept
+    s, a, c = kept
     dh, dlast_h, dlast_c = of_outputs
     dM, dp, dh0, dc0, dx = gradients
-    _, K, B = s.shape
+    errors, total, eps, dc, dx_t = scratch
     H, GH = Mh.shape
+    B, P = dh.shape[1], eps.shape[1]
     T = windows[-1, 2]
     recurrent = np.any(Mh != 0)
-    steps = max(1, COLUMNS // B)
-    eps = np.zeros((H, B), np.float32)
-    total = np.zeros((H, B), np.float32)
-    dc = np.zeros((H, B), np.float32)
-    dnet = np.zeros((GH, B), np.float32)
-    errors = np.zeros((GH, steps * B), np.float32)
-    sources = np.zeros((K, steps * B), np.float32)
-    product = np.zeros((GH, K), np.float32)
+    steps = errors.shape[0]
     ragged = starts.max()
 
     for w in range(windows.shape[0] - 1, -1, -1):
         start, losses, end = windows[w]
-        filled = 0
+        slot = steps
         if end == T:
             eps[:] = dlast_h
             dc[:] = dlast_c
@@ -149,11 +173,14 @@ def backward(
             dc[:] = ZERO
         for t in range(end - 1, start - 1, -1):
             at = t - begin
+            soon = max(at - AHEAD, 0)
+            _fetch(s[soon])
+            _fetch(a[soon])
+            if kind != RNN:
+                _fetch(c[soon])
             total[:] = eps
             if t >= losses and t >= first:
-                for j in range(H):
-                    for b in range(B):
-                        total[j, b] += dh[t - first, b, j]
+                add_transposed(dh[t - first], total)
             if t < ragged:
                 for b in range(B):
                     if t < starts[b]:
@@ -162,34 +189,75 @@ def backward(
                             dc0[j, b] += dc[j, b]
                             total[j, b] = ZERO
                             dc[j, b] = ZERO
+            slot -= 1
+            dnet = errors[slot, :GH]
             if kind == RNN:
                 rnn_backward(a[at], total, dnet)
             else:
-                forget_gate = kind == LSTM
-                lstm_backward(
-                    a[at], p, peepholes, forget_gate, paths, c[at], c[at + 1], tanh_c[at], total, dc, dnet, dp
-                )
+                lstm_backward(a[at], p, peepholes, kind == LSTM, paths, c[at], c[at + 1], total, dc, dnet, dp)
+            if B < P:
+                dnet[:, B:] = ZERO
             if recurrent:
-                np.dot(Mh, dnet, eps)
+                product(Mh, dnet, eps)
             else:
                 eps[:] = ZERO
             if dx.shape[0]:
-                dx[t] += np.dot(Mx, dnet)
-            column = filled * B
-            for j in range(GH):
-                for b in range(B):
-                    errors[j, column + b] = dnet[j, b]
-            for k in range(K):
-                for b in range(B):
-                    sources[k, column + b] = s[at, k, b]
-            filled += 1
-            if filled == steps or t == start:
-                errors[:, filled * B :] = ZERO
-                np.dot(errors, sources.T, product)
-                for j in range(GH):
-                    for k in range(K):
-                        dM[j, k] += product[j, k]
-                filled = 0
+                product(Mx, dnet, dx_t)
+                dx[t] += dx_t
+            if slot == 0 or t == start:
+                add_correlation(errors[slot:], s[at:], steps - slot, dM)
+                slot = steps
         if start == 0:
             dh0 += eps
             dc0 += dc
+
+
+@compiled
+def forward(
+    replicas: tuple[int, int],
+    kind: int,
+    peepholes: bool,
+    M: Array,
+    p: Array,
+    x: Array,
+    starts: NDArray[np.int64],
+    h0: Array,
+    c0: Array,
+    first: int,
+    begin: int,
+    kept: Kept,
+    outputs: Array,
+) -> None:
+    """Run the replicas of a range; arrays as in `_forward`, with a leading replica axis."""
+    for r in range(replicas[0], replicas[1]):
+        part = Kept(kept.s[r], kept.a[r], kept.c[r])
+        _forward(kind, peepholes, M[r], p[r], x[r], starts[r], h0[r], c0[r], first, begin, part, outputs[r])
+
+
+@compiled
+def backward(
+    replicas: tuple[int, int],
+    kind: int,
+    peepholes: bool,
+    paths: NDArray[np.bool_],
+    Mh: Array,
+    Mx: Array,
+    p: Array,
+    starts: NDArray[np.int64],
+    windows: NDArray[np.int64],
+    first: int,
+    begin: int,
+    kept: Kept,
+    of_outputs: Errors,
+    gradients: Gradients,
+    scratch: Scratch,
+) -> None:
+    """Send the errors of the replicas of a range back; arrays as in `_backward`, with a leading replica axis."""
+    for r in range(replicas[0], replicas[1]):
+        part = Kept(kept.s[r], kept.a[r], kept.c[r])
+        errors = Errors(of_outputs.h[r], of_outputs.last_h[r], of_outputs.last_c[r])
+        of = gradients
+        into = Gradients(of.M[r], of.p[r], of.h0[r], of.c0[r], of.x[r])
+        _backward(
+            kind, peepholes, paths, Mh[r], Mx[r], p[r], starts[r], windows, first, begin, part, errors, into, scratch
+        )

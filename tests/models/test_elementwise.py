@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from models.kernels import elementwise
 from models.kernels.compilation import compiled
 from models.kernels.elementwise import Array
+from models.kernels.lanes import WIDTH, load, padded, store
 
 SMALLEST_NORMAL = np.finfo(np.float32).tiny
 LARGEST = np.finfo(np.float32).max
@@ -17,14 +18,14 @@ LARGEST = np.finfo(np.float32).max
 
 @compiled
 def tanh_of(x: Array, y: Array) -> None:
-    for k in range(x.size):
-        y[k] = elementwise.tanh(x[k])
+    for k in range(0, x.shape[1], WIDTH):
+        store(y, 0, k, elementwise.tanh(load(x, 0, k)))
 
 
 @compiled
 def sigmoid_of(x: Array, y: Array) -> None:
-    for k in range(x.size):
-        y[k] = elementwise.sigmoid(x[k])
+    for k in range(0, x.shape[1], WIDTH):
+        store(y, 0, k, elementwise.sigmoid(load(x, 0, k)))
 
 
 def exact_sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -48,9 +49,11 @@ def inputs() -> Array:
 
 def values(function: Callable[[Array, Array], None], x: object) -> Array:
     x = np.asarray(x, np.float32)
-    y = np.full_like(x, 7)
-    function(x, y)
-    return y
+    rows = np.zeros((1, padded(x.size)), np.float32)
+    rows[0, : x.size] = x
+    y = np.full_like(rows, 7)
+    function(rows, y)
+    return y[0, : x.size]
 
 
 @pytest.mark.parametrize(("function", "exact"), FUNCTIONS)
