@@ -10,7 +10,6 @@ sqrt(H); b_y = 0.
 import math
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from models.cell import Cell, uniform
@@ -55,5 +54,4 @@ class Network:
         hidden, _ = self.kernel.unroll(
             self.cell, parameters, inputs=inputs, flow=flow, starts=starts, first_target=first_target
         )
-        flat = torch.baddbmm(parameters["b_y"][:, None, :], hidden.flatten(1, 2), parameters["V"])
-        return flat.unflatten(1, hidden.shape[1:3])
+        return self.kernel.readout(hidden, parameters["V"], parameters["b_y"])

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tasks.task import Batch, Chance, Task, check_lag, check_option
+from tasks.task import Batch, Chance, Task, check_lag, check_option, mean_of
 
 OPTIONS = {
     "variant": {
@@ -95,7 +95,7 @@ class Adding(Task):
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the mean squared error per replica (R,)."""
-        return (outputs[..., 0] - targets).square().mean(dim=(1, 2))
+        return mean_of((outputs[..., 0] - targets).square())
 
     def correct(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Say where |error| < 0.04: bool (R, 1, B)."""

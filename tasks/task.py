@@ -104,6 +104,10 @@ def check_lag(task: str, *, lag: int, rules: Sequence[Mapping[str, Any]], option
 
 def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
     """Return the mean cross-entropy (nats) per replica (R,) of logits (R, S, B, classes) and classes (R, S, B)."""
-    replicas = outputs.shape[0]
     losses = torch.nn.functional.cross_entropy(outputs.flatten(0, -2), targets.flatten(), reduction="none")
-    return losses.reshape(replicas, -1).mean(dim=1)
+    return mean_of(losses.reshape(targets.shape))
+
+
+def mean_of(losses: Tensor) -> Tensor:
+    """Return the mean of losses (R, S, B) per replica, (R,): the same bits for any R and on any number of threads."""
+    return losses.mean(dim=2).mean(dim=1)

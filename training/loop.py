@@ -17,7 +17,7 @@ from models.gradient_flow import GradientFlow
 from models.network import Network
 from tasks.task import Batch, Task
 from training.evaluation import evaluate, to_tensors
-from training.optimiser import Moments, Optimiser, clip
+from training.optimiser import Moments, Optimiser, clip, norm_of
 
 
 class Protocol(NamedTuple):
@@ -143,7 +143,7 @@ def _update(course: Course, cohort: Cohort, *, update: int) -> None:
     (gradient,) = torch.autograd.grad(loss.sum(), weights)
     weights.requires_grad_(False)
 
-    norm = torch.linalg.vector_norm(gradient, dim=1, keepdim=True, dtype=torch.float64)
+    norm = norm_of(gradient)
     gradient = clip(gradient, norm=norm, limit=protocol.clip_norm)
     rates = torch.tensor([[replica.learning_rate] for replica in alive], dtype=weights.dtype, device=weights.device)
     protocol.optimiser.apply(weights, gradient, moments=cohort.moments, rates=rates, update=update)

@@ -10,6 +10,9 @@ from torch import Tensor
 Moments = dict[str, Tensor]
 """What an optimiser remembers, each (R, P)."""
 
+BLOCK = 64
+"""Numbers that are summed up first; torch cuts the sum of one long row into as many parts as it has threads."""
+
 
 class Optimiser(Protocol):
     """An update rule with its constants."""
@@ -87,6 +90,12 @@ def load_optimiser(name: str, *, constants: Mapping[str, Any]) -> Optimiser:
     if sorted(known) != sorted(constants):
         raise ValueError(f"optimiser {name!r} takes {', '.join(known)}; came: {', '.join(sorted(constants))}")
     return kind(**constants)
+
+
+def norm_of(gradient: Tensor) -> Tensor:
+    """Return the Euclidean norm of each row (R, P), (R, 1) float64: the same bits for any R and number of threads."""
+    squares = torch.nn.functional.pad(gradient.double().square(), (0, -gradient.shape[1] % BLOCK))
+    return squares.unflatten(1, (-1, BLOCK)).sum(dim=2).sum(dim=1, keepdim=True).sqrt()
 
 
 def clip(gradient: Tensor, *, norm: Tensor, limit: float | None) -> Tensor:

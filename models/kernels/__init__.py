@@ -32,11 +32,19 @@ class Unroll(Protocol):
         """Return the hidden states from `first_target` on and the last state."""
 
 
+class Readout(Protocol):
+    """The signature of a kernel's linear readout; `models.kernels.reference.readout` says what it means."""
+
+    def __call__(self, hidden: Tensor, V: Tensor, b: Tensor) -> Tensor:
+        """Return the outputs."""
+
+
 class Kernel(NamedTuple):
     """A kernel by its file's name."""
 
     name: str
     unroll: Unroll
+    readout: Readout
 
 
 def kernel_names() -> list[str]:
@@ -54,4 +62,4 @@ def load_kernel(name: str, *, cell: Cell, dtype: torch.dtype, device: torch.devi
         known = f"{type(cell).__name__} in {dtype} on {device.type}"
         log.warning("kernel %s has no version of %s: the reference kernel runs", name, known)
         return load_kernel("reference", cell=cell, dtype=dtype, device=device)
-    return Kernel(name, module.unroll)
+    return Kernel(name, module.unroll, module.readout)

@@ -17,6 +17,7 @@ from models.gradient_flow import GradientFlow
 from models.kernels import fused
 from models.kernels.elementwise import ZERO
 from models.kernels.memory import Memory, columns, swapped
+from models.kernels.readout import readout as readout
 from models.kernels.threads import for_each_range
 
 if TYPE_CHECKING:

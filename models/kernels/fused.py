@@ -261,3 +261,17 @@ def backward(
         _backward(
             kind, peepholes, paths, Mh[r], Mx[r], p[r], starts[r], windows, first, begin, part, errors, into, scratch
         )
+
+
+@compiled
+def multiply(M: Array, s: Array, out: Array) -> None:
+    """Write M @ s of every replica: (R, n, m) times (R, m, P)."""
+    for r in range(M.shape[0]):
+        product(M[r], s[r], out[r])
+
+
+@compiled
+def correlate(x: Array, y: Array, out: Array) -> None:
+    """Add x @ y.T of every replica to out: (R, n, P) and (R, m, P) to (R, n, m)."""
+    for r in range(x.shape[0]):
+        add_correlation(x[r : r + 1], y[r : r + 1], 1, out[r])

@@ -65,5 +65,11 @@ def unroll(
     return torch.stack(hidden, dim=1), states[-1]
 
 
+def readout(hidden: Tensor, V: Tensor, b: Tensor) -> Tensor:
+    """Return h V + b: hidden (R, S, B, H), V (R, H, n) and b (R, n) to (R, S, B, n)."""
+    flat = torch.baddbmm(b[:, None, :], hidden.flatten(1, 2), V)
+    return flat.unflatten(1, hidden.shape[1:3])
+
+
 def _detached(state: State) -> State:
     return tuple(tensor.detach() for tensor in state)

@@ -9,7 +9,7 @@ import torch
 from numpy.testing import assert_allclose
 
 from models.kernels import Kernel
-from models.kernels.reference import unroll
+from models.kernels.reference import readout, unroll
 from models.network import Network
 from tests.models.cases import CELLS, LSTM, RNN, Options, draw_case
 from tests.models.experiment import assert_gradients, cell_of, full, make_cell, run_cases
@@ -86,7 +86,7 @@ def test_parameter_counts(options: Options, count: Callable[[int, int], int]) ->
     for features, hidden, outputs in [(2, 32, 1), (10, 7, 9)]:
         cell = make_cell(options, features=features, hidden_size=hidden)
         assert sum(math.prod(shape) for shape in cell.shapes.values()) == count(features, hidden)
-        network = Network(cell, outputs=outputs, kernel=Kernel("reference", unroll))
+        network = Network(cell, outputs=outputs, kernel=Kernel("reference", unroll, readout))
         assert network.parameters == count(features, hidden) + (hidden + 1) * outputs
         weights = network.initialise(np.random.default_rng(0), sequence_length=10)
         assert weights.shape == (network.parameters,)

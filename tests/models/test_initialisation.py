@@ -12,7 +12,7 @@ from models.rnn import RNNCell
 from tests.models.cases import CELLS, Options
 from tests.models.experiment import make_cell
 
-REFERENCE = Kernel("reference", reference.unroll)
+REFERENCE = Kernel("reference", reference.unroll, reference.readout)
 
 
 def lstm(

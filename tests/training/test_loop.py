@@ -26,7 +26,7 @@ def build(name: str, *, lag: int, cell: str, hidden_size: int) -> tuple[Task, Ne
     options: dict[str, Any] = {"temporal_order": {"symbols": 2}, "adding": {"variant": "uniform"}}[name]
     task = load_task(name, lag=lag, options=options)
     made = load_cell(cell, features=task.features, hidden_size=hidden_size, options=OPTIONS[cell])
-    return task, Network(made, outputs=task.outputs, kernel=Kernel("reference", reference.unroll))
+    return task, Network(made, outputs=task.outputs, kernel=Kernel("reference", reference.unroll, reference.readout))
 
 
 def run(

@@ -1,0 +1,120 @@
+"""A replica's bits on the fused kernel: the same after 50 updates in any batch, in any order, on any threads."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from models.cell import load_cell
+from models.gradient_flow import GradientFlow
+from models.kernels import Kernel, cpu, threads
+from models.network import Network
+from tasks.task import Task, load_task
+from tests.training.conditions import OPTIONS
+from training.loop import Course, Data, Protocol, Replica, train
+from training.optimiser import Adam
+from training.streams import stream
+
+UPDATES = 50
+RATES = (0.001, 0.003, 0.01, 0.03)
+MEMBERS = [(seed, rate) for seed in range(16) for rate in RATES]
+TASKS: dict[str, dict[str, Any]] = {
+    "adding": {"variant": "uniform"},
+    "copy": {"loss": "all"},
+    "temporal_order": {"symbols": 2},
+}
+LAGS = {"adding": 6, "copy": 12, "temporal_order": 8}
+
+
+@pytest.fixture(autouse=True)
+def many_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let every call be worth a thread."""
+    monkeypatch.setattr(threads, "WORTH_A_THREAD", 1)
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def run(
+    members: Sequence[tuple[int, float]],
+    *,
+    task: str,
+    cell: str,
+    batch_size: int,
+    count: int,
+    hidden_size: int = 9,
+    updates: int = UPDATES,
+) -> list[Replica]:
+    """Train members (seed, learning rate) in one batch on `count` threads."""
+    torch.set_num_threads(count)
+    made = load_task(task, lag=LAGS[task], options=TASKS[task])
+    network = Network(
+        load_cell(cell, features=made.features, hidden_size=hidden_size, options=OPTIONS[cell]),
+        outputs=made.outputs,
+        kernel=Kernel("cpu", cpu.unroll, cpu.readout),
+    )
+    seeds = sorted({seed for seed, _ in members})
+
+    def streams(purpose: Any) -> list[np.random.Generator]:
+        return [stream(purpose, task=task, lag=made.lag, seed=seed) for seed in seeds]
+
+    initial = [network.initialise(rng, sequence_length=made.sequence_length) for rng in streams("weights")]
+    replicas = [Replica(seeds.index(seed), rate) for seed, rate in members]
+    weights = torch.from_numpy(np.stack([initial[replica.seed] for replica in replicas])).float()
+    data = Data(streams("training"), [made.sample(rng, 40) for rng in streams("validation")])
+    protocol = Protocol(batch_size, updates, 10, 1.0, Adam(beta1=0.9, beta2=0.999, epsilon=1e-8))
+    course = Course(network, made, data, GradientFlow(frozenset(network.cell.paths)), protocol)
+    train(course, replicas, weights=weights, report=lambda _: None)
+    return replicas
+
+
+def same(one: Replica, other: Replica) -> bool:
+    assert one.last_weights is not None
+    assert other.last_weights is not None
+    return (
+        torch.equal(one.last_weights, other.last_weights)
+        and one.curve == other.curve
+        and one.validation == other.validation
+        and one.updates == other.updates
+    )
+
+
+@pytest.mark.parametrize("batch_size", [1, 24])
+@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+@pytest.mark.parametrize("task", TASKS)
+def test_a_replica_has_the_same_bits_alone_in_seven_and_in_sixty_four(task: str, cell: str, batch_size: int) -> None:
+    how: dict[str, Any] = {"task": task, "cell": cell, "batch_size": batch_size}
+    order = np.random.default_rng(0).permutation(len(MEMBERS))
+    shuffled = run([MEMBERS[k] for k in order], **how, count=4)
+    together = [shuffled[row] for row in np.argsort(order)]
+    assert all(same(*pair) for pair in zip(together, run(MEMBERS, **how, count=1), strict=True))
+    seven = [0, 5, 18, 33, 34, 50, 63]
+    for member, found in zip(seven, run([MEMBERS[k] for k in seven], **how, count=2), strict=True):
+        assert same(found, together[member]), MEMBERS[member]
+    for member in seven[::2]:
+        (alone,) = run([MEMBERS[member]], **how, count=2)
+        assert same(alone, together[member]), MEMBERS[member]
+
+
+def test_replicas_that_leave_solved_change_no_bit_of_those_that_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A low criterion lets most of the batch leave at several evaluations."""
+    how: dict[str, Any] = {"task": "temporal_order", "cell": "lstm", "batch_size": 8}
+    monkeypatch.setattr(Task, "success_accuracy", 0.45)
+    together = run(MEMBERS, **how, count=2)
+    left = {replica.updates for replica in together}
+    assert len(left) > 2, left
+    for member in (1, 22, 40, 63):
+        (alone,) = run([MEMBERS[member]], **how, count=1)
+        assert same(alone, together[member]), MEMBERS[member]
+
+
+@pytest.mark.parametrize("task", ["adding", "copy"])
+def test_sums_that_torch_would_cut_for_its_threads_have_the_same_bits(task: str) -> None:
+    """A hundred units have more weights, and a batch of 1500 more losses, than torch adds up on one thread."""
+    how: dict[str, Any] = {"task": task, "cell": "lstm", "batch_size": 1500, "hidden_size": 100, "updates": 2}
+    one, two = run(MEMBERS[:2], **how, count=1)
+    for member, expected in ((0, one), (1, two)):
+        (alone,) = run([MEMBERS[member]], **how, count=4)
+        assert same(alone, expected)
