@@ -1,1 +1,16 @@
 """What learns: recurrent cells, the gradient flows that train them, and the kernels that unroll them."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from models.module import LSTM as LSTM
+
+__all__ = ["LSTM"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the torch module when it is asked for: no run depends on it, so that changing it makes none stale."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module("models.module"), name)

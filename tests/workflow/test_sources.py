@@ -129,3 +129,12 @@ def test_training_depends_on_its_loop_and_not_on_other_tasks_or_on_what_varies()
     closure = {path.as_posix() for path in Sources(ROOT).closure(entries)}
     assert {"training/loop.py", "training/streams.py", "models/kernels/fused.py", "tasks/task.py"} <= closure
     assert not closure & {"tasks/adding.py", "models/lstm.py", "training/progress.py", "training/provenance.py"}
+
+
+@pytest.mark.parametrize("cell", ["lstm", "rnn"])
+def test_no_training_depends_on_the_torch_module_for_others(cell):
+    kernels = ["models/kernels/cpu.py", "models/kernels/reference.py"]
+    entries = ["training/condition.py", "tasks/copy.py", f"models/{cell}.py", *kernels]
+    closure = {path.as_posix() for path in Sources(ROOT).closure(entries)}
+    assert {"models/__init__.py", f"models/{cell}.py"} <= closure
+    assert "models/module.py" not in closure
