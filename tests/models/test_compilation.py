@@ -1,13 +1,22 @@
-"""Where the fused kernel's machine code is kept: never code of other sources, never nowhere."""
+"""Where the fused kernel's machine code is kept: never code of other sources or CPUs, never nowhere, never broken."""
 
+import errno
+import fcntl
+import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import numba
 import pytest
+from numba.core.caching import FunctionCache
 
 from models.kernels import compilation
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -54,8 +63,124 @@ def test_where_the_sources_cannot_be_written_the_user_s_cache_is_taken(sources: 
     assert folder().is_dir()
 
 
+@pytest.mark.parametrize("setting", ["NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"])
+def test_every_type_of_cpu_has_a_folder_of_its_own(setting: str, tmp_path: Path) -> None:
+    def name(**of_numba: str) -> str:
+        command = [sys.executable, "-c", "from models.kernels import compilation; print(compilation.cache_folder())"]
+        made = subprocess.run(
+            command, env=os.environ | of_numba, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True
+        )
+        return Path(made.stdout.strip()).name
+
+    plain, generic = name(NUMBA_CPU_NAME="generic"), {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
+    assert plain.startswith("kernel-generic-")
+    assert name(**generic) != name(**generic | {setting: {"NUMBA_CPU_NAME": "haswell"}.get(setting, "+avx2")})
+
+
+def test_another_numba_gives_another_folder(sources: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = folder()
+    monkeypatch.setattr(numba, "__version__", "0.0")
+    assert folder() != before
+
+
 def test_numba_s_own_setting_is_left_as_it_was() -> None:
     before = numba.config.CACHE_DIR  # type: ignore[attr-defined]
     compiled = compilation.compiled(lambda x: x + 1)
     assert before == numba.config.CACHE_DIR  # type: ignore[attr-defined]
     assert compiled(1) == 2
+
+
+def plus(x: float) -> float:
+    return x + 1
+
+
+def hits_and_misses() -> tuple[int, int]:
+    """Call a function that is compiled or loaded as if in a process of its own."""
+    dispatcher = compilation.compiled(plus)
+    assert dispatcher(1.0) == 2.0
+    return sum(dispatcher.stats.cache_hits.values()), sum(dispatcher.stats.cache_misses.values())
+
+
+def test_machine_code_is_loaded_the_next_time(sources: Path) -> None:
+    assert [hits_and_misses() for _ in range(3)] == [(0, 1), (1, 0), (1, 0)]
+
+
+@pytest.mark.parametrize("kind", ["nbi", "nbc"])
+@pytest.mark.parametrize("broken", [lambda old: b"", lambda old: old[: len(old) // 2], lambda old: bytes(len(old))])
+def test_broken_file_is_compiled_anew_and_mended(
+    sources: Path, caplog: pytest.LogCaptureFixture, kind: str, broken: Any
+) -> None:
+    hits_and_misses()
+    (file,) = folder().rglob(f"*.{kind}")
+    file.write_bytes(broken(file.read_bytes()))
+    assert [hits_and_misses() for _ in range(2)] == [(0, 1), (1, 0)]
+    (line,) = caplog.messages
+    assert line.startswith(f"the fused kernel is compiled anew: broken machine code in {folder()}")
+
+
+def test_full_disk_costs_only_the_machine_code(
+    sources: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(FunctionCache, "save_overload", full)
+    assert [hits_and_misses() for _ in range(2)] == [(0, 1), (0, 1)]
+    assert all("cannot be kept in" in line and "No space left" in line for line in caplog.messages)
+    assert len(caplog.messages) == 2
+
+
+def test_file_system_without_locks_compiles_all_the_same(sources: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    assert [hits_and_misses() for _ in range(2)] == [(0, 1), (1, 0)]
+
+
+def test_who_holds_the_lock_too_long_is_not_waited_for(sources: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compilation, "PATIENCE", 0.3)
+    hits_and_misses()
+    (lock,) = folder().rglob("*.lock")
+    for file in folder().rglob("*.nb?"):
+        file.unlink()
+    with lock.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert hits_and_misses() == (0, 1)
+    assert hits_and_misses() == (1, 0)
+
+
+AT_ONCE = """
+import pathlib, sys, time
+from models.kernels import compilation
+compilation.HERE = pathlib.Path(sys.argv[1])
+def work(x):
+    total = 0.0
+    for i in range(9):
+        total += (x * i) ** 0.5
+    return total
+compilation.log.warning("ready")
+while not (compilation.HERE / "go").exists():
+    time.sleep(0.001)
+compiled = compilation.compiled(work)
+compiled(1.0)
+print(sum(compiled.stats.cache_hits.values()), sum(compiled.stats.cache_misses.values()))
+"""
+
+
+def test_processes_that_start_at_once_compile_once(sources: Path, tmp_path: Path) -> None:
+    program = tmp_path / "at_once.py"
+    program.write_text(AT_ONCE)
+    command = [sys.executable, program, sources]
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    started = [
+        subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)
+    ]
+    for process in started:
+        assert process.stderr
+        assert process.stderr.readline() == "ready\n"
+    (sources / "go").touch()
+    said = [process.communicate(timeout=120) for process in started]
+    assert sorted(said) == [("0 1\n", ""), ("1 0\n", ""), ("1 0\n", "")]
+    again = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=True)
+    assert again.stdout == "1 0\n"

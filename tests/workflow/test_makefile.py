@@ -16,6 +16,7 @@ case "$1 $2" in
   "-c import ensurepip"*) exit {without_venv} ;;
   "-m venv") mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
   "-m pip") echo "$@" >> pip.calls; exit {pip} ;;
+  "-m benchmarks") echo "$@" > bench.call; env > bench.environment ;;
 esac
 """
 
@@ -73,6 +74,33 @@ def test_what_is_missing_is_told_in_one_line(folder, lack, line):
     assert len(ours) == 1
     assert line in ours[0]
     assert not (folder / ".venv").exists()
+
+
+@pytest.fixture
+def ready(folder: Path) -> Path:
+    (folder / "requirements-bench.txt").write_text("jax==0.10.2\n")
+    assert make(folder, "setup").returncode == 0
+    return folder
+
+
+def test_benchmark_installs_its_rivals_once_and_keeps_openblas_from_pretending(ready, monkeypatch):
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    for _ in range(2):
+        assert make(ready, "bench", "THREADS=2", "QUICK=1").returncode == 0
+    calls = (ready / "pip.calls").read_text().splitlines()
+    assert len([call for call in calls if "requirements-bench.txt" in call]) == 1
+    assert (ready / "bench.call").read_text().split() == ["-m", "benchmarks", "--threads", "2", "--quick"]
+    assert "OPENBLAS_CORETYPE" not in (ready / "bench.environment").read_text()
+
+
+def test_benchmark_runs_without_jax_and_says_so_in_one_line(ready):
+    python = PYTHON.format(version="3.13.1", old=0, without_venv=0, pip=1)
+    (ready / ".venv/bin/python").write_text(python)
+    done = make(ready, "bench")
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == ["bench: JAX (requirements-bench.txt) could not be installed"]
+    assert (ready / "bench.call").read_text().split() == ["-m", "benchmarks"]
+    assert not (ready / ".venv/.lagbench-bench").exists()
 
 
 def test_clean_keeps_results(folder):

@@ -63,6 +63,11 @@ class Experiment:
         """The labels in the configuration's order, so that each keeps its colour and its place."""
         return {kind: list(self.config[kind]) for kind in ("models", "gradients", "tasks")}
 
+    @property
+    def is_fused(self) -> bool:
+        """Whether any condition trains with the fused kernel."""
+        return self.config["training"]["kernel"] == "cpu" and any(c.device == "cpu" for c in self.conditions)
+
     @cached_property
     def run_paths(self) -> list[str]:
         """The run records that the experiment needs: existing seed blocks first, new ones for the seeds they lack."""

@@ -5,6 +5,7 @@ rule summary:
     input:
         runs=lambda wildcards: EXPERIMENT.run_paths,
         code=analysis_sources(ROOT, "workflow/analysis/summary.py"),
+        kernel=ancient(KERNEL) if EXPERIMENT.is_fused else [],
     output:
         summary=f"{PLACE.results}/summary.csv",
         curves=f"{PLACE.results}/curves.csv",

@@ -5,19 +5,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 sys.path.insert(0, str(root := Path(__file__).resolve().parents[2]))
+from workflow.runs import process
 from workflow.runs.arguments import arguments
 from workflow.runs.log import say, told
 from workflow.runs.writing import write_json
 
 with told():  # to import what is trained may fail too
     job, started = arguments(__doc__), datetime.now(UTC)
-    import torch
+    process.limit_threads(job.threads, kernel=job.settings["training"]["kernel"])
+    with process.importing():
+        import torch
 
-    from training import condition, progress, provenance
-
+        from training import condition, progress, provenance
     torch.set_num_threads(job.threads)
-    record = condition.train_condition(job.settings, progress.Progress(say, label=job.label))
-    made = {"settings": job.settings, "sources": job.sources} | record
-    about = provenance.collect(root=root, started=started, threads=job.threads, record=made)
-    write_json(job.provenance, about)
+    made = {"settings": job.settings, "sources": job.sources}
+    made |= condition.train_condition(job.settings, progress.Progress(say, label=job.label))
+    write_json(job.provenance, provenance.collect(root=root, started=started, threads=job.threads, record=made))
     write_json(job.run, made)
+process.leave()

@@ -1,0 +1,19 @@
+"""Adapter of rule kernel: compile the fused kernel, and say so where it takes its time; the log says what was done."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from workflow.runs import process
+from workflow.runs.log import told
+
+with told():
+    process.limit_threads(1, kernel="cpu")
+    with process.importing():
+        from training.compilation import compile_kernel, is_compiled
+    if not is_compiled():
+        print("compiling the fused kernel, once for this type of CPU: about 10 s", flush=True)
+    done = compile_kernel()
+    found = "compiled" if done.anew else "found, compiled before,"
+    print(f"the fused kernel was {found} in {done.seconds:.1f} s; it lies in {done.folder}", file=sys.stderr)
+process.leave()
