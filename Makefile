@@ -1,13 +1,14 @@
 # Everything a user types; `make help` lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := all
-.PHONY: all smoke setup test test-all lint clean clean-results help
+.PHONY: all smoke bench setup test test-all lint clean clean-results help
 
 PYTHON ?= python3
 CORES ?= all
 CONFIG ?= config/default.yaml
 BIN := .venv/bin
 STAMP := .venv/.lagbench-setup
+BENCH_STAMP := .venv/.lagbench-bench
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --quiet host rules
 RULES := Snakefile workflow/rules
 
@@ -19,6 +20,11 @@ all: setup ## set up and run the main job: figures and table (CONFIG=..., CORES=
 smoke: setup ## run a complete tiny benchmark in under a minute
 	@$(SNAKEMAKE) --configfile config/smoke.yaml
 	@$(BIN)/python -m workflow.runs.outcome config/smoke.yaml
+
+# An OpenBLAS told to run as on another CPU would slow all that use it.
+bench: setup $(BENCH_STAMP) ## measure the fused kernel beside its rivals, under half an hour (THREADS=..., QUICK=1)
+	@env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/python -m benchmarks \
+	  $(if $(THREADS),--threads "$(THREADS)") $(if $(filter-out 0,$(QUICK)),--quick)
 
 setup: $(STAMP) ## make .venv from requirements.lock, once
 
@@ -32,6 +38,13 @@ $(STAMP): requirements.lock
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	@touch $@
+
+# Without JAX the benchmark has one rival less.
+$(BENCH_STAMP): requirements-bench.txt $(STAMP)
+	@rm -f $@
+	@if $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  --requirement requirements-bench.txt --constraint requirements.lock; then touch $@; \
+	  else echo "bench: JAX (requirements-bench.txt) could not be installed" >&2; fi
 
 test: setup ## run the fast tests
 	$(BIN)/python -m pytest -n auto --dist loadfile -q

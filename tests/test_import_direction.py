@@ -8,17 +8,20 @@ import pytest
 from workflow.configuration.sources import imported_modules
 
 ROOT = Path(__file__).resolve().parents[1]
-OURS = {"tasks", "models", "training", "workflow", "tests"}
-HEAVY = {"torch", "numpy", "numba", "triton", "pandas", "seaborn", "scipy", "matplotlib"}
+OURS = {"tasks", "models", "training", "workflow", "benchmarks", "tests"}
+HEAVY = {"torch", "numpy", "numba", "triton", "pandas", "seaborn", "scipy", "matplotlib", "jax"}
 MAY_IMPORT = {
     # the first that matches a file holds: ours, and of the heavy packages
     "tasks": ({"tasks"}, {"numpy", "torch"}),
-    "models/kernels": ({"models"}, {"numpy", "torch", "numba", "triton", "scipy"}),  # scipy: numba's BLAS is its
+    "models/kernels": ({"models"}, {"numpy", "torch", "numba", "triton"}),
     "models": ({"models"}, {"numpy", "torch"}),
     "training": ({"training", "tasks", "models"}, {"numpy", "torch"}),
     "workflow/scripts": ({"training", "workflow"}, {"numpy", "torch", "pandas", "seaborn", "scipy", "matplotlib"}),
     "workflow/analysis": ({"workflow"}, {"numpy", "pandas", "seaborn", "scipy", "matplotlib"}),
     "workflow": ({"workflow"}, set()),
+    "benchmarks/contestants": ({"benchmarks", "models"}, {"numpy", "torch", "jax"}),
+    "benchmarks/figures": ({"benchmarks", "workflow"}, {"numpy", "pandas", "matplotlib"}),  # the look of the figures
+    "benchmarks": ({"benchmarks", "training", "models", "tasks"}, {"numpy", "torch", "pandas"}),
 }
 FILES = sorted(path.relative_to(ROOT) for folder in MAY_IMPORT for path in (ROOT / folder).rglob("*.py"))
 

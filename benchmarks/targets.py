@@ -1,0 +1,95 @@
+"""What the fused kernel must reach, and whether it does."""
+
+import math
+from typing import NamedTuple
+
+import pandas as pd
+
+from benchmarks.ratios import geometric_mean, our_rows, ratios_of
+
+MEMORY_LIMIT = 2.5e9
+"""Bytes of the process that makes a whole update of R 15, H 64, B 32, T 2000."""
+
+
+class Target(NamedTuple):
+    """A number that was measured and what it must be; without a relation it is only reported."""
+
+    target: str
+    relation: str
+    demanded: float
+    measured: float
+
+    @property
+    def verdict(self) -> str:
+        """Return met, missed, reported or not measured."""
+        if math.isnan(self.measured):
+            return "not measured"
+        if not self.relation:
+            return "reported"
+        met = self.measured >= self.demanded if self.relation == ">=" else self.measured <= self.demanded
+        return "met" if met else "missed"
+
+
+def speed_targets(table: pd.DataFrame) -> list[Target]:
+    """Return the targets of the speed table."""
+    torch_lstm, torch_rnn = (ratios_of(table, rival="torch", cell=cell) for cell in ("lstm", "rnn"))
+    jax_lstm, jax_rnn = (ratios_of(table, rival="jax", cell=cell) for cell in ("lstm", "rnn"))
+    eager = ratios_of(table, rival="reference", cell="lstm")
+    peephole = 1 / our_rows(table, model="lstm", gradient="full")["ratio"]
+    targets = [
+        Target("nn.LSTM over our LSTM with peepholes, geometric mean", ">=", 3, geometric_mean(torch_lstm)),
+        Target("nn.LSTM over our LSTM with peepholes, worst", ">=", 1, torch_lstm.min()),
+        Target("nn.RNN over our RNN, geometric mean", ">=", 5, geometric_mean(torch_rnn)),
+        Target("nn.RNN over our RNN, worst", "", math.nan, torch_rnn.min()),
+        Target("JAX LSTM over our LSTM with peepholes, geometric mean", ">=", 5, geometric_mean(jax_lstm)),
+        Target("JAX RNN over our RNN, geometric mean", ">=", 5, geometric_mean(jax_rnn)),
+        Target("eager torch over our LSTM, geometric mean", "", math.nan, geometric_mean(eager)),
+        *_peak_targets(table),
+        Target("with peepholes over without, geometric mean", "<=", 1.15, geometric_mean(peephole)),
+        Target("with peepholes over without, worst", "<=", 1.15, peephole.max()),
+    ]
+    for gradient, demanded in (("truncated_1997", 0.6), ("tbptt", 0.55)):
+        ratios = our_rows(table, model="lstm_peephole", gradient=gradient)["ratio"]
+        targets.append(Target(f"{gradient} over full, geometric mean", "<=", demanded, geometric_mean(ratios)))
+        targets.append(Target(f"{gradient} over full, worst", "<=", demanded, ratios.max()))
+    return targets
+
+
+def memory_targets(growth: pd.DataFrame, update: float) -> list[Target]:
+    """Return the targets of the memory table and of the whole update's peak in bytes."""
+    name = "peak memory of a whole update at R 15, H 64, B 32, T 2000, GB"
+    linear = min(rows["bytes"].corr(rows["value"]) ** 2 for _, rows in growth.groupby("axis"))
+    excess = (growth["bytes"] / growth["documented"]).max()
+    return [
+        Target(name, "<=", MEMORY_LIMIT / 1e9, update / 1e9),
+        Target("memory linear in T, R and B, worst r squared", ">=", 0.99, linear),
+        Target("memory of a call over the documented formula, worst", "", math.nan, excess),
+    ]
+
+
+def update_targets(*, kernel_share: float, first_update: float) -> list[Target]:
+    """Return the targets of a whole update and of the start of a job."""
+    return [
+        Target("share of an update's time that the kernel takes", ">=", 0.7, kernel_share),
+        Target("from the start of a job to its first update, warm cache, seconds", "<=", 4, first_update),
+    ]
+
+
+def jobs_targets(*, one_by_one: float, at_once: float) -> list[Target]:
+    """Return what two jobs of one thread gain by running at the same time."""
+    return [Target("two jobs one after the other over both at once", "", math.nan, one_by_one / at_once)]
+
+
+def to_table(targets: list[Target]) -> pd.DataFrame:
+    """Return one row per target, with its verdict."""
+    return pd.DataFrame([target._asdict() | {"verdict": target.verdict} for target in targets])
+
+
+def _peak_targets(table: pd.DataFrame) -> list[Target]:
+    """Return the worst share of the peak at H 64 and 128; one replica is compared with the peak of one thread."""
+    ours = our_rows(table, model="lstm_peephole", gradient="full")
+    ours = ours[ours["hidden_size"].isin([64, 128])]
+    return [
+        Target(f"share of the sgemm peak at H {H}, R {R}, worst", ">=", 0.5, rows["share_of_peak"].min())
+        for (R, H), rows in ours.groupby(["replicas", "hidden_size"])
+    ]
