@@ -4,7 +4,7 @@ A replica's arithmetic is the same whoever else is in the batch and however many
 it from start to end, in a fixed order, with products that no other replica shares.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,8 +15,8 @@ from torch import Tensor
 from models.cell import Cell, Parameters, State
 from models.gradient_flow import GradientFlow
 from models.kernels import fused
-from models.kernels.elementwise import ZERO
-from models.kernels.memory import Memory, columns, swapped
+from models.kernels.elementwise import Array
+from models.kernels.memory import Memory, columns
 from models.kernels.readout import readout as readout
 from models.kernels.threads import for_each_range
 
@@ -34,6 +34,12 @@ class Fused(NamedTuple):
     paths_from_h: tuple[str, ...]
     """The path that carries the error of each block back to h(t-1)."""
     peepholes: bool = False
+
+    @property
+    def symbols(self) -> list[str]:
+        """The parameters, in the order in which the time loop gets them."""
+        peepholes = [f"p{block}" for block in self.blocks if block != "_z"] if self.peepholes else []
+        return [f"{kind}{block}" for block in self.blocks for kind in "UWb"] + peepholes
 
 
 class _Plan(NamedTuple):
@@ -100,39 +106,59 @@ def unroll(
         initial = (inputs.new_zeros(replicas, batch, cell.hidden_size),) * cell.state_size
     if starts is None:
         starts = torch.zeros(replicas, batch, dtype=torch.int64)
-    operands = (*_stack(about, parameters), inputs, initial[0], initial[-1])
+    operands = (inputs, initial[0], initial[-1], *(parameters[symbol] for symbol in about.symbols))
     windows = [window for window in flow.windows(sequence_length) if window.end > first_target]
     differentiable = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in operands)
     begin = windows[0].start if differentiable else sequence_length
     plan = _Plan(about, flow.paths, np.array(windows, np.int64), first_target, begin)
-    outputs, *last = _Unroll.apply(*operands, starts, plan)
+    outputs, *last = _Unroll.apply(plan, starts, *operands)
     return outputs, tuple(last[: cell.state_size])
 
 
-def _stack(about: Fused, parameters: Parameters) -> tuple[Tensor, Tensor]:
-    """Return [U; W; b] of all blocks (R, K, G H), and the peepholes of i f o (R, 3, H), zero where there are none."""
-    blocks = [
-        torch.cat([parameters[f"U{block}"], parameters[f"W{block}"], parameters[f"b{block}"][:, None]], dim=1)
-        for block in about.blocks
-    ]
-    none = torch.zeros_like(parameters[f"b{about.blocks[0]}"])
-    return torch.cat(blocks, dim=2), torch.stack([parameters.get(f"p_{gate}", none) for gate in "ifo"], dim=1)
+def _stack(about: Fused, parameters: Sequence[Array]) -> tuple[Array, Array]:
+    """Return the transposed [U; W; b] of all blocks (R, G H, K), and the peepholes of i f o (R, 3, H), 0 if none.
+
+    By NumPy: torch's threads, once called, would spin and take the kernel's CPUs.
+    """
+    by_symbol = dict(zip(about.symbols, parameters, strict=True))
+    R, features, H = by_symbol[f"W{about.blocks[0]}"].shape
+    M = np.empty((R, len(about.blocks) * H, H + features + 1), np.float32)
+    for block, rows in zip(about.blocks, _split(M, H), strict=True):
+        rows[:, :, :H] = by_symbol[f"U{block}"].swapaxes(1, 2)
+        rows[:, :, H:-1] = by_symbol[f"W{block}"].swapaxes(1, 2)
+        rows[:, :, -1] = by_symbol[f"b{block}"]
+    none = np.zeros((R, H), np.float32)
+    return M, np.stack([by_symbol.get(f"p_{gate}", none) for gate in "ifo"], axis=1)
+
+
+def _unstack(about: Fused, of_M: Array, of_p: Array) -> list[Tensor]:
+    """Return the gradients of the parameters from those of what `_stack` returns; of p (R, 3, H)."""
+    H = of_p.shape[-1]
+    gradients = {f"p_{gate}": of_p[:, row] for row, gate in enumerate("ifo")}
+    for block, rows in zip(about.blocks, _split(of_M, H), strict=True):
+        gradients |= {f"U{block}": rows[:, :, :H].swapaxes(1, 2), f"W{block}": rows[:, :, H:-1].swapaxes(1, 2)}
+        gradients[f"b{block}"] = rows[:, :, -1]
+    return [torch.from_numpy(gradients[symbol]) for symbol in about.symbols]
+
+
+def _split(M: Array, H: int) -> list[Array]:
+    return [M[:, row : row + H] for row in range(0, M.shape[1], H)]
 
 
 class _Unroll(torch.autograd.Function):
-    """From [U; W; b] (R, K, G H), p (R, 3, H), inputs, h and c (R, B, H) to outputs and the last h and c."""
+    """From inputs, h and c (R, B, H) and the parameters to outputs and the last h and c."""
 
     @staticmethod
     def forward(
-        ctx: Any, M: Tensor, p: Tensor, inputs: Tensor, h: Tensor, c: Tensor, starts: Tensor, plan: _Plan
+        ctx: Any, plan: _Plan, starts: Tensor, inputs: Tensor, h: Tensor, c: Tensor, *parameters: Tensor
     ) -> tuple[Tensor, ...]:
         about, first, begin = plan.about, plan.first, plan.begin
+        M, p = _stack(about, [parameter.numpy() for parameter in parameters])
         R, T, B, _ = inputs.shape
-        _, K, GH = M.shape
+        _, GH, K = M.shape
         H = h.shape[-1]
         lstm = about.kind != fused.RNN
-        Mt, h0, c0 = swapped(M), columns(h), columns(c)
-        p_, x = p.numpy(), inputs.contiguous().numpy()
+        h0, c0, x = columns(h), columns(c), inputs.contiguous().numpy()
         starts_ = np.ascontiguousarray(starts.numpy(), np.int64)
         steps, P = max(T - begin, 1), h0.shape[-1]
         memory = Memory((R, steps + 1, K, P), (R, steps, GH, P), (R, steps + 1, H, P) if lstm else (R, 1, 1, 1))
@@ -140,13 +166,11 @@ class _Unroll(torch.autograd.Function):
         outputs = np.empty((R, T - first, B, H), np.float32)
 
         def run(replicas: tuple[int, int], _: None) -> None:
-            fused.forward(
-                replicas, about.kind, about.peepholes, Mt, p_, x, starts_, h0, c0, first, begin, kept, outputs
-            )
+            fused.forward(replicas, about.kind, about.peepholes, M, p, x, starts_, h0, c0, first, begin, kept, outputs)
 
         for_each_range(run, R, work=R * T * B * GH * K, prepare=lambda: None)
         ctx.plan, ctx.memory = plan, memory
-        ctx.save_for_backward(*(torch.from_numpy(array) for array in (Mt, p_, starts_)))
+        ctx.save_for_backward(*(torch.from_numpy(array) for array in (M, p, starts_)))
         last_h = torch.from_numpy(kept.s[:, T - begin, :H, :B].swapaxes(1, 2).copy())
         last_c = torch.from_numpy(kept.c[:, T - begin, :, :B].swapaxes(1, 2).copy()) if lstm else last_h.clone()
         return torch.from_numpy(outputs), last_h, last_c
@@ -159,36 +183,35 @@ class _Unroll(torch.autograd.Function):
                 "the reference kernel takes it"
             )
         about, paths, windows, first, begin = ctx.plan
-        Mt, p, starts = (tensor.numpy() for tensor in ctx.saved_tensors)
-        R, GH, K = Mt.shape
+        M, p, starts = (tensor.numpy() for tensor in ctx.saved_tensors)
+        R, GH, K = M.shape
         B, H = dlast_h.shape[1:]
         T = first + dout.shape[1]
+        features = K - H - 1
         is_open = np.repeat([path in paths for path in about.paths_from_h], H)
         of_lstm = np.array([path in paths for path in ("cell", "peepholes", "output_peephole")])
-        Mh = np.ascontiguousarray(np.where(is_open[:, None], Mt[:, :, :H], ZERO).swapaxes(1, 2))
-        Mx = np.ascontiguousarray(Mt[:, :, H : K - 1].swapaxes(1, 2))
         errors = fused.Errors(dout.contiguous().numpy(), columns(dlast_h), columns(dlast_c))
         P = errors.last_h.shape[-1]
         gradients = fused.Gradients(
-            M=np.zeros_like(Mt),
+            M=np.zeros_like(M),
             p=np.zeros((R, 3 * H, P), np.float32),
             h0=np.zeros((R, H, P), np.float32),
             c0=np.zeros((R, H, P), np.float32),
-            x=np.zeros((R, T, K - H - 1, P) if ctx.needs_input_grad[2] else (R, 0, 1, 1), np.float32),
+            x=np.zeros((R, T, features, P) if ctx.needs_input_grad[2] else (R, 0, 1, 1), np.float32),
         )
         steps = max(fused.COLUMNS // P, 1)
-        shapes = ((steps, GH + fused.APART, P), (H, P), (H, P), (H, P), (K - H - 1, P))  # of fused.Scratch
+        of_scratch = ((steps, GH + fused.APART, P), (H, GH), (features, GH), *[(H, P)] * 3, (features, P))
         kept = fused.Kept(*ctx.memory.arrays)
 
         def run(replicas: tuple[int, int], scratch: Memory) -> None:
             fused.backward(
-                replicas, about.kind, about.peepholes, of_lstm, Mh, Mx, p, starts, windows, first, begin,
+                replicas, about.kind, about.peepholes, of_lstm, is_open, M, p, starts, windows, first, begin,
                 kept, errors, gradients, fused.Scratch(*scratch.arrays),
             )  # fmt: skip
 
         work = R * (T - begin) * B * GH * K
-        for_each_range(run, R, work=work, prepare=lambda: Memory(*shapes))
-        of_M = torch.from_numpy(gradients.M.swapaxes(1, 2))
-        of_p = torch.from_numpy(gradients.p.reshape(R, 3, H, P)[..., :B].sum(axis=3))
+        for_each_range(run, R, work=work, prepare=lambda: Memory(*of_scratch))
+        of_p = gradients.p.reshape(R, 3, H, P)[..., :B].sum(axis=3)
         of_h, of_c, of_x = (torch.from_numpy(part[..., :B].swapaxes(-1, -2)) for part in gradients[2:])
-        return of_M, of_p, of_x if ctx.needs_input_grad[2] else None, of_h, of_c, None, None
+        of_inputs = of_x if ctx.needs_input_grad[2] else None
+        return None, None, of_inputs, of_h, of_c, *_unstack(about, gradients.M, of_p)

@@ -59,6 +59,8 @@ class Scratch(NamedTuple):
     """Where the backward pass works."""
 
     errors: Array  # (steps, G H + 4, P): net-input errors of the last steps
+    Mh: Array  # (H, G H): recurrent weights of the blocks whose path from h(t-1) is open, zero elsewhere
+    Mx: Array  # (features, G H): input weights
     total: Array  # (H, P)
     eps: Array  # (H, P)
     dc: Array  # (H, P)
@@ -134,8 +136,8 @@ def _backward(
     kind: int,
     peepholes: bool,
     paths: NDArray[np.bool_],
-    Mh: Array,
-    Mx: Array,
+    is_open: NDArray[np.bool_],
+    M: Array,
     p: Array,
     starts: NDArray[np.int64],
     windows: NDArray[np.int64],
@@ -148,17 +150,22 @@ def _backward(
 ) -> None:
     """Send the error of one replica back along the paths and windows, and add it to `gradients`.
 
-    `paths` (3,) as in `lstm_backward`; Mh (H, G H): the recurrent weights of the blocks whose path from h(t-1) is open,
-    zero elsewhere; Mx (features, G H): the input weights; windows (n, 3): start, losses, end; no start before `begin`.
+    `paths` (3,) as in `lstm_backward`; `is_open` (G H,): whether the path from h(t-1) to this row of M carries error;
+    windows (n, 3): start, losses, end; no start before `begin`.
     """
     s, a, c = kept
     dh, dlast_h, dlast_c = of_outputs
     dM, dp, dh0, dc0, dx = gradients
-    errors, total, eps, dc, dx_t = scratch
+    errors, Mh, Mx, total, eps, dc, dx_t = scratch
     H, GH = Mh.shape
+    for row in range(GH):
+        for j in range(H):
+            Mh[j, row] = M[row, j] if is_open[row] else ZERO
+        for k in range(Mx.shape[0]):
+            Mx[k, row] = M[row, H + k]
     B, P = dh.shape[1], eps.shape[1]
     T = windows[-1, 2]
-    recurrent = np.any(Mh != 0)
+    recurrent = is_open.any()
     steps = errors.shape[0]
     ragged = starts.max()
 
@@ -240,8 +247,8 @@ def backward(
     kind: int,
     peepholes: bool,
     paths: NDArray[np.bool_],
-    Mh: Array,
-    Mx: Array,
+    is_open: NDArray[np.bool_],
+    M: Array,
     p: Array,
     starts: NDArray[np.int64],
     windows: NDArray[np.int64],
@@ -259,7 +266,7 @@ def backward(
         of = gradients
         into = Gradients(of.M[r], of.p[r], of.h0[r], of.c0[r], of.x[r])
         _backward(
-            kind, peepholes, paths, Mh[r], Mx[r], p[r], starts[r], windows, first, begin, part, errors, into, scratch
+            kind, peepholes, paths, is_open, M[r], p[r], starts[r], windows, first, begin, part, errors, into, scratch
         )
 
 

@@ -48,8 +48,3 @@ def columns(tensor: Tensor) -> Array:
     made = np.zeros((replicas, size, padded(batch)), np.float32)
     made[:, :, :batch] = tensor.numpy().swapaxes(1, 2)
     return made
-
-
-def swapped(tensor: Tensor) -> Array:
-    """Return (R, n, m) as a contiguous (R, m, n)."""
-    return np.ascontiguousarray(tensor.numpy().swapaxes(1, 2))

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from models.kernels import memory
-from models.kernels.memory import Memory, columns, swapped
+from models.kernels.memory import Memory, columns
 
 SHAPES = ((3, 5, 16), (1, 1, 1, 1), (7,), (2, 16))
 
@@ -51,5 +51,3 @@ def test_sequences_become_columns_and_the_others_are_zero() -> None:
     assert made.shape == (2, 3, 16)
     assert np.array_equal(made[:, :, :5], tensor.numpy().swapaxes(1, 2))
     assert not made[:, :, 5:].any()
-    assert np.array_equal(swapped(tensor), tensor.numpy().swapaxes(1, 2))
-    assert swapped(tensor).flags.c_contiguous
