@@ -115,34 +115,29 @@ def unroll(
     return outputs, tuple(last[: cell.state_size])
 
 
-def _stack(about: Fused, parameters: Sequence[Array]) -> tuple[Array, Array]:
-    """Return the transposed [U; W; b] of all blocks (R, G H, K), and the peepholes of i f o (R, 3, H), 0 if none.
+def _stack(about: Fused, parameters: Sequence[Array], *, M: Array, p: Array) -> None:
+    """Fill M (R, K, G H) with [U; W; b] of all blocks, and p (R, 3, H) with the peepholes of i f o, zero if none.
 
     By NumPy: torch's threads, once called, would spin and take the kernel's CPUs.
     """
     by_symbol = dict(zip(about.symbols, parameters, strict=True))
-    R, features, H = by_symbol[f"W{about.blocks[0]}"].shape
-    M = np.empty((R, len(about.blocks) * H, H + features + 1), np.float32)
-    for block, rows in zip(about.blocks, _split(M, H), strict=True):
-        rows[:, :, :H] = by_symbol[f"U{block}"].swapaxes(1, 2)
-        rows[:, :, H:-1] = by_symbol[f"W{block}"].swapaxes(1, 2)
-        rows[:, :, -1] = by_symbol[f"b{block}"]
-    none = np.zeros((R, H), np.float32)
-    return M, np.stack([by_symbol.get(f"p_{gate}", none) for gate in "ifo"], axis=1)
+    H = p.shape[-1]
+    for number, block in enumerate(about.blocks):
+        columns = slice(number * H, (number + 1) * H)
+        M[:, :H, columns], M[:, H:-1, columns] = by_symbol[f"U{block}"], by_symbol[f"W{block}"]
+        M[:, -1, columns] = by_symbol[f"b{block}"]
+    for row, gate in enumerate("ifo"):
+        p[:, row] = by_symbol.get(f"p_{gate}", 0)
 
 
 def _unstack(about: Fused, of_M: Array, of_p: Array) -> list[Tensor]:
-    """Return the gradients of the parameters from those of what `_stack` returns; of p (R, 3, H)."""
+    """Return the gradients of the parameters from those of what `_stack` returns."""
     H = of_p.shape[-1]
     gradients = {f"p_{gate}": of_p[:, row] for row, gate in enumerate("ifo")}
-    for block, rows in zip(about.blocks, _split(of_M, H), strict=True):
-        gradients |= {f"U{block}": rows[:, :, :H].swapaxes(1, 2), f"W{block}": rows[:, :, H:-1].swapaxes(1, 2)}
-        gradients[f"b{block}"] = rows[:, :, -1]
+    for number, block in enumerate(about.blocks):
+        of_block = of_M[:, :, number * H : (number + 1) * H]
+        gradients |= {f"U{block}": of_block[:, :H], f"W{block}": of_block[:, H:-1], f"b{block}": of_block[:, -1]}
     return [torch.from_numpy(gradients[symbol]) for symbol in about.symbols]
-
-
-def _split(M: Array, H: int) -> list[Array]:
-    return [M[:, row : row + H] for row in range(0, M.shape[1], H)]
 
 
 class _Unroll(torch.autograd.Function):
@@ -153,24 +148,30 @@ class _Unroll(torch.autograd.Function):
         ctx: Any, plan: _Plan, starts: Tensor, inputs: Tensor, h: Tensor, c: Tensor, *parameters: Tensor
     ) -> tuple[Tensor, ...]:
         about, first, begin = plan.about, plan.first, plan.begin
-        M, p = _stack(about, [parameter.numpy() for parameter in parameters])
-        R, T, B, _ = inputs.shape
-        _, GH, K = M.shape
+        R, T, B, features = inputs.shape
         H = h.shape[-1]
+        K, GH = H + features + 1, len(about.blocks) * H
         lstm = about.kind != fused.RNN
         h0, c0, x = columns(h), columns(c), inputs.contiguous().numpy()
         starts_ = np.ascontiguousarray(starts.numpy(), np.int64)
         steps, P = max(T - begin, 1), h0.shape[-1]
-        memory = Memory((R, steps + 1, K, P), (R, steps, GH, P), (R, steps + 1, H, P) if lstm else (R, 1, 1, 1))
-        kept = fused.Kept(*memory.arrays)
+        memory = Memory(
+            (R, K, GH),
+            (R, 3, H),
+            (R, steps + 1, K, P),
+            (R, steps, GH, P),
+            (R, steps + 1, H, P) if lstm else (R, 1, 1, 1),
+        )
+        M, p, *parts = memory.arrays
+        kept = fused.Kept(*parts)
+        _stack(about, [parameter.numpy() for parameter in parameters], M=M, p=p)
         outputs = np.empty((R, T - first, B, H), np.float32)
 
         def run(replicas: tuple[int, int], _: None) -> None:
             fused.forward(replicas, about.kind, about.peepholes, M, p, x, starts_, h0, c0, first, begin, kept, outputs)
 
         for_each_range(run, R, work=R * T * B * GH * K, prepare=lambda: None)
-        ctx.plan, ctx.memory = plan, memory
-        ctx.save_for_backward(*(torch.from_numpy(array) for array in (M, p, starts_)))
+        ctx.plan, ctx.memory, ctx.starts = plan, memory, starts_
         last_h = torch.from_numpy(kept.s[:, T - begin, :H, :B].swapaxes(1, 2).copy())
         last_c = torch.from_numpy(kept.c[:, T - begin, :, :B].swapaxes(1, 2).copy()) if lstm else last_h.clone()
         return torch.from_numpy(outputs), last_h, last_c
@@ -183,8 +184,9 @@ class _Unroll(torch.autograd.Function):
                 "the reference kernel takes it"
             )
         about, paths, windows, first, begin = ctx.plan
-        M, p, starts = (tensor.numpy() for tensor in ctx.saved_tensors)
-        R, GH, K = M.shape
+        M, p, *parts = ctx.memory.arrays
+        kept, starts = fused.Kept(*parts), ctx.starts
+        R, K, GH = M.shape
         B, H = dlast_h.shape[1:]
         T = first + dout.shape[1]
         features = K - H - 1
@@ -201,7 +203,6 @@ class _Unroll(torch.autograd.Function):
         )
         steps = max(fused.COLUMNS // P, 1)
         of_scratch = ((steps, GH + fused.APART, P), (H, GH), (features, GH), *[(H, P)] * 3, (features, P))
-        kept = fused.Kept(*ctx.memory.arrays)
 
         def run(replicas: tuple[int, int], scratch: Memory) -> None:
             fused.backward(

@@ -1,8 +1,8 @@
 """The fused time loop of one replica, forward and backward, for the RNN and the LSTM.
 
 One step is one matrix product and one elementwise pass. The source s(t) = [h(t-1); x(t); 1] (K, B) stacks what the net
-inputs come from, K = H + features + 1, so that M (G H, K), the transposed [U; W; b] of the G blocks, gives them in one
-product, and the weight gradients, W, U and b alike, come from one sum over many steps. Arrays with the sequences as
+inputs come from, K = H + features + 1, so that M (K, G H), [U; W; b] of the G blocks, gives them in one product, and
+the weight gradients, W, U and b alike, come from one sum over many steps. Arrays with the sequences as
 their last axis have P columns there, B rounded up to a multiple of 16; what stands in the others reaches no result.
 numba, float32.
 """
@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 from models.kernels.compilation import compiled, inlined
 from models.kernels.elementwise import ZERO, Array, lstm_backward, lstm_forward, rnn_backward, rnn_forward
 from models.kernels.lanes import WIDTH, prefetch
-from models.kernels.products import add_correlation, product
+from models.kernels.products import add_correlation, product, product_of_transposed
 from models.kernels.transposition import add_transposed, write_transposed
 
 RNN, LSTM, LSTM_WITHOUT_FORGET_GATE = 0, 1, 2
-COLUMNS = 512
+COLUMNS = 256
 """Columns (steps times sequences) that one sum of weight gradients goes over: both its factors stay in the cache."""
 APART = 4
 """Rows between the errors of two steps: at a distance of a power of two they would evict each other from the cache."""
 
 
-AHEAD = 1
+AHEAD = 2
 """Steps that the backward pass asks for in advance: what it needs was written long ago, and lies far away."""
 
 
@@ -48,7 +48,7 @@ class Errors(NamedTuple):
 class Gradients(NamedTuple):
     """Derivatives of the loss with respect to what `forward` takes."""
 
-    M: Array  # (G H, K)
+    M: Array  # (K, G H)
     p: Array  # (3 H, P), per sequence
     h0: Array  # (H, P)
     c0: Array  # (H, P)
@@ -91,7 +91,7 @@ def _forward(
 ) -> None:
     """Run one replica: fill `outputs` (T - first, B, H) from step `first` on, and `kept` from step `begin` on.
 
-    M (G H, K), p (3, H), x (T, B, features), starts (B,), h0 and c0 (H, P). A sequence's state stays (h0, c0) before
+    M (K, G H), p (3, H), x (T, B, features), starts (B,), h0 and c0 (H, P). A sequence's state stays (h0, c0) before
     its start. Steps before `begin` take turns in the first two places of `kept` (one of `a`), and the state at `begin`
     is in place 0.
     """
@@ -112,7 +112,7 @@ def _forward(
         s[old, H + features, :B] = 1
         if B < P:
             s[old, H:, B:] = 0
-        product(M, s[old], a[at])
+        product_of_transposed(M, s[old], a[at])
         h = s[new, :H]
         if kind == RNN:
             rnn_forward(a[at], h)
@@ -150,7 +150,7 @@ def _backward(
 ) -> None:
     """Send the error of one replica back along the paths and windows, and add it to `gradients`.
 
-    `paths` (3,) as in `lstm_backward`; `is_open` (G H,): whether the path from h(t-1) to this row of M carries error;
+    `paths` (3,) as in `lstm_backward`; `is_open` (G H,): whether the path from h(t-1) to this net input carries error;
     windows (n, 3): start, losses, end; no start before `begin`.
     """
     s, a, c = kept
@@ -158,11 +158,10 @@ def _backward(
     dM, dp, dh0, dc0, dx = gradients
     errors, Mh, Mx, total, eps, dc, dx_t = scratch
     H, GH = Mh.shape
-    for row in range(GH):
-        for j in range(H):
-            Mh[j, row] = M[row, j] if is_open[row] else ZERO
-        for k in range(Mx.shape[0]):
-            Mx[k, row] = M[row, H + k]
+    for j in range(H):
+        for g in range(GH):
+            Mh[j, g] = M[j, g] if is_open[g] else ZERO
+    Mx[:] = M[H:-1]
     B, P = dh.shape[1], eps.shape[1]
     T = windows[-1, 2]
     recurrent = is_open.any()
@@ -212,7 +211,7 @@ def _backward(
                 product(Mx, dnet, dx_t)
                 dx[t] += dx_t
             if slot == 0 or t == start:
-                add_correlation(errors[slot:], s[at:], steps - slot, dM)
+                add_correlation(s[at:], errors[slot:], steps - slot, dM)
                 slot = steps
         if start == 0:
             dh0 += eps

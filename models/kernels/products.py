@@ -38,18 +38,23 @@ def _multiply_add(builder: Any, variable: Any, x: Any, y: Any) -> None:
     builder.store(fused_multiply_add(builder, x, y, builder.load(variable)), variable)
 
 
-def _tile_of_product(rows: int, vectors: int) -> Any:
+def _tile_of_product(rows: int, vectors: int, *, transposed: bool = False) -> Any:
+    """Make a tile of M @ s, or of M.T @ s."""
+
     @intrinsic
     def tile(_: Any, M: Any, row: Any, s: Any, column: Any, out: Any) -> Any:
-        """Write out[row : row + rows, column : column + 16 vectors] of M @ s."""
+        """Write out[row : row + rows, column : column + 16 vectors]."""
 
         def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             of_M, of_s, of_out = (signature.args[k] for k in (0, 2, 4))
             row, column = args[1], args[3]
             M = context.make_array(of_M)(context, builder, args[0])
-            depth, columns = builder.extract_value(M.shape, 1), _columns(context, builder, of_s, args[2])
+            width, columns = builder.extract_value(M.shape, 1), _columns(context, builder, of_s, args[2])
+            depth = builder.extract_value(M.shape, 0) if transposed else width
             s, out = data_of(context, builder, of_s, args[2]), data_of(context, builder, of_out, args[4])
-            starts = [builder.mul(builder.add(row, row.type(r)), depth) for r in range(rows)]
+            starts = [builder.add(row, row.type(r)) for r in range(rows)]
+            if not transposed:
+                starts = [builder.mul(start, width) for start in starts]
             sums = _sums(builder, rows * vectors)
             with cgutils.for_range(builder, depth) as loop:
                 base = builder.add(builder.mul(loop.index, columns), column)
@@ -57,8 +62,9 @@ def _tile_of_product(rows: int, vectors: int) -> Any:
                     builder.load(vector_at(builder, s, builder.add(base, base.type(v * WIDTH))), align=4)
                     for v in range(vectors)
                 ]
+                along = builder.mul(loop.index, width) if transposed else loop.index
                 for r in range(rows):
-                    weight = splat(builder, builder.load(builder.gep(M.data, [builder.add(starts[r], loop.index)])))
+                    weight = splat(builder, builder.load(builder.gep(M.data, [builder.add(starts[r], along)])))
                     for v in range(vectors):
                         _multiply_add(builder, sums[r * vectors + v], weight, sources[v])
             for r in range(rows):
@@ -109,11 +115,11 @@ def _tile_of_correlation(left: int, right: int, *, narrow: bool = False) -> Any:
                     with cgutils.for_range_slice(builder, columns.type(0), columns, columns.type(WIDTH)) as (column, _):
                         multiply(column)
             totals = _totals(builder, [builder.load(variable) for variable in sums])
-            out = data_of(context, builder, of_out, args[5])
-            width = builder.extract_value(sources.shape, 1)
+            out = context.make_array(of_out)(context, builder, args[5])
+            width = builder.extract_value(out.shape, 1)
             for n in range(left * right):
                 row = builder.mul(builder.add(j, j.type(n // right)), width)
-                place = builder.gep(out, [builder.add(row, builder.add(k, k.type(n % right)))])
+                place = builder.gep(out.data, [builder.add(row, builder.add(k, k.type(n % right)))])
                 total = builder.extract_element(totals, INT(n))
                 builder.store(builder.fadd(builder.load(place), total), place)
             return context.get_dummy_value()
@@ -141,29 +147,48 @@ def _add_halves(builder: Any, x: Any, y: Any, *, size: int) -> Any:
     return builder.fadd(*(builder.shuffle_vector(x, y, mask) for mask in masks))
 
 
-_whole, _high, _wide, _single = (_tile_of_product(r, v) for r, v in ((ROWS, VECTORS), (ROWS, 1), (1, VECTORS), (1, 1)))
+_SHAPES = ((ROWS, VECTORS), (ROWS, 1), (1, VECTORS), (1, 1))
+_tiles, _tiles_of_transposed = (
+    [_tile_of_product(r, v, transposed=transposed) for r, v in _SHAPES] for transposed in (False, True)
+)
 _square, _left, _right, _corner = (
     _tile_of_correlation(j, k) for j, k in ((LEFT, RIGHT), (LEFT, 1), (1, RIGHT), (1, 1))
 )
 _narrow = _tile_of_correlation(LEFT, RIGHT, narrow=True)
 
 
+def _in_tiles(whole: Any, high: Any, wide: Any, single: Any) -> Any:
+    @inlined
+    def fill(rows: int, M: Array, s: Array, out: Array) -> None:
+        columns = s.shape[1]
+        tall, broad = rows - rows % ROWS, columns - columns % (VECTORS * WIDTH)
+        for column in range(0, broad, VECTORS * WIDTH):
+            for row in range(0, tall, ROWS):
+                whole(M, row, s, column, out)
+            for row in range(tall, rows):
+                wide(M, row, s, column, out)
+        for column in range(broad, columns, WIDTH):
+            for row in range(0, tall, ROWS):
+                high(M, row, s, column, out)
+            for row in range(tall, rows):
+                single(M, row, s, column, out)
+
+    return fill
+
+
+_fill, _fill_of_transposed = _in_tiles(*_tiles), _in_tiles(*_tiles_of_transposed)
+
+
 @inlined
 def product(M: Array, s: Array, out: Array) -> None:
     """Write M @ s: (n, m) times (m, B)."""
-    rows, columns = M.shape[0], s.shape[1]
-    tall = rows - rows % ROWS
-    broad = columns - columns % (VECTORS * WIDTH)
-    for column in range(0, broad, VECTORS * WIDTH):
-        for row in range(0, tall, ROWS):
-            _whole(M, row, s, column, out)
-        for row in range(tall, rows):
-            _wide(M, row, s, column, out)
-    for column in range(broad, columns, WIDTH):
-        for row in range(0, tall, ROWS):
-            _high(M, row, s, column, out)
-        for row in range(tall, rows):
-            _single(M, row, s, column, out)
+    _fill(M.shape[0], M, s, out)
+
+
+@inlined
+def product_of_transposed(M: Array, s: Array, out: Array) -> None:
+    """Write M.T @ s: (m, n) transposed times (m, B)."""
+    _fill_of_transposed(M.shape[1], M, s, out)
 
 
 @inlined

@@ -35,7 +35,8 @@ def for_each_range(
 ) -> None:
     """Call `run` for ranges of replicas, all of them once, with what `prepare` made for the thread."""
     threads = threads_for(replicas, work=work)
-    size = replicas if threads == 1 else -(-replicas // (RANGES_PER_THREAD * threads))
+    ranges = threads if threads == 1 else min(RANGES_PER_THREAD * threads, work // WORTH_A_THREAD)
+    size = -(-replicas // ranges)
     left = iter([(begin, min(begin + size, replicas)) for begin in range(0, replicas, size)])
 
     def take() -> None:

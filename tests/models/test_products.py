@@ -20,6 +20,11 @@ def product(M: Array, s: Array, out: Array) -> None:
 
 
 @compiled
+def product_of_transposed(M: Array, s: Array, out: Array) -> None:
+    products.product_of_transposed(M, s, out)
+
+
+@compiled
 def add_correlation(errors: Array, sources: Array, steps: int, out: Array) -> None:
     products.add_correlation(errors, sources, steps, out)
 
@@ -37,12 +42,21 @@ def test_a_product_is_that_of_float64(n: int, m: int, columns: int) -> None:
 
 
 @pytest.mark.parametrize(("n", "m", "columns"), SIZES)
+def test_a_product_of_the_transposed_matrix_has_the_same_bits(n: int, m: int, columns: int) -> None:
+    M, s, out, expected = draw(n, m), draw(m, columns, seed=1), *np.zeros((2, n, columns), np.float32)
+    product_of_transposed(np.ascontiguousarray(M.T), s, out)
+    product(M, s, expected)
+    assert_array_equal(out, expected)
+
+
+@pytest.mark.parametrize(("n", "m", "columns"), SIZES)
 @pytest.mark.parametrize("steps", [1, 5])
 def test_a_correlation_is_added_and_that_of_float64(n: int, m: int, columns: int, steps: int) -> None:
-    errors, sources, before = draw(steps + 2, n + 4, columns), draw(steps, m, columns, seed=1), draw(n, m, seed=2)
+    errors, sources = draw(steps + 2, n + 4, columns), draw(steps, m + 3, columns, seed=1)
+    before = draw(n, m, seed=2)
     out = before.copy()
     add_correlation(errors, sources, steps, out)
-    used = errors[:steps, :n].astype(np.float64)
+    used, sources = errors[:steps, :n].astype(np.float64), sources[:, :m]
     exact = before + np.einsum("tnb,tmb->nm", used, sources)
     bound = np.abs(before) + np.einsum("tnb,tmb->nm", np.abs(used), np.abs(sources))
     assert (np.abs(out - exact) <= (steps * columns + 2) * 2**-24 * bound).all()
