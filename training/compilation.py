@@ -56,5 +56,6 @@ def _unroll(cell: Cell) -> None:
     torch.autograd.grad(outputs.sum(), weights)
 
 
-def _machine_code() -> set[Path]:
-    return set(Path(compilation.cache_folder()).rglob("*.nbc"))
+def _machine_code() -> set[tuple[Path, int]]:
+    files = Path(compilation.cache_folder()).rglob("*.nbc")
+    return {(file, file.stat().st_mtime_ns) for file in files}

@@ -102,6 +102,8 @@ class _Cache(FunctionCache):
 
     def _release(self) -> None:
         if self._lock is not None:
+            with suppress(OSError):
+                fcntl.flock(self._lock, fcntl.LOCK_UN)  # a process that was forked meanwhile holds the file open too
             os.close(self._lock)
             self._lock = None
 

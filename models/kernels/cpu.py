@@ -16,7 +16,7 @@ from models.cell import Cell, Parameters, State
 from models.gradient_flow import GradientFlow
 from models.kernels import fused
 from models.kernels.elementwise import Array
-from models.kernels.memory import Memory, columns
+from models.kernels.memory import arrays, columns
 from models.kernels.readout import readout as readout
 from models.kernels.threads import for_each_range
 
@@ -90,7 +90,7 @@ def unroll(
 ) -> tuple[Tensor, State]:
     """Unroll a cell as `models.kernels.reference.unroll` does, fused, in float32 on the CPU; differentiable once.
 
-    Kept for the backward pass: `fused.Kept` of the steps that it reaches under the flow's window, or of one step.
+    Kept for the backward pass: the weights, and `fused.Kept` of the steps that it reaches under the flow's window.
     """
     flow.check(cell.paths)
     about = describe(cell)
@@ -106,6 +106,12 @@ def unroll(
         initial = (inputs.new_zeros(replicas, batch, cell.hidden_size),) * cell.state_size
     if starts is None:
         starts = torch.zeros(replicas, batch, dtype=torch.int64)
+    _check("inputs", inputs, (replicas, sequence_length, batch, cell.features))
+    _check("starts", starts, (replicas, batch))
+    for state in initial:
+        _check("an initial state", state, (replicas, batch, cell.hidden_size))
+    for symbol in about.symbols:
+        _check(symbol, parameters[symbol], (replicas, *cell.shapes[symbol]))
     operands = (inputs, initial[0], initial[-1], *(parameters[symbol] for symbol in about.symbols))
     windows = [window for window in flow.windows(sequence_length) if window.end > first_target]
     differentiable = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in operands)
@@ -113,6 +119,12 @@ def unroll(
     plan = _Plan(about, flow.paths, np.array(windows, np.int64), first_target, begin)
     outputs, *last = _Unroll.apply(plan, starts, *operands)
     return outputs, tuple(last[: cell.state_size])
+
+
+def _check(name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
+    """Refuse another shape: the time loop checks no bounds."""
+    if tuple(tensor.shape) != shape or 0 in shape[:3]:
+        raise ValueError(f"{name} must be {shape}, no axis of it 0; came: {tuple(tensor.shape)}")
 
 
 def _stack(about: Fused, parameters: Sequence[Array], *, M: Array, p: Array) -> None:
@@ -123,9 +135,9 @@ def _stack(about: Fused, parameters: Sequence[Array], *, M: Array, p: Array) -> 
     by_symbol = dict(zip(about.symbols, parameters, strict=True))
     H = p.shape[-1]
     for number, block in enumerate(about.blocks):
-        columns = slice(number * H, (number + 1) * H)
-        M[:, :H, columns], M[:, H:-1, columns] = by_symbol[f"U{block}"], by_symbol[f"W{block}"]
-        M[:, -1, columns] = by_symbol[f"b{block}"]
+        of_block = M[:, :, number * H : (number + 1) * H]
+        of_block[:, :H], of_block[:, H:-1] = by_symbol[f"U{block}"], by_symbol[f"W{block}"]
+        of_block[:, -1] = by_symbol[f"b{block}"]
     for row, gate in enumerate("ifo"):
         p[:, row] = by_symbol.get(f"p_{gate}", 0)
 
@@ -155,14 +167,8 @@ class _Unroll(torch.autograd.Function):
         h0, c0, x = columns(h), columns(c), inputs.contiguous().numpy()
         starts_ = np.ascontiguousarray(starts.numpy(), np.int64)
         steps, P = max(T - begin, 1), h0.shape[-1]
-        memory = Memory(
-            (R, K, GH),
-            (R, 3, H),
-            (R, steps + 1, K, P),
-            (R, steps, GH, P),
-            (R, steps + 1, H, P) if lstm else (R, 1, 1, 1),
-        )
-        M, p, *parts = memory.arrays
+        of_c = (R, steps + 1, H, P) if lstm else (R, 1, 1, 1)
+        M, p, *parts = arrays((R, K, GH), (R, 3, H), (R, steps + 1, K, P), (R, steps, GH, P), of_c)
         kept = fused.Kept(*parts)
         _stack(about, [parameter.numpy() for parameter in parameters], M=M, p=p)
         outputs = np.empty((R, T - first, B, H), np.float32)
@@ -171,7 +177,8 @@ class _Unroll(torch.autograd.Function):
             fused.forward(replicas, about.kind, about.peepholes, M, p, x, starts_, h0, c0, first, begin, kept, outputs)
 
         for_each_range(run, R, work=R * T * B * GH * K, prepare=lambda: None)
-        ctx.plan, ctx.memory, ctx.starts = plan, memory, starts_
+        ctx.plan = plan
+        ctx.save_for_backward(*(torch.from_numpy(array) for array in (starts_, M, p, *kept)))
         last_h = torch.from_numpy(kept.s[:, T - begin, :H, :B].swapaxes(1, 2).copy())
         last_c = torch.from_numpy(kept.c[:, T - begin, :, :B].swapaxes(1, 2).copy()) if lstm else last_h.clone()
         return torch.from_numpy(outputs), last_h, last_c
@@ -184,8 +191,8 @@ class _Unroll(torch.autograd.Function):
                 "the reference kernel takes it"
             )
         about, paths, windows, first, begin = ctx.plan
-        M, p, *parts = ctx.memory.arrays
-        kept, starts = fused.Kept(*parts), ctx.starts
+        starts, M, p, *parts = (tensor.numpy() for tensor in ctx.saved_tensors)
+        kept = fused.Kept(*parts)
         R, K, GH = M.shape
         B, H = dlast_h.shape[1:]
         T = first + dout.shape[1]
@@ -204,14 +211,14 @@ class _Unroll(torch.autograd.Function):
         steps = max(fused.COLUMNS // P, 1)
         of_scratch = ((steps, GH + fused.APART, P), (H, GH), (features, GH), *[(H, P)] * 3, (features, P))
 
-        def run(replicas: tuple[int, int], scratch: Memory) -> None:
+        def run(replicas: tuple[int, int], scratch: fused.Scratch) -> None:
             fused.backward(
                 replicas, about.kind, about.peepholes, of_lstm, is_open, M, p, starts, windows, first, begin,
-                kept, errors, gradients, fused.Scratch(*scratch.arrays),
+                kept, errors, gradients, scratch,
             )  # fmt: skip
 
         work = R * (T - begin) * B * GH * K
-        for_each_range(run, R, work=work, prepare=lambda: Memory(*of_scratch))
+        for_each_range(run, R, work=work, prepare=lambda: fused.Scratch(*arrays(*of_scratch)))
         of_p = gradients.p.reshape(R, 3, H, P)[..., :B].sum(axis=3)
         of_h, of_c, of_x = (torch.from_numpy(part[..., :B].swapaxes(-1, -2)) for part in gradients[2:])
         of_inputs = of_x if ctx.needs_input_grad[2] else None

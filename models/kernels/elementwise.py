@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from models.kernels.compilation import inlined
 from models.kernels.lanes import (
     WIDTH,
+    Array,
     Lanes,
     absolute,
     at_least,
@@ -21,8 +22,6 @@ from models.kernels.lanes import (
     with_sign_of,
     zero_below,
 )
-
-Array = NDArray[np.float32]
 
 LOG2_E = np.float32(1.44269504)
 LN2_HIGH = np.float32(0.693359375)  # 9 bits: k times it is exact

@@ -30,11 +30,14 @@ AHEAD = 2
 
 
 class Kept(NamedTuple):
-    """What the backward pass needs of the steps from `begin` on: K + G H + H numbers per step and column."""
+    """What the backward pass needs of the steps from `begin` on: K + G H + H numbers per step and column.
 
-    s: Array  # (T - begin + 1, K, P); h(t) lies in s[t + 1 - begin, :H]
-    a: Array  # (T - begin, G H, P), activations
-    c: Array  # (T - begin + 1, H, P), or (1, 1, 1) of an RNN
+    `steps` is T - begin, or 1 if there will be no backward pass.
+    """
+
+    s: Array  # (steps + 1, K, P); h(t) lies in s[t + 1 - begin, :H]
+    a: Array  # (steps, G H, P), activations
+    c: Array  # (steps + 1, H, P), or (1, 1, 1) of an RNN
 
 
 class Errors(NamedTuple):

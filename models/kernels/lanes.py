@@ -15,6 +15,9 @@ from llvmlite import ir
 from numba import extending, types
 from numba.core import cgutils
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
 
 WIDTH = 16
 FLOAT, INT = ir.FloatType(), ir.IntType(32)

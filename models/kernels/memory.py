@@ -1,45 +1,63 @@
 """Memory of the fused CPU kernel: arrays at cache lines, whose pages the next call finds mapped."""
 
 import math
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from models.kernels.elementwise import Array
-from models.kernels.lanes import WIDTH, padded
+from models.kernels.lanes import WIDTH, Array, padded
 
 _spare: list[Array] = []
 
 
-class Memory:
-    """Uninitialised float32 arrays of these shapes, at multiples of 64 bytes, in one buffer.
+class _Buffer:
+    """The owner of memory that arrays look into; it goes with the last of them, and leaves the memory to the next."""
 
-    When the last owner goes, the buffer is kept for the next one that needs at least half of it: to map the pages of a
-    new one costs as much time as to compute what is written there. One buffer is kept.
-    """
+    def __init__(self, size: int) -> None:
+        self.floats = _take(size)
 
-    def __init__(self, *shapes: tuple[int, ...]) -> None:
-        sizes = [padded(math.prod(shape)) for shape in shapes]
-        self._buffer = _take(sum(sizes) + WIDTH)
-        begin = -(self._buffer.ctypes.data // self._buffer.itemsize) % WIDTH
-        self.arrays = []
-        for shape, size in zip(shapes, sizes, strict=True):
-            self.arrays.append(self._buffer[begin : begin + math.prod(shape)].reshape(shape))
-            begin += size
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        """Let NumPy make an array that holds this owner."""
+        return self.floats.__array_interface__
 
     def __del__(self, spare: list[Array] = _spare) -> None:
-        """Leave the buffer to the next owner."""
-        buffer = getattr(self, "_buffer", None)  # there is none if its allocation failed
-        if buffer is not None and (not spare or spare[0].size < buffer.size):
-            spare[:] = [buffer]
+        floats = getattr(self, "floats", None)  # there are none if their allocation failed
+        if floats is not None:
+            _leave(floats, spare)
+
+
+def arrays(*shapes: tuple[int, ...]) -> list[Array]:
+    """Return uninitialised float32 arrays of these shapes, at multiples of 64 bytes, in one buffer.
+
+    When none of them is left, the buffer is kept for the next call that needs at least half of it: to map the pages of
+    a new one costs as much time as to compute what is written there. One buffer, the largest, is kept.
+    """
+    sizes = [padded(math.prod(shape)) for shape in shapes]
+    whole = np.asarray(_Buffer(sum(sizes) + WIDTH))
+    begin = -(whole.ctypes.data // whole.itemsize) % WIDTH
+    made = []
+    for shape, size in zip(shapes, sizes, strict=True):
+        made.append(whole[begin : begin + math.prod(shape)].reshape(shape))
+        begin += size
+    return made
 
 
 def _take(size: int) -> Array:
     try:
         found = _spare.pop()
     except IndexError:
-        found = np.empty(0, np.float32)
-    return found if size <= found.size <= 2 * size else np.empty(size, np.float32)
+        return np.empty(size, np.float32)
+    if size <= found.size <= 2 * size:
+        return found
+    _leave(found, _spare)
+    return np.empty(size, np.float32)
+
+
+def _leave(floats: Array, spare: list[Array]) -> None:
+    if max((other.size for other in spare), default=0) < floats.size:
+        spare[:] = [floats]
 
 
 def columns(tensor: Tensor) -> Array:

@@ -7,16 +7,12 @@ an element is summed up in an order that depends on nothing but the sizes.
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
-from numpy.typing import NDArray
 
 from models.kernels.compilation import inlined
-from models.kernels.lanes import INT, VECTOR, WIDTH, data_of, fused_multiply_add, intrinsic, splat, vector_at
-
-Array = NDArray[np.float32]
+from models.kernels.lanes import INT, VECTOR, WIDTH, Array, data_of, fused_multiply_add, intrinsic, splat, vector_at
 
 # The sums of a tile stay in registers: there are 32 of 16 numbers with AVX-512, 16 of 8 with AVX2, 32 of 4 with Neon.
 WIDE = bool(binding.get_host_cpu_features().get("avx512f"))
@@ -87,19 +83,19 @@ def _tile_of_correlation(left: int, right: int, *, narrow: bool = False) -> Any:
     """Make a tile; a `narrow` one, for 16 columns, has one loop instead of two."""
 
     @intrinsic
-    def tile(_: Any, errors: Any, j: Any, sources: Any, k: Any, steps: Any, out: Any) -> Any:
-        """Add the sum over steps and columns of errors[:, j : j + left] sources[:, k : k + right] to out."""
+    def tile(_: Any, x: Any, j: Any, y: Any, k: Any, steps: Any, out: Any) -> Any:
+        """Add the sum over steps and columns of x[:, j : j + left] y[:, k : k + right] to out."""
 
         def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            of_errors, of_sources, of_out = (signature.args[n] for n in (0, 2, 5))
+            of_x, of_y, of_out = (signature.args[n] for n in (0, 2, 5))
             j, k, steps = args[1], args[3], args[4]
-            errors = context.make_array(of_errors)(context, builder, args[0])
-            sources = context.make_array(of_sources)(context, builder, args[2])
-            columns = builder.extract_value(errors.shape, 2)
+            x = context.make_array(of_x)(context, builder, args[0])
+            y = context.make_array(of_y)(context, builder, args[2])
+            columns = builder.extract_value(x.shape, 2)
             sums = _sums(builder, left * right)
             with cgutils.for_range(builder, steps) as step:
                 starts = []
-                for made, first, count in ((errors, j, left), (sources, k, right)):
+                for made, first, count in ((x, j, left), (y, k, right)):
                     row = builder.add(builder.mul(step.index, builder.extract_value(made.shape, 1)), first)
                     rows = [builder.add(row, row.type(n)) for n in range(count)]
                     starts += [builder.gep(made.data, [builder.mul(row, columns)]) for row in rows]
@@ -124,7 +120,7 @@ def _tile_of_correlation(left: int, right: int, *, narrow: bool = False) -> Any:
                 builder.store(builder.fadd(builder.load(place), total), place)
             return context.get_dummy_value()
 
-        return types.void(errors, types.intp, sources, types.intp, types.intp, out), emit
+        return types.void(x, types.intp, y, types.intp, types.intp, out), emit
 
     return tile
 
@@ -192,20 +188,20 @@ def product_of_transposed(M: Array, s: Array, out: Array) -> None:
 
 
 @inlined
-def add_correlation(errors: Array, sources: Array, steps: int, out: Array) -> None:
-    """Add the sum over the first `steps` steps of errors[t] @ sources[t].T: (T, n, B) and (T, m, B) to (n, m)."""
+def add_correlation(x: Array, y: Array, steps: int, out: Array) -> None:
+    """Add the sum over the first `steps` steps of x[t] @ y[t].T: (T, n, B) and (T, m, B) to (n, m)."""
     n, m = out.shape
     tall, broad = n - n % LEFT, m - m % RIGHT
     for j in range(0, tall, LEFT):
         for k in range(0, broad, RIGHT):
-            if errors.shape[2] == WIDTH:
-                _narrow(errors, j, sources, k, steps, out)
+            if x.shape[2] == WIDTH:
+                _narrow(x, j, y, k, steps, out)
             else:
-                _square(errors, j, sources, k, steps, out)
+                _square(x, j, y, k, steps, out)
         for k in range(broad, m):
-            _left(errors, j, sources, k, steps, out)
+            _left(x, j, y, k, steps, out)
     for j in range(tall, n):
         for k in range(0, broad, RIGHT):
-            _right(errors, j, sources, k, steps, out)
+            _right(x, j, y, k, steps, out)
         for k in range(broad, m):
-            _corner(errors, j, sources, k, steps, out)
+            _corner(x, j, y, k, steps, out)

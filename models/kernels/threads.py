@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from typing import TypeVar
 
@@ -45,6 +45,9 @@ def for_each_range(
             run(part, mine)
 
     taking = [_pool(threads - 1).submit(take) for _ in range(threads - 1)]
-    take()
+    try:
+        take()
+    finally:
+        wait(taking)  # none may still write when this call is over
     for other in taking:
         other.result()

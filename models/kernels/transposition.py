@@ -2,15 +2,11 @@
 
 from typing import Any
 
-import numpy as np
 from llvmlite import ir
 from numba import types
-from numpy.typing import NDArray
 
 from models.kernels.compilation import inlined
-from models.kernels.lanes import FLAGS, INTS, WIDTH, element, intrinsic
-
-Array = NDArray[np.float32]
+from models.kernels.lanes import FLAGS, INTS, WIDTH, Array, element, intrinsic
 
 
 def _square(*, add: bool) -> Any:

@@ -219,3 +219,31 @@ def test_support_is_for_float32_on_the_cpu_and_known_cells() -> None:
     assert not cpu.supports(cell, dtype=torch.float64, device=on_cpu)
     assert not cpu.supports(cell, dtype=torch.float32, device=torch.device("cuda"))
     assert not cpu.supports(unknown_cell(), dtype=torch.float32, device=on_cpu)
+
+
+def test_other_shapes_are_refused() -> None:
+    experiment = draw(CELLS[-1], R=2)
+    flow = GradientFlow(frozenset(experiment.cell.paths))
+    good: dict[str, object] = {"inputs": experiment.inputs.float(), "starts": experiment.starts}
+    parameters = {name: value.float() for name, value in experiment.parameters.items()}
+    states = tuple(state.float() for state in experiment.initial)
+    for change, said in (
+        ({"starts": experiment.starts[:1]}, r"starts must be \(2, 3\).*came: \(1, 3\)"),
+        ({"inputs": experiment.inputs[..., :1].float()}, r"inputs must be .*came: \(2, 13, 3, 1\)"),
+        ({"inputs": experiment.inputs[:, :0].float()}, r"inputs must be .*came: \(2, 0, 3, 2\)"),
+        ({"initial": tuple(state[:1] for state in states)}, r"an initial state must be \(2, 3, 5\).*came: \(1, 3, 5\)"),
+        ({"parameters": parameters | {"W_i": parameters["W_i"][:, :1]}}, r"W_i must be \(2, 2, 5\).*came: \(2, 1, 5\)"),
+    ):
+        given = good | {"parameters": parameters} | change
+        with pytest.raises(ValueError, match=said):
+            cpu.unroll(experiment.cell, given.pop("parameters"), flow=flow, **given)
+
+
+def test_the_memory_of_the_forward_pass_goes_with_the_backward_pass() -> None:
+    experiment = draw(CELLS[0])
+    parameters = {name: value.float().requires_grad_() for name, value in experiment.parameters.items()}
+    flow = GradientFlow(frozenset(experiment.cell.paths))
+    outputs, _ = cpu.unroll(experiment.cell, parameters, inputs=experiment.inputs.float(), flow=flow)
+    outputs.sum().backward()
+    with pytest.raises(RuntimeError, match="second time"):
+        outputs.sum().backward()

@@ -1,48 +1,53 @@
-"""The kernel's memory: aligned, apart, never shared by two owners, and no more than one spare buffer."""
+"""The kernel's memory: aligned, apart, never used twice at a time, and no more than one spare buffer."""
 
 import numpy as np
 import torch
 
 from models.kernels import memory
-from models.kernels.memory import Memory, columns
+from models.kernels.memory import arrays, columns
 
 SHAPES = ((3, 5, 16), (1, 1, 1, 1), (7,), (2, 16))
 
 
 def test_arrays_are_aligned_and_apart() -> None:
-    owner = Memory(*SHAPES)
-    for number, array in enumerate(owner.arrays):
+    made = arrays(*SHAPES)
+    for number, array in enumerate(made):
         assert array.ctypes.data % 64 == 0
         array[...] = number
-    for number, (array, shape) in enumerate(zip(owner.arrays, SHAPES, strict=True)):
+    for number, (array, shape) in enumerate(zip(made, SHAPES, strict=True)):
         assert array.shape == shape
         assert (array == number).all()
 
 
-def test_a_buffer_is_used_again_when_its_owner_is_gone_and_not_before() -> None:
-    first = Memory((1000,))
-    second = Memory((1000,))
-    assert not np.shares_memory(first.arrays[0], second.arrays[0])
-    place = first.arrays[0].ctypes.data
-    del first
-    third = Memory((900,))
-    assert third.arrays[0].ctypes.data == place
-    assert not np.shares_memory(third.arrays[0], second.arrays[0])
-
-
-def test_a_buffer_far_too_large_is_let_go() -> None:
+def test_a_buffer_is_used_again_when_nothing_looks_into_it_and_not_before() -> None:
     del memory._spare[:]
-    large = Memory((100_000,))
+    (first,), (second,) = arrays((1000,)), arrays((1000,))
+    assert not np.shares_memory(first, second)
+    place, view = first.ctypes.data, torch.from_numpy(first.reshape(10, 100))[3:]
+    del first
+    (third,) = arrays((900,))
+    assert third.ctypes.data != place
+    del view
+    (fourth,) = arrays((900,))
+    assert fourth.ctypes.data == place
+    assert not np.shares_memory(fourth, third)
+    assert not np.shares_memory(fourth, second)
+
+
+def test_a_buffer_far_too_large_waits_for_one_that_needs_it() -> None:
+    del memory._spare[:]
+    (large,) = arrays((100_000,))
+    place = large.ctypes.data
     del large
-    assert memory._spare[0].size >= 100_000
-    small = Memory((1000,))
-    assert not memory._spare
+    (small,) = arrays((1000,))
+    assert small.ctypes.data != place
     del small
-    assert 1000 <= memory._spare[0].size < 2000
+    (again,) = arrays((80_000,))
+    assert again.ctypes.data == place
 
 
 def test_an_owner_without_a_buffer_goes_quietly() -> None:
-    Memory.__del__(Memory.__new__(Memory))
+    memory._Buffer.__del__(memory._Buffer.__new__(memory._Buffer))
 
 
 def test_sequences_become_columns_and_the_others_are_zero() -> None:

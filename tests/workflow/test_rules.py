@@ -104,7 +104,7 @@ def test_job_that_runs_alone_tells_its_progress_on_the_terminal(fresh, cores, al
         "from workflow.runs.log import say\nsay('update 7/9')\nsys.exit('error: enough')\n"
     )
     said = fresh.snakemake("--cores", cores, "--until", "train", check=False)
-    assert said.count("update 7/9\n") == (len(TINY_RUNS) if alone else 0)
+    assert ("update 7/9\n" in said) == alone, said
 
 
 def test_whatever_reaches_the_shell_is_quoted():
