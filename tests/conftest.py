@@ -1,4 +1,4 @@
-"""One thread for all tests: on matrices this small a second one only costs time, and tests run side by side."""
+"""What holds for all tests: one thread, as a second only costs time on matrices this small, and a seed for torch."""
 
 from collections.abc import Iterator
 
@@ -13,3 +13,11 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def torch_s_own_generator() -> Iterator[None]:
+    """Seed the generator that torch's modules draw their weights from, and give it back as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield

@@ -11,7 +11,7 @@ import torch
 Mine = TypeVar("Mine")
 
 WORTH_A_THREAD = 4_000_000
-"""Multiplications (about 0.05 ms) below which another thread costs more than it saves."""
+"""Multiplications below which another thread costs more than it saves."""
 
 RANGES_PER_THREAD = 4
 """A thread that is held up takes fewer."""
