@@ -30,8 +30,8 @@ class Cell(ABC):
     hidden_size: int
     paths: tuple[str, ...]
     """The recurrent paths along which error can flow to the step before."""
-    state_size: int
-    """How many tensors the state has."""
+    state_sizes: tuple[int, ...]
+    """The last axis of each tensor of the state; the first is that of h, which the readout reads."""
     shapes: Mapping[str, tuple[int, ...]]
     """Parameter shapes by symbol without the replica axis; rows are sources: x (B, features) times W (features, H)."""
 

@@ -45,8 +45,6 @@ REFUSED = [{"when": {"forget_gate": False, "forget_bias": "chrono"}, "why": "chr
 class LSTMCell(Cell):
     """An LSTM; its state is (h, c)."""
 
-    state_size = 2
-
     def __init__(
         self,
         *,
@@ -63,6 +61,7 @@ class LSTMCell(Cell):
             raise ValueError("forget_bias: chrono needs a forget gate; came: forget_gate: False")
         self.features = features
         self.hidden_size = hidden_size
+        self.state_sizes = (hidden_size, hidden_size)
         self.peepholes = peepholes
         self.forget_gate = forget_gate
         self.forget_bias = forget_bias

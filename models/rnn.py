@@ -26,14 +26,13 @@ PATHS: dict[str, dict[str, object]] = {"recurrent": {}}
 class RNNCell(Cell):
     """A tanh RNN; its state is (h,)."""
 
-    state_size = 1
-
     def __init__(self, *, features: int, hidden_size: int, initialisation: str) -> None:
         known = OPTIONS["initialisation"]["enum"]
         if initialisation not in known:
             raise ValueError(f"unknown initialisation {initialisation!r} of cell 'rnn'; known: {', '.join(known)}")
         self.features = features
         self.hidden_size = hidden_size
+        self.state_sizes = (hidden_size,)
         self.initialisation = initialisation
         self.paths = tuple(PATHS)
         self.shapes = {"W": (features, hidden_size), "U": (hidden_size, hidden_size), "b": (hidden_size,)}

@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from models.cell import Cell, load_cell
 from models.gradient_flow import GradientFlow
@@ -15,7 +16,7 @@ from tasks.task import Task, load_task
 from training.evaluation import evaluate
 from training.loop import Course, Data, Protocol, Replica, Standing, train
 from training.optimiser import load_optimiser
-from training.streams import stream
+from training.streams import Purpose, stream
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -29,21 +30,35 @@ def train_condition(settings: Mapping[str, Any], report: Callable[[Standing], No
     machine make the same record again. Settings that do not fit together are a ValueError, a missing GPU a
     RuntimeError.
     """
+    course, replicas, weights = prepared = prepare(settings)
+    train(course, replicas, weights=weights, report=report)
+    best = torch.stack([weights[row] if r.best_weights is None else r.best_weights for row, r in enumerate(replicas)])
+    return record(settings, prepared, best=best)
+
+
+class Prepared(NamedTuple):
+    """A condition before its training: row r of weights (R, P) belongs to `replicas[r]`."""
+
+    course: Course
+    replicas: list[Replica]
+    weights: Tensor
+
+
+def prepare(settings: Mapping[str, Any]) -> Prepared:
+    """Build what the settings ask for, with initial weights and data of every seed."""
     seeds, rates, how = (settings["seeds"], settings["learning_rates"], settings["training"])
     task, cell, flow = _build(settings)
     device, dtype = _device(settings["device"]), DTYPES[how["dtype"]]
     kernel = load_kernel(how["kernel"], cell=cell, dtype=dtype, device=device)
     network = Network(cell, outputs=task.outputs, kernel=kernel)
 
-    def streams(purpose: Any) -> list[np.random.Generator]:
-        name, lag = settings["task"]["name"], settings["task"]["lag"]
-        return [stream(purpose, task=name, lag=lag, seed=seed) for seed in seeds]
-
-    initial = [network.initialise(rng, sequence_length=task.sequence_length) for rng in streams("weights")]
+    initial = [
+        network.initialise(rng, sequence_length=task.sequence_length) for rng in streams("weights", settings=settings)
+    ]
     replicas = [Replica(seed, rate) for seed in range(len(seeds)) for rate in rates]
     weights = torch.from_numpy(np.stack([initial[replica.seed] for replica in replicas]))
     weights = weights.to(device=device, dtype=dtype)
-    validation = [task.sample(rng, how["validation_sequences"]) for rng in streams("validation")]
+    validation = [task.sample(rng, how["validation_sequences"]) for rng in streams("validation", settings=settings)]
     constants = {key: value for key, value in settings["optimiser"].items() if key != "name"}
     protocol = Protocol(
         batch_size=how["batch_size"],
@@ -52,16 +67,26 @@ def train_condition(settings: Mapping[str, Any], report: Callable[[Standing], No
         clip_norm=how["clip_norm"],
         optimiser=load_optimiser(settings["optimiser"]["name"], constants=constants),
     )
-    course = Course(network, task, Data(streams("training"), validation), flow, protocol)
-    train(course, replicas, weights=weights, report=report)
+    course = Course(network, task, Data(streams("training", settings=settings), validation), flow, protocol)
+    return Prepared(course, replicas, weights)
 
-    best = torch.stack([weights[row] if r.best_weights is None else r.best_weights for row, r in enumerate(replicas)])
-    data = [task.sample(rng, how["test_sequences"]) for rng in streams("test")]
+
+def streams(purpose: Purpose, *, settings: Mapping[str, Any]) -> list[np.random.Generator]:
+    """Return the random stream of a purpose of every seed."""
+    name, lag = settings["task"]["name"], settings["task"]["lag"]
+    return [stream(purpose, task=name, lag=lag, seed=seed) for seed in settings["seeds"]]
+
+
+def record(settings: Mapping[str, Any], prepared: Prepared, *, best: Tensor) -> dict[str, Any]:
+    """Score the best weights (R, P) on test data and return the run record of trained replicas."""
+    course, replicas, _ = prepared
+    network, task, seeds, how = course.network, course.task, settings["seeds"], settings["training"]
+    data = [task.sample(rng, how["test_sequences"]) for rng in streams("test", settings=settings)]
     rows = [replica.seed for replica in replicas]
     test = evaluate(network, best, task=task, data=data, rows=rows)
     return {
         "settings": settings,
-        "kernel": kernel.name,
+        "kernel": network.kernel.name,
         "sequence_length": task.sequence_length,
         "success_accuracy": task.success_accuracy,
         "chance": task.chance._asdict(),

@@ -103,7 +103,7 @@ def unroll(
         )
     replicas, sequence_length, batch, _ = inputs.shape
     if initial is None:
-        initial = (inputs.new_zeros(replicas, batch, cell.hidden_size),) * cell.state_size
+        initial = tuple(inputs.new_zeros(replicas, batch, size) for size in cell.state_sizes)
     if starts is None:
         starts = torch.zeros(replicas, batch, dtype=torch.int64)
     _check("inputs", inputs, (replicas, sequence_length, batch, cell.features))
@@ -118,7 +118,7 @@ def unroll(
     begin = windows[0].start if differentiable else sequence_length
     plan = _Plan(about, flow.paths, np.array(windows, np.int64), first_target, begin)
     outputs, *last = _Unroll.apply(plan, starts, *operands)
-    return outputs, tuple(last[: cell.state_size])
+    return outputs, tuple(last[: len(cell.state_sizes)])
 
 
 def _check(name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:

@@ -61,7 +61,7 @@ def run_cases(
     parameters = {name: stacked([case.parameters[name] for case in cases]).requires_grad_() for name in cell.shapes}
     initial = tuple(
         stacked(arrays).requires_grad_()
-        for arrays in ([case.h0 for case in cases], [case.c0 for case in cases])[: cell.state_size]
+        for arrays in ([case.h0 for case in cases], [case.c0 for case in cases])[: len(cell.state_sizes)]
     )
     h, state = unroll(
         cell,

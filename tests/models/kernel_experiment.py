@@ -54,10 +54,10 @@ def draw(
         cell,
         {name: normal(*shape, scale=scale[name[0]]) for name, shape in cell.shapes.items()},
         normal(T, B, features),
-        tuple(normal(B, H, scale=0.5) for _ in range(cell.state_size)),
+        tuple(normal(B, size, scale=0.5) for size in cell.state_sizes),
         torch.from_numpy(rng.integers(0, max(T // 2, 1), (R, B))),
         normal(T, B, H),
-        tuple(normal(B, H) for _ in range(cell.state_size)),
+        tuple(normal(B, size) for size in cell.state_sizes),
     )
 
 

@@ -82,7 +82,7 @@ def test_a_state_and_an_output_per_replica_and_sequence(cell: Cell) -> None:
     parameters, inputs = draw(cell)
     outputs, state = reference.unroll(cell, parameters, inputs=inputs, flow=GradientFlow(frozenset(cell.paths)))
     assert outputs.shape == (R, T, B, H)
-    assert [tuple(tensor.shape) for tensor in state] == [(R, B, H)] * cell.state_size
+    assert [tuple(tensor.shape) for tensor in state] == [(R, B, size) for size in cell.state_sizes]
     assert torch.equal(outputs[:, -1], state[0])
 
 
@@ -101,7 +101,7 @@ def test_gradcheck_of_the_full_gradient(cell: Cell) -> None:
 
 def test_without_any_path_no_error_reaches_the_initial_state(cell: Cell) -> None:
     parameters, inputs = draw(cell)
-    initial = tuple(torch.zeros(R, B, H, dtype=torch.float64, requires_grad=True) for _ in range(cell.state_size))
+    initial = tuple(torch.zeros(R, B, size, dtype=torch.float64, requires_grad=True) for size in cell.state_sizes)
     for paths, reached in ((frozenset(cell.paths), True), (frozenset[str](), False)):
         outputs, _ = reference.unroll(cell, parameters, inputs=inputs, flow=GradientFlow(paths), initial=initial)
         found = torch.autograd.grad(outputs[:, 1:].sum(), initial, allow_unused=True)

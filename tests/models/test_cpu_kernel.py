@@ -109,7 +109,7 @@ def test_values_have_the_same_bits_without_a_gradient_and_under_any_window(optio
         for grad in (False, True):
             found = run("cpu", experiment, flow_of(options, k1=k1, k2=k2), first_target=first_target, grad=grad)
             values = {name: value for name, value in found.items() if name.startswith(("outputs", "last"))}
-            assert len(values) == 1 + experiment.cell.state_size
+            assert len(values) == 1 + len(experiment.cell.state_sizes)
             assert_same_bits(values, whole)
 
 
@@ -192,7 +192,7 @@ def test_a_second_derivative_is_refused() -> None:
 
 def unknown_cell() -> Cell:
     """Make a cell without a fused version."""
-    body = dict.fromkeys(Cell.__abstractmethods__) | {"paths": ("recurrent",), "hidden_size": 5, "state_size": 1}
+    body = dict.fromkeys(Cell.__abstractmethods__) | {"paths": ("recurrent",), "hidden_size": 5, "state_sizes": (5,)}
     cell: Cell = type("Unknown", (Cell,), body)()
     return cell
 

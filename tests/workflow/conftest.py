@@ -26,6 +26,7 @@ seeds: [0, 1, 2]
 learning_rates: [0.01]
 seeds_per_job: 5
 threads: 1
+tables: []
 figures: [accuracy_versus_lag, solved_versus_lag]
 tasks:
   adding: {task: adding, variant: uniform, lags: [2, 3], sequences: 64}

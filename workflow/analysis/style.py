@@ -1,7 +1,7 @@
 """The look of the figures: one colour per model, one dash and marker per gradient, and files that reproduce."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -67,6 +67,8 @@ class Tables(NamedTuple):
     statistics: pd.DataFrame
     curves: pd.DataFrame
     labels: Labels
+    more: Mapping[str, pd.DataFrame] = {}
+    """The tables that the figure declares as `TABLES`, by name."""
 
 
 class Series(NamedTuple):

@@ -45,6 +45,11 @@ def figures(root: Path) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
 
 
+def tables(root: Path, figure: str) -> list[str]:
+    """Return the tables that a figure reads beside the usual ones: what its script declares as `TABLES`."""
+    return list(_literals(root / "workflow" / "scripts" / "figures" / f"{figure}.py").get("TABLES", ()))
+
+
 def docstring(path: Path) -> str:
     """Return the docstring of a Python file, or nothing."""
     return ast.get_docstring(parse(path)) or ""
@@ -95,7 +100,7 @@ def _literals(path: Path) -> dict[str, Any]:
             node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
         )
         for target in targets:
-            if isinstance(target, ast.Name) and target.id in ("LAGS", "PATHS", "OPTIONS", "REFUSED"):
+            if isinstance(target, ast.Name) and target.id in ("LAGS", "PATHS", "OPTIONS", "REFUSED", "TABLES"):
                 try:
                     literals[target.id] = ast.literal_eval(node.value)  # type: ignore[attr-defined]
                 except (ValueError, TypeError) as error:

@@ -1,5 +1,5 @@
 # The configuration, validated, and the files that it asks for.
-from workflow.configuration.declarations import docstring
+from workflow.configuration.declarations import docstring, tables
 from workflow.configuration.sources import analysis_sources
 from workflow.runs import paths
 from workflow.runs.failures import failures
@@ -8,7 +8,7 @@ EXPERIMENT = admit(config, root=ROOT, files=workflow.overwrite_configfiles)
 PLACE = EXPERIMENT.place
 TABLES = expand(
     f"{PLACE.results}/{{table}}.csv",
-    table=["summary", "curves", "provenance", "statistics", "comparisons"],
+    table=["summary", "curves", "provenance", "statistics", "comparisons", *config["tables"]],
 )
 FIGURES = expand(
     f"{PLACE.figures}/{{figure}}.{{format}}",

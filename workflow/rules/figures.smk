@@ -6,6 +6,7 @@ rule figure:
         summary=f"{PLACE.results}/summary.csv",
         statistics=f"{PLACE.results}/statistics.csv",
         curves=f"{PLACE.results}/curves.csv",
+        more=lambda wildcards: [f"{PLACE.results}/{table}.csv" for table in tables(ROOT, wildcards.figure)],
         code=lambda wildcards: analysis_sources(ROOT, f"workflow/scripts/figures/{wildcards.figure}.py"),
     output:
         pdf=f"{PLACE.figures}/{{figure}}.pdf",
