@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 HERE = Path(__file__).parent
 SOURCES = (
     "compilation.py",
+    "double_lanes.py",
     "elementwise.py",
     "fused.py",
     "lanes.py",

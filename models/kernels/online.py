@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 
 from models.gradient_flow import GradientFlow
 from models.kernels import memory_blocks
-from models.kernels.memory_blocks import Array, Integers
+from models.kernels.double_lanes import WIDTH, Array, aligned
+from models.kernels.memory_blocks import Integers
 from models.kernels.threads import for_each_range
 
 if TYPE_CHECKING:
     from models.lstm_1997 import LSTM1997Cell
 
 
-class _Sizes(NamedTuple):
+class _Axes(NamedTuple):
     """Axes of the arrays."""
 
     replicas: int
@@ -53,42 +54,39 @@ def train_online(
     flow.check(cell.paths)
     if inputs.ndim not in (3, 4):
         raise ValueError(f"inputs must have the axes (D, T, n, features) or (D, T, n); came: {inputs.shape}")
-    sizes = _Sizes(len(rows), inputs.shape[0], inputs.shape[1], inputs.shape[2], outputs)
+    axes = _Axes(len(rows), inputs.shape[0], inputs.shape[1], inputs.shape[2], outputs)
     order = _order(cell, outputs=outputs)
-    _check(cell, sizes, order=order, weights=weights, inputs=inputs, targets=targets, starts=starts, rows=rows)
-    R, _, T, n, _ = sizes
-    C, N, features = cell.hidden_size, cell.hidden_size + 2 * cell.blocks, cell.features
-    packed = memory_blocks.Weights(*(np.ascontiguousarray(weights[:, part]) for part in order))
-    if not cell.biases:
-        packed = packed._replace(b=np.zeros((R, N)), b_y=np.zeros((R, outputs)))
-    one_hot = inputs.ndim == 3
-    data = memory_blocks.Data(
-        dense=np.zeros((1, 1, 0, 1), np.float32) if one_hot else np.require(inputs, np.float32, "CW"),
-        indices=np.require(inputs, np.int64, "CW") if one_hot else np.zeros((1, 1, 0), np.int64),
-        starts=np.require(starts, requirements="CW"),  # another layout would be compiled anew
-        targets=np.require(targets, requirements="CW"),
-    )
+    _check(cell, axes, order=order, weights=weights, inputs=inputs, targets=targets, starts=starts, rows=rows)
+    R, _, T, n, _ = axes
+    if R == 0:
+        return np.empty((0, n, outputs))
+    groups, one_hot = -(-R // WIDTH), inputs.ndim == 3
     along = memory_blocks.Flow(
         cell="cell" in flow.paths,
         gates="gates" in flow.paths,
         block_input="block_input" in flow.paths,
         earliest=flow.windows(T)[-1].start,
     )
+    sizes = memory_blocks.Sizes(
+        cell.blocks, cell.hidden_size, cell.hidden_size + 2 * cell.blocks, cell.features, outputs, T
+    )
+    packed = _packed(cell, weights, order=order, one_hot=one_hot)
+    data = memory_blocks.Data(
+        dense=np.zeros((1, 1, 0, 1), np.float32) if one_hot else np.require(inputs, np.float32, ["C", "W"]),
+        indices=np.require(inputs, np.int64, ["C", "W"]) if one_hot else np.zeros((1, 1, 0), np.int64),
+        starts=np.require(starts, np.int64, ["C", "W"]),  # another layout would be compiled anew
+        targets=np.require(targets, np.float64, ["C", "W"]),
+    )
     nets = np.empty((R, n, outputs))
-    rates_, rows_ = np.array(rates, np.float64), np.array(rows, np.int64)
+    rates_ = np.zeros((groups, 1, WIDTH))
+    rates_.reshape(-1)[:R] = rates
+    rows_ = np.array(list(rows) + [rows[-1]] * (groups * WIDTH - R), np.int64).reshape(groups, WIDTH)
 
-    def run(replicas: tuple[int, int], scratch: memory_blocks.Scratch) -> None:
-        memory_blocks.train(replicas, cell.blocks, cell.biases, along, packed, rates_, rows_, data, nets, scratch)
+    def run(part: tuple[int, int], scratch: memory_blocks.Scratch) -> None:
+        memory_blocks.train(part, sizes, cell.biases, along, packed, rates_, rows_, data, nets, scratch)
 
-    of_scratch = ((T + 1, N), (T, C), (T, C), (T, N), (C,), (N,), (C,), (outputs,), (N, N))
-    work = R * n * T * N * (N + 1 + (0 if one_hot else features))
-    if R:
-        for_each_range(
-            run, R, work=work, prepare=lambda: memory_blocks.Scratch(*(np.zeros(shape) for shape in of_scratch))
-        )
-    for part, values in zip(order, packed, strict=True):
-        if part.size:
-            weights[:, part] = values
+    for_each_range(run, groups, work=R * n * T * sizes.units**2, prepare=lambda: _scratch(sizes, one_hot=one_hot))
+    _unpack(packed, weights, order=order)
     return nets
 
 
@@ -102,12 +100,47 @@ def _order(cell: "LSTM1997Cell", *, outputs: int) -> list[Integers]:
         begin += size
     nowhere = np.zeros(0, np.int64)
     stacked = [np.concatenate([places.get(f"{kind}_{net}", nowhere) for net in "zio"], axis=-1) for kind in "WUb"]
-    return [*stacked, places["V"], places.get("b_y", nowhere)]
+    return [*stacked, places["V"].T, places.get("b_y", nowhere)]
+
+
+def _packed(cell: "LSTM1997Cell", weights: Array, *, order: Sequence[Integers], one_hot: bool) -> memory_blocks.Weights:
+    """Return rows of weights as groups of 8 replicas, one beside the other."""
+    R, groups, N = len(weights), -(-len(weights) // WIDTH), cell.hidden_size + 2 * cell.blocks
+    outputs = order[3].shape[0]
+    sizes = (0 if one_hot else cell.features * N, N * N, N, cell.hidden_size * outputs, outputs)
+    lanes = [aligned(groups, size, WIDTH) for size in sizes]
+    rows = aligned(groups, WIDTH, cell.features if one_hot else 0, N)
+    every = np.zeros((groups * WIDTH, weights.shape[1]))
+    every[:R] = weights
+    for part, packed in zip(order, lanes, strict=True):
+        if part.size and packed.size:
+            packed[:] = every[:, part.ravel()].reshape(groups, WIDTH, -1).swapaxes(1, 2)
+    if one_hot:
+        rows[:] = every[:, order[0]].reshape(rows.shape)
+    return memory_blocks.Weights(lanes[0], rows, *lanes[1:])
+
+
+def _unpack(packed: memory_blocks.Weights, weights: Array, *, order: Sequence[Integers]) -> None:
+    """Write groups of replicas back into rows of weights."""
+    R = len(weights)
+    if packed.rows.size:
+        weights[:, order[0]] = packed.rows.reshape(-1, *packed.rows.shape[2:])[:R]
+    for part, lanes in zip(order, (packed.W, *packed[2:]), strict=True):
+        if part.size and lanes.size:
+            weights[:, part.ravel()] = lanes.swapaxes(1, 2).reshape(-1, part.size)[:R]
+
+
+def _scratch(sizes: memory_blocks.Sizes, *, one_hot: bool) -> memory_blocks.Scratch:
+    """Return memory for a sequence of each replica of a group."""
+    _, C, N, features, outputs, T = sizes
+    dense = 0 if one_hot else features
+    axes = ((T + 1) * N, T * C, T * C, T * N, T * dense, C, N, C, outputs, N * N, dense * N, 1)
+    return memory_blocks.Scratch(*(aligned(axis, WIDTH) for axis in axes))
 
 
 def _check(
     cell: "LSTM1997Cell",
-    sizes: _Sizes,
+    axes: _Axes,
     *,
     order: Sequence[Integers],
     weights: Array,
@@ -117,7 +150,7 @@ def _check(
     rows: Sequence[int],
 ) -> None:
     """Refuse what the time loop, which checks no bounds, cannot take."""
-    R, D, T, n, outputs = sizes
+    R, D, T, n, outputs = axes
     known = ("int64", (D, T, n)) if inputs.ndim == 3 else ("float32", (D, T, n, cell.features))
     expected = {
         "weights": (weights, "float64", (R, sum(part.size for part in order))),
