@@ -83,7 +83,8 @@ def _read(data: Data, rows: Integers, n: int, first: int, sizes: Sizes, w: Weigh
         if features:
             for k in range(features):
                 for lane in range(WIDTH):
-                    x[t * features + k, lane] = data.dense[rows[lane], t, n, k]
+                    running = t >= scratch.starts[0, lane]
+                    x[t * features + k, lane] = data.dense[rows[lane], t, n, k] if running else 0.0
             for j in range(N):
                 net = load(w.b, j)
                 for k in range(features):

@@ -6,8 +6,8 @@ A replica's arithmetic is the same whoever else trains and however many threads 
 goes on as NaN.
 """
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +56,8 @@ def train_online(
         raise ValueError(f"inputs must have the axes (D, T, n, features) or (D, T, n); came: {inputs.shape}")
     axes = _Axes(len(rows), inputs.shape[0], inputs.shape[1], inputs.shape[2], outputs)
     order = _order(cell, outputs=outputs)
-    _check(cell, axes, order=order, weights=weights, inputs=inputs, targets=targets, starts=starts, rows=rows)
+    given = {"weights": weights, "targets": targets, "starts": starts, "rates": np.array(rates, np.float64)}
+    _check(cell, axes, order=order, given=given, inputs=inputs, rows=rows)
     R, _, T, n, _ = axes
     if R == 0:
         return np.empty((0, n, outputs))
@@ -79,7 +80,7 @@ def train_online(
     )
     nets = np.empty((R, n, outputs))
     rates_ = np.zeros((groups, 1, WIDTH))
-    rates_.reshape(-1)[:R] = rates
+    rates_.reshape(-1)[:R] = given["rates"]
     rows_ = np.array(list(rows) + [rows[-1]] * (groups * WIDTH - R), np.int64).reshape(groups, WIDTH)
 
     def run(part: tuple[int, int], scratch: memory_blocks.Scratch) -> None:
@@ -143,25 +144,25 @@ def _check(
     axes: _Axes,
     *,
     order: Sequence[Integers],
-    weights: Array,
+    given: Mapping[str, NDArray[Any]],
     inputs: NDArray[np.float32] | Integers,
-    targets: Array,
-    starts: Integers,
     rows: Sequence[int],
 ) -> None:
     """Refuse what the time loop, which checks no bounds, cannot take."""
     R, D, T, n, outputs = axes
     known = ("int64", (D, T, n)) if inputs.ndim == 3 else ("float32", (D, T, n, cell.features))
     expected = {
-        "weights": (weights, "float64", (R, sum(part.size for part in order))),
-        "inputs": (inputs, *known),
-        "targets": (targets, "float64", (D, n, outputs)),
-        "starts": (starts, "int64", (D, n)),
+        "weights": ("float64", (R, sum(part.size for part in order))),
+        "inputs": known,
+        "targets": ("float64", (D, n, outputs)),
+        "starts": ("int64", (D, n)),
+        "rates": ("float64", (R,)),
     }
-    for name, (array, dtype, shape) in expected.items():
+    for name, (dtype, shape) in expected.items():
+        array = inputs if name == "inputs" else given[name]
         if array.shape != shape or array.dtype != dtype:
             raise ValueError(f"{name} must be {dtype} {shape}; came: {array.dtype} {array.shape}")
-    for name, array, bound in (("rows", np.array(rows), D), ("starts", starts, T)):
+    for name, array, bound in (("rows", np.array(rows), D), ("starts", given["starts"], T)):
         if array.size and not 0 <= array.min() <= array.max() < bound:
             raise ValueError(f"{name} must be from 0 to {bound - 1}; came: {array.min()} to {array.max()}")
     if inputs.ndim == 3 and inputs.size and inputs.max() >= cell.features:
