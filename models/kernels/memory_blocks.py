@@ -82,7 +82,7 @@ def _read(data: Data, rows: Integers, n: int, first: int, sizes: Sizes, w: Weigh
     for t in range(first, sizes.steps):
         if features:
             for k in range(features):
-                for lane in range(WIDTH):
+                for lane in range(rows.size):
                     running = t >= scratch.starts[0, lane]
                     x[t * features + k, lane] = data.dense[rows[lane], t, n, k] if running else 0.0
             for j in range(N):
@@ -91,7 +91,7 @@ def _read(data: Data, rows: Integers, n: int, first: int, sizes: Sizes, w: Weigh
                     net = multiply_add(load(x, t * features + k), load(w.W, k * N + j), net)
                 store(d, t * N + j, net)
         else:
-            for lane in range(WIDTH):
+            for lane in range(rows.size):
                 index = data.indices[rows[lane], t, n]
                 if index >= 0:
                     for j in range(N):
@@ -99,6 +99,30 @@ def _read(data: Data, rows: Integers, n: int, first: int, sizes: Sizes, w: Weigh
                 else:
                     for j in range(N):
                         d[t * N + j, lane] = w.b[j, lane]
+
+
+@inlined
+def _add_product(u: Array, of_u: int, U: Array, nets: Array, of_nets: int, N: int) -> None:
+    """Add u U to the net inputs, rows from `of_u` and `of_nets` on; four at a time share the loads of u."""
+    whole = N // 4 * 4
+    for j in range(0, whole, 4):
+        at = of_nets + j
+        a, b, c, d = load(nets, at), load(nets, at + 1), load(nets, at + 2), load(nets, at + 3)
+        for k in range(N):
+            source, row = load(u, of_u + k), k * N + j
+            a = multiply_add(source, load(U, row), a)
+            b = multiply_add(source, load(U, row + 1), b)
+            c = multiply_add(source, load(U, row + 2), c)
+            d = multiply_add(source, load(U, row + 3), d)
+        store(nets, at, a)
+        store(nets, at + 1, b)
+        store(nets, at + 2, c)
+        store(nets, at + 3, d)
+    for j in range(whole, N):
+        net = load(nets, of_nets + j)
+        for k in range(N):
+            net = multiply_add(load(u, of_u + k), load(U, k * N + j), net)
+        store(nets, of_nets + j, net)
 
 
 @inlined
@@ -110,11 +134,9 @@ def _forward(first: int, latest: int, sizes: Sizes, w: Weights, scratch: Scratch
     s[:] = 0.0
     for t in range(first, sizes.steps):
         before, after = t * N, (t + 1) * N
+        _add_product(u, before, w.U, scratch.d, t * N, N)
         for j in range(N):
-            net = load(scratch.d, t * N + j)
-            for k in range(N):
-                net = multiply_add(load(u, before + k), load(w.U, k * N + j), net)
-            activation = sigmoid(net)
+            activation = sigmoid(load(scratch.d, t * N + j))
             if j < C:
                 store(scratch.z, t * C + j, activation)
             else:
@@ -134,9 +156,7 @@ def _forward(first: int, latest: int, sizes: Sizes, w: Weights, scratch: Scratch
 
 
 @inlined
-def _answer(
-    data: Data, rows: Integers, n: int, lanes: int, sizes: Sizes, w: Weights, scratch: Scratch, nets: Array
-) -> None:
+def _answer(data: Data, rows: Integers, n: int, sizes: Sizes, w: Weights, scratch: Scratch, nets: Array) -> None:
     """Write the readout's net inputs at the last step, and begin the backward pass with their errors."""
     C, last = sizes.cells, sizes.steps * sizes.units
     u, du, dy = scratch.u, scratch.du, scratch.dy
@@ -148,9 +168,9 @@ def _answer(
             net = multiply_add(load(u, last + c), load(w.V, q * C + c), net)
         y = sigmoid(net)
         store(dy, q, net)
-        for lane in range(lanes):
+        for lane in range(rows.size):
             nets[lane, n, q] = dy[q, lane]
-        for lane in range(WIDTH):
+        for lane in range(rows.size):
             dy[q, lane] = data.targets[rows[lane], n, q]
         error = (y - load(dy, q)) * y * (1.0 - y)
         store(dy, q, error)
@@ -227,7 +247,7 @@ def _update(
             store(w.W, k, multiply_add(minus, load(scratch.dW, k), load(w.W, k)))
     else:
         for t in range(first, sizes.steps):
-            for lane in range(WIDTH):
+            for lane in range(rows.size):
                 index = data.indices[rows[lane], t, n]
                 if index >= 0:
                     for j in range(N):
@@ -261,8 +281,8 @@ def train(
 ) -> None:
     """Train the groups of a range on all sequences of their data sets, in order.
 
-    Weights have a leading axis of groups; rates (groups, 1, 8); rows (groups, 8): data set of each replica; nets (R,
-    n, outputs): the readout's net inputs at the last step, before the update.
+    Weights have a leading axis of groups; rates (groups, 1, 8); rows (R,): the data set of each replica; nets (R, n,
+    outputs): the readout's net inputs at the last step, before the update. Lanes that are no replica have no weights.
     """
     for group in range(groups[0], groups[1]):
         own = Weights(
@@ -273,16 +293,17 @@ def train(
             weights.V[group],
             weights.b_y[group],
         )
-        of, lanes = nets[group * WIDTH :], min(nets.shape[0] - group * WIDTH, WIDTH)
+        begin, end = group * WIDTH, min((group + 1) * WIDTH, nets.shape[0])
+        of_rows, of_nets = rows[begin:end], nets[begin:end]
         for n in range(data.starts.shape[1]):
             first, latest = sizes.steps, 0
-            for lane in range(WIDTH):
-                start = data.starts[rows[group, lane], n]
+            for lane in range(end - begin):
+                start = data.starts[of_rows[lane], n]
                 scratch.starts[0, lane] = start
                 first, latest = min(first, start), max(latest, start)
-            _read(data, rows[group], n, first, sizes, own, scratch)
+            _read(data, of_rows, n, first, sizes, own, scratch)
             _forward(first, latest, sizes, own, scratch)
-            _answer(data, rows[group], n, lanes, sizes, own, scratch, of)
+            _answer(data, of_rows, n, sizes, own, scratch, of_nets)
             first = max(first, flow.earliest)
             _backward(first, latest, flow, sizes, own, scratch)
-            _update(data, rows[group], n, first, rates[group], sizes, biases, own, scratch)
+            _update(data, of_rows, n, first, rates[group], sizes, biases, own, scratch)

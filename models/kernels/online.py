@@ -81,7 +81,7 @@ def train_online(
     nets = np.empty((R, n, outputs))
     rates_ = np.zeros((groups, 1, WIDTH))
     rates_.reshape(-1)[:R] = given["rates"]
-    rows_ = np.array(list(rows) + [rows[-1]] * (groups * WIDTH - R), np.int64).reshape(groups, WIDTH)
+    rows_ = np.array(rows, np.int64)
 
     def run(part: tuple[int, int], scratch: memory_blocks.Scratch) -> None:
         memory_blocks.train(part, sizes, cell.biases, along, packed, rates_, rows_, data, nets, scratch)
