@@ -9,7 +9,7 @@ import torch
 from numpy.testing import assert_allclose
 
 from models.gradient_flow import GradientFlow
-from models.kernels import threads
+from models.kernels import memory_blocks, threads
 from models.kernels.online import train_online
 from models.network import Network
 from tests.models import oracle_1997
@@ -257,3 +257,17 @@ def test_what_the_time_loop_cannot_take_is_refused() -> None:
             stream.train(FULL, **{name: value})
     with pytest.raises(ValueError, match="the cell has no path 'peepholes'"):
         stream.train(GradientFlow(frozenset({"peepholes"})))
+
+
+def test_no_layout_of_the_data_is_compiled_anew() -> None:
+    """Else a job would wait for it, which a kernel compiled beforehand is to spare it."""
+    for one_hot in (True, False):
+        stream = draw_stream(one_hot=one_hot)
+        weights, nets = stream.train(FULL)
+        fixed = stream.inputs.copy()
+        fixed.flags.writeable = False
+        for inputs in (fixed, np.asfortranarray(stream.inputs), np.repeat(stream.inputs, 2, axis=2)[:, :, ::2]):
+            again, again_nets = stream.train(FULL, inputs=inputs)
+            assert np.array_equal(again, weights)
+            assert np.array_equal(again_nets, nets)
+    assert len(memory_blocks.train.signatures) == 1  # type: ignore[attr-defined]

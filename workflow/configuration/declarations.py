@@ -2,7 +2,7 @@
 
 A file of tasks/ that declares `LAGS` is a task, one of models/ that declares `PATHS` is a cell. Both declare `OPTIONS`
 (JSON-schema properties of their own configuration keys) and may declare `REFUSED`: option values that do not go
-together, `{"when": {...}, "why": ...}`.
+together, `{"when": {...}, "why": ...}`, and a cell `DIVIDES`: options that must divide another key, `{option: key}`.
 """
 
 import ast
@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 from workflow.configuration.refusal import ConfigurationError
 
+DECLARED = ("LAGS", "PATHS", "OPTIONS", "REFUSED", "DIVIDES", "TABLES")
+
 
 class Declaration(NamedTuple):
     """The literals of one task or cell file."""
@@ -21,6 +23,7 @@ class Declaration(NamedTuple):
     refused: list[dict[str, Any]]
     lags: list[dict[str, Any]]
     paths: dict[str, dict[str, Any]]
+    divides: dict[str, str]
 
 
 def tasks(root: Path) -> dict[str, Declaration]:
@@ -89,6 +92,7 @@ def _declared(root: Path, *, folder: str, marker: str) -> dict[str, Declaration]
                 refused=literals.get("REFUSED", []),
                 lags=literals.get("LAGS", []),
                 paths=literals.get("PATHS", {}),
+                divides=literals.get("DIVIDES", {}),
             )
     return found
 
@@ -100,7 +104,7 @@ def _literals(path: Path) -> dict[str, Any]:
             node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
         )
         for target in targets:
-            if isinstance(target, ast.Name) and target.id in ("LAGS", "PATHS", "OPTIONS", "REFUSED", "TABLES"):
+            if isinstance(target, ast.Name) and target.id in DECLARED:
                 try:
                     literals[target.id] = ast.literal_eval(node.value)  # type: ignore[attr-defined]
                 except (ValueError, TypeError) as error:
