@@ -31,6 +31,7 @@ SOURCES = (
     "double_lanes.py",
     "elementwise.py",
     "fused.py",
+    "groups.py",
     "lanes.py",
     "memory_blocks.py",
     "products.py",

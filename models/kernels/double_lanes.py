@@ -87,6 +87,34 @@ def store(_: Any, array: Any, row: Any, value: Any) -> Any:
 
 
 @intrinsic
+def transpose(_: Any, source: Any, row: Any, target: Any, into: Any) -> Any:
+    """Write the transpose of the 8 rows of source from `row` on to those of target from `into` on."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        of_source, _, of_target, _ = signature.args
+        array, first, out, begin = args
+
+        def place(kind: Any, array: Any, first: Any, k: int) -> Any:
+            return _row(context, builder, kind, array, builder.add(first, first.type(k)))
+
+        rows = [builder.load(place(of_source, array, first, k), align=8) for k in range(WIDTH)]
+        for size in (1, 2, 4):  # of the blocks that change places
+            upper = [lane if not lane & size else WIDTH + lane - size for lane in range(WIDTH)]
+            lower = [lane + size if not lane & size else WIDTH + lane for lane in range(WIDTH)]
+            for k in (k for k in range(WIDTH) if not k & size):
+                pair = rows[k], rows[k + size]
+                rows[k], rows[k + size] = (
+                    builder.shuffle_vector(*pair, ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), order))
+                    for order in (upper, lower)
+                )
+        for k in range(WIDTH):
+            builder.store(rows[k], place(of_target, out, begin, k), align=8)
+        return context.get_dummy_value()
+
+    return types.void(source, types.intp, target, types.intp), emit
+
+
+@intrinsic
 def spread(_: Any, number: Any) -> Any:
     """Return 8 times the same number."""
 

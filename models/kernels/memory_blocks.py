@@ -11,20 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.kernels.compilation import compiled, inlined
-from models.kernels.double_lanes import WIDTH, Array, load, multiply_add, sigmoid, spread, store, unless_above
-
-Integers = NDArray[np.int64]
-
-
-class Sizes(NamedTuple):
-    """Axes of the arrays."""
-
-    blocks: int
-    cells: int
-    units: int
-    features: int
-    outputs: int
-    steps: int
+from models.kernels.double_lanes import (
+    WIDTH,
+    Array,
+    load,
+    multiply_add,
+    sigmoid,
+    spread,
+    store,
+    transpose,
+    unless_above,
+)
+from models.kernels.groups import Integers, Scratch, Sizes, Weights
 
 
 class Flow(NamedTuple):
@@ -37,17 +35,6 @@ class Flow(NamedTuple):
     """The first step that it reaches."""
 
 
-class Weights(NamedTuple):
-    """The weights of a group of 8 replicas; of W only one is there, the other one has no features."""
-
-    W: Array  # (features N, 8), for dense inputs
-    rows: Array  # (8, features, N): W of each replica, for one-hot inputs
-    U: Array  # (N N, 8)
-    b: Array  # (N, 8)
-    V: Array  # (outputs C, 8)
-    b_y: Array  # (outputs, 8)
-
-
 class Data(NamedTuple):
     """The sequences of all data sets: `dense` or `indices` are the inputs, the other one has no sequence."""
 
@@ -57,28 +44,11 @@ class Data(NamedTuple):
     targets: Array  # (D, n, outputs)
 
 
-class Scratch(NamedTuple):
-    """What a sequence of each replica needs, 8 numbers at a time."""
-
-    u: Array  # (T + 1) N: y, i, o; those of step t are at t + 1
-    z: Array  # T C: sigmoid(z)
-    h: Array  # T C: sigmoid(s)
-    d: Array  # T N: net inputs, later their errors
-    x: Array  # T features: the inputs, if they are dense
-    s: Array  # C
-    du: Array  # N: error of u
-    ds: Array  # C: error of s
-    dy: Array  # outputs: error of the readout's net inputs
-    dU: Array  # N N
-    dW: Array  # features N, if they are dense
-    starts: Array  # 1
-
-
 @inlined
 def _read(data: Data, rows: Integers, n: int, first: int, sizes: Sizes, w: Weights, scratch: Scratch) -> None:
     """Let the net inputs of the steps from `first` on begin with what no recurrence enters: x W + b."""
     N, features = sizes.units, w.W.shape[0] // sizes.units
-    x, d = scratch.x, scratch.d
+    x, d, tile, vectors = scratch.x, scratch.d, scratch.tile, -(-N // WIDTH)
     for t in range(first, sizes.steps):
         if features:
             for k in range(features):
@@ -91,14 +61,14 @@ def _read(data: Data, rows: Integers, n: int, first: int, sizes: Sizes, w: Weigh
                     net = multiply_add(load(x, t * features + k), load(w.W, k * N + j), net)
                 store(d, t * N + j, net)
         else:
-            for lane in range(rows.size):
-                index = data.indices[rows[lane], t, n]
-                if index >= 0:
-                    for j in range(N):
-                        d[t * N + j, lane] = w.b[j, lane] + w.rows[lane, index, j]
-                else:
-                    for j in range(N):
-                        d[t * N + j, lane] = w.b[j, lane]
+            for part in range(vectors):
+                for lane in range(rows.size):
+                    index = data.indices[rows[lane], t, n]
+                    row = (lane * sizes.features + index) * vectors + part
+                    store(tile, lane, load(w.rows, row) if index >= 0 else spread(0.0))
+                transpose(tile, 0, tile, 2 * WIDTH)
+                for j in range(part * WIDTH, min((part + 1) * WIDTH, N)):
+                    store(d, t * N + j, load(w.b, j) + load(tile, 2 * WIDTH + j - part * WIDTH))
 
 
 @inlined
@@ -237,7 +207,7 @@ def _update(
     """Take the gradient times the rates from the weights."""
     C, N, last = sizes.cells, sizes.units, sizes.steps * sizes.units
     features = w.W.shape[0] // N
-    d, minus = scratch.d, load(rates, 0) * -1.0
+    d, tile, vectors, minus = scratch.d, scratch.tile, -(-N // WIDTH), load(rates, 0) * -1.0
     _correlate(scratch.u, N, first, sizes, d, scratch.dU)
     for k in range(N * N):
         store(w.U, k, multiply_add(minus, load(scratch.dU, k), load(w.U, k)))
@@ -247,11 +217,16 @@ def _update(
             store(w.W, k, multiply_add(minus, load(scratch.dW, k), load(w.W, k)))
     else:
         for t in range(first, sizes.steps):
-            for lane in range(rows.size):
-                index = data.indices[rows[lane], t, n]
-                if index >= 0:
-                    for j in range(N):
-                        w.rows[lane, index, j] -= rates[0, lane] * d[t * N + j, lane]
+            for part in range(vectors):
+                for j in range(part * WIDTH, min((part + 1) * WIDTH, N)):
+                    store(tile, WIDTH + j - part * WIDTH, load(d, t * N + j))
+                transpose(tile, WIDTH, tile, 2 * WIDTH)  # columns beyond N are nobody's
+                for lane in range(rows.size):
+                    index = data.indices[rows[lane], t, n]
+                    if index >= 0:
+                        row = (lane * sizes.features + index) * vectors + part
+                        step = multiply_add(spread(-rates[0, lane]), load(tile, 2 * WIDTH + lane), load(w.rows, row))
+                        store(w.rows, row, step)
     if biases:
         for j in range(N):
             total = spread(0.0)

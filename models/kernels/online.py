@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.gradient_flow import GradientFlow
-from models.kernels import memory_blocks
-from models.kernels.double_lanes import WIDTH, Array, aligned
-from models.kernels.memory_blocks import Integers
+from models.kernels import groups, memory_blocks
+from models.kernels.double_lanes import WIDTH, Array
+from models.kernels.groups import Integers
 from models.kernels.threads import for_each_range
 
 if TYPE_CHECKING:
@@ -55,23 +55,21 @@ def train_online(
     if inputs.ndim not in (3, 4):
         raise ValueError(f"inputs must have the axes (D, T, n, features) or (D, T, n); came: {inputs.shape}")
     axes = _Axes(len(rows), inputs.shape[0], inputs.shape[1], inputs.shape[2], outputs)
-    order = _order(cell, outputs=outputs)
+    order = groups.places(cell, outputs=outputs)
     given = {"weights": weights, "targets": targets, "starts": starts, "rates": np.array(rates, np.float64)}
     _check(cell, axes, order=order, given=given, inputs=inputs, rows=rows)
     R, _, T, n, _ = axes
     if R == 0:
         return np.empty((0, n, outputs))
-    groups, one_hot = -(-R // WIDTH), inputs.ndim == 3
+    count, one_hot = -(-R // WIDTH), inputs.ndim == 3
     along = memory_blocks.Flow(
         cell="cell" in flow.paths,
         gates="gates" in flow.paths,
         block_input="block_input" in flow.paths,
         earliest=flow.windows(T)[-1].start,
     )
-    sizes = memory_blocks.Sizes(
-        cell.blocks, cell.hidden_size, cell.hidden_size + 2 * cell.blocks, cell.features, outputs, T
-    )
-    packed = _packed(cell, weights, order=order, one_hot=one_hot)
+    sizes = groups.Sizes(cell.blocks, cell.hidden_size, cell.hidden_size + 2 * cell.blocks, cell.features, outputs, T)
+    packed = groups.pack(cell, weights, order=order, one_hot=one_hot)
     data = memory_blocks.Data(
         dense=np.zeros((1, 1, 0, 1), np.float32) if one_hot else np.require(inputs, np.float32, ["C", "W"]),
         indices=np.require(inputs, np.int64, ["C", "W"]) if one_hot else np.zeros((1, 1, 0), np.int64),
@@ -79,64 +77,18 @@ def train_online(
         targets=np.require(targets, np.float64, ["C", "W"]),
     )
     nets = np.empty((R, n, outputs))
-    rates_ = np.zeros((groups, 1, WIDTH))
+    rates_ = np.zeros((count, 1, WIDTH))
     rates_.reshape(-1)[:R] = given["rates"]
     rows_ = np.array(rows, np.int64)
 
-    def run(part: tuple[int, int], scratch: memory_blocks.Scratch) -> None:
+    def run(part: tuple[int, int], scratch: groups.Scratch) -> None:
         memory_blocks.train(part, sizes, cell.biases, along, packed, rates_, rows_, data, nets, scratch)
 
-    for_each_range(run, groups, work=R * n * T * sizes.units**2, prepare=lambda: _scratch(sizes, one_hot=one_hot))
-    _unpack(packed, weights, order=order)
+    for_each_range(
+        run, count, work=R * n * T * sizes.units**2, prepare=lambda: groups.make_scratch(sizes, one_hot=one_hot)
+    )
+    groups.unpack(packed, weights, order=order)
     return nets
-
-
-def _order(cell: "LSTM1997Cell", *, outputs: int) -> list[Integers]:
-    """Return where in a row of weights W, U, b (nets in the order z i o), V and b_y stand; biases may be nowhere."""
-    shapes = {**cell.shapes, "V": (cell.hidden_size, outputs)} | ({"b_y": (outputs,)} if cell.biases else {})
-    places, begin = {}, 0
-    for symbol, shape in shapes.items():
-        size = int(np.prod(shape))
-        places[symbol] = np.arange(begin, begin + size).reshape(shape)
-        begin += size
-    nowhere = np.zeros(0, np.int64)
-    stacked = [np.concatenate([places.get(f"{kind}_{net}", nowhere) for net in "zio"], axis=-1) for kind in "WUb"]
-    return [*stacked, places["V"].T, places.get("b_y", nowhere)]
-
-
-def _packed(cell: "LSTM1997Cell", weights: Array, *, order: Sequence[Integers], one_hot: bool) -> memory_blocks.Weights:
-    """Return rows of weights as groups of 8 replicas, one beside the other."""
-    R, groups, N = len(weights), -(-len(weights) // WIDTH), cell.hidden_size + 2 * cell.blocks
-    outputs = order[3].shape[0]
-    sizes = (0 if one_hot else cell.features * N, N * N, N, cell.hidden_size * outputs, outputs)
-    lanes = [aligned(groups, size, WIDTH) for size in sizes]
-    rows = aligned(groups, WIDTH, cell.features if one_hot else 0, N)
-    every = np.zeros((groups * WIDTH, weights.shape[1]))
-    every[:R] = weights
-    for part, packed in zip(order, lanes, strict=True):
-        if part.size and packed.size:
-            packed[:] = every[:, part.ravel()].reshape(groups, WIDTH, -1).swapaxes(1, 2)
-    if one_hot:
-        rows[:] = every[:, order[0]].reshape(rows.shape)
-    return memory_blocks.Weights(lanes[0], rows, *lanes[1:])
-
-
-def _unpack(packed: memory_blocks.Weights, weights: Array, *, order: Sequence[Integers]) -> None:
-    """Write groups of replicas back into rows of weights."""
-    R = len(weights)
-    if packed.rows.size:
-        weights[:, order[0]] = packed.rows.reshape(-1, *packed.rows.shape[2:])[:R]
-    for part, lanes in zip(order, (packed.W, *packed[2:]), strict=True):
-        if part.size and lanes.size:
-            weights[:, part.ravel()] = lanes.swapaxes(1, 2).reshape(-1, part.size)[:R]
-
-
-def _scratch(sizes: memory_blocks.Sizes, *, one_hot: bool) -> memory_blocks.Scratch:
-    """Return memory for a sequence of each replica of a group."""
-    _, C, N, features, outputs, T = sizes
-    dense = 0 if one_hot else features
-    axes = ((T + 1) * N, T * C, T * C, T * N, T * dense, C, N, C, outputs, N * N, dense * N, 1)
-    return memory_blocks.Scratch(*(aligned(axis, WIDTH) for axis in axes))
 
 
 def _check(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.kernels.compilation import compiled
-from models.kernels.double_lanes import Array, aligned, load, sigmoid, store
+from models.kernels.double_lanes import Array, aligned, load, sigmoid, store, transpose
 
 
 @compiled
@@ -38,3 +38,16 @@ def test_arrays_begin_at_a_cache_line() -> None:
         assert made.shape == (size, 8)
         assert made.ctypes.data % 64 == 0
         assert not made.any()
+
+
+@compiled
+def transposed(x: Array, y: Array) -> None:
+    transpose(x, 1, y, 2)
+
+
+def test_transpose_of_eight_rows() -> None:
+    x, y = aligned(9, 8), aligned(11, 8)
+    x[:] = np.arange(72).reshape(9, 8)
+    transposed(x, y)
+    assert np.array_equal(y[2:10], x[1:].T)
+    assert not y[[0, 1, 10]].any()
