@@ -149,10 +149,13 @@ def _answer(data: Data, rows: Integers, n: int, sizes: Sizes, w: Weights, scratc
 
 
 @inlined
-def _backward(first: int, latest: int, flow: Flow, sizes: Sizes, w: Weights, scratch: Scratch) -> None:
-    """Send the errors back to step `first`; d becomes that of the net inputs, zero before a sequence starts."""
+def _backward(first: int, flow: Flow, sizes: Sizes, w: Weights, scratch: Scratch) -> None:
+    """Send the errors back to step `first`; d becomes that of the net inputs.
+
+    Before a sequence starts its gates are zero, and so these errors are.
+    """
     K, C, N = sizes.blocks, sizes.cells, sizes.units
-    u, d, du, ds, starts = scratch.u, scratch.d, scratch.du, scratch.ds, load(scratch.starts, 0)
+    u, d, du, ds = scratch.u, scratch.d, scratch.du, scratch.ds
     recurrent = flow.gates or flow.block_input
     begin, end = 0 if flow.block_input else C, N if flow.gates else C
     for t in range(sizes.steps - 1, first - 1, -1):
@@ -169,9 +172,6 @@ def _backward(first: int, latest: int, flow: Flow, sizes: Sizes, w: Weights, scr
                 store(ds, c, of_s if flow.cell else spread(0.0))
             store(d, now + C + k, di * i * (1.0 - i))
             store(d, now + C + K + k, do * o * (1.0 - o))
-        if t < latest:
-            for j in range(N):
-                store(d, now + j, unless_above(starts, float(t), load(d, now + j), 0.0))
         for k in range(N):
             total = spread(0.0)
             if recurrent:
@@ -280,5 +280,5 @@ def train(
             _forward(first, latest, sizes, own, scratch)
             _answer(data, of_rows, n, sizes, own, scratch, of_nets)
             first = max(first, flow.earliest)
-            _backward(first, latest, flow, sizes, own, scratch)
+            _backward(first, flow, sizes, own, scratch)
             _update(data, of_rows, n, first, rates[group], sizes, biases, own, scratch)
