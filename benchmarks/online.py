@@ -117,26 +117,26 @@ RIVALS: dict[str, Callable[[Case, Problem], np.ndarray]] = {"online": fused, "re
 def measure_online(rounds: int, sequences: int) -> pd.DataFrame:
     """Return microseconds per step and replica on one thread (median and quartiles), and the ratio to our kernel.
 
-    The eager rival trains on a hundredth of the sequences, 2 at least.
+    All are measured in turns, round after round, so that a slow spell of the machine meets all of them. The eager rival
+    trains on a hundredth of the sequences, 2 at least.
     """
     torch.set_num_threads(1)
-    table = pd.concat([_measure(case, rounds=rounds, sequences=sequences) for case in CASES], ignore_index=True)
+    sizes = {"online": sequences, "reference": max(sequences // 100, 2)}
+    problems = {(case, who): draw(case, sequences=n) for case in CASES for who, n in sizes.items()}
+    times: dict[tuple[Case, str], list[float]] = {entry: [] for entry in problems}
+    for _ in range(rounds + 1):
+        for (case, who), problem in problems.items():
+            began = time.perf_counter()
+            RIVALS[who](case, problem)
+            seconds = time.perf_counter() - began
+            times[case, who].append(seconds * 1e6 / (sizes[who] * STEPS * case.replicas))
+    table = pd.DataFrame([_row(*entry, problem, times[entry][1:]) for entry, problem in problems.items()])
     base = table["microseconds"].where(table["implementation"] == "online").ffill()
     return table.assign(ratio=table["microseconds"] / base)
 
 
-def _measure(case: Case, *, rounds: int, sequences: int) -> pd.DataFrame:
-    rows = []
-    for implementation, train in RIVALS.items():
-        n = sequences if implementation == "online" else max(sequences // 100, 2)
-        problem = draw(case, sequences=n)
-        times = []
-        for _ in range(rounds + 1):
-            began = time.perf_counter()
-            train(case, problem)
-            times.append((time.perf_counter() - began) * 1e6 / (n * STEPS * case.replicas))
-        low, middle, high = np.quantile(times[1:], [0.25, 0.5, 0.75])
-        sizes = {"features": problem.network.cell.features, "weights": problem.network.parameters, "steps": STEPS}
-        micro = {"low_quartile": low, "microseconds": middle, "high_quartile": high, "best": min(times[1:])}
-        rows.append({"implementation": implementation} | case._asdict() | sizes | {"sequences": n} | micro)
-    return pd.DataFrame(rows)
+def _row(case: Case, who: str, problem: Problem, times: list[float]) -> dict[str, Any]:
+    low, middle, high = np.quantile(times, [0.25, 0.5, 0.75])
+    sizes = {"features": problem.network.cell.features, "weights": problem.network.parameters, "steps": STEPS}
+    micro = {"low_quartile": low, "microseconds": middle, "high_quartile": high, "best": min(times)}
+    return {"implementation": who} | case._asdict() | sizes | {"sequences": problem.starts.shape[1]} | micro
