@@ -25,7 +25,7 @@ def values(schema: Mapping[str, Any]) -> list[Any]:
         return [schema["const"]]
     if "anyOf" in schema:
         return list(itertools.chain.from_iterable(values(part) for part in schema["anyOf"]))
-    examples: dict[str, list[Any]] = {"boolean": [False, True], "number": [0.0, 0.5], "integer": [1]}
+    examples: dict[str, list[Any]] = {"boolean": [False, True], "number": [0.0, 0.5], "integer": [1, 2]}
     return examples[schema["type"]]
 
 
