@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tasks.task import Task, load_task, task_names
+from tests.options import combinations
 from tests.tasks import controls
 
 DRAWS = 10_000
@@ -22,10 +23,7 @@ def variants(name: str) -> list[dict]:
         for node in ast.parse(source).body
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
     }
-    combinations: list[dict] = [{}]
-    for option, schema in ast.literal_eval(literals["OPTIONS"]).items():
-        combinations = [{**known, option: value} for known in combinations for value in schema["enum"]]
-    return combinations
+    return list(combinations(ast.literal_eval(literals["OPTIONS"])))
 
 
 CASES = [(name, options) for name in task_names() for options in variants(name)]
