@@ -38,6 +38,7 @@ def settings(*, lag: int, updates: int, seeds: int) -> dict[str, Any]:
             "k2": None,
         },
         "training": {
+            "protocol": "minibatch",
             "kernel": "cpu",
             "dtype": "float32",
             "batch_size": 32,

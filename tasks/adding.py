@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from tasks.logistic import squared_error, within
-from tasks.task import Batch, Chance, Stop, Task, check_lag, check_option, check_together, mean_of
+from tasks.task import Batch, Chance, Task, check_lag, check_option, check_together, mean_of, stop_of
 
 OPTIONS = {
     "variant": {
@@ -44,6 +44,7 @@ REFUSED = [
     }
 ]
 LAGS = [{"when": {"variant": "uniform"}, "minimum": 1}, {"when": {"variant": "hochreiter1997"}, "minimum": 10}]
+STOPS = [{"when": {"output": "logistic"}, "error": 0.01, "streak": 2000}]  # the published stop rule
 
 TOLERANCE = 0.04
 EARLY_PAIRS = 10  # the 1997 paper marks one of the first ten pairs
@@ -62,7 +63,7 @@ class Adding(Task):
         check_together("adding", refused=REFUSED, options=options)
         check_lag("adding", lag=lag, rules=LAGS, options=options)
         self.logistic = output == "logistic"
-        self.stop = Stop(error=0.01, streak=2000) if self.logistic else None
+        self.stop = stop_of(STOPS, options=options)
         self.lag = lag
         self.variant = variant
         shortest = 2 * lag

@@ -16,12 +16,13 @@ Sequences are aligned at their ends, so k needs a bound: 131, the largest k with
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from tasks.logistic import one_hot, one_hot_array, squared_error, within
-from tasks.task import Batch, Chance, Stop, Task, check_lag
+from tasks.task import Batch, Chance, Task, check_lag, stop_of
 
 OPTIONS = {
     "symbols": {
@@ -32,6 +33,7 @@ OPTIONS = {
     }
 }
 LAGS = [{"when": {}, "minimum": 2}]
+STOPS: list[dict[str, Any]] = [{"when": {}, "error": None, "streak": 10000}]  # the published stop rule
 
 TRIGGER, START, X = 0, 1, 2  # e, b, x, y follow the distractors
 CONTINUED = 0.9  # probability of one more distractor
@@ -45,7 +47,7 @@ class LongLag(Task):
 
     outputs = 2
     logistic = True
-    stop = Stop(error=None, streak=10_000)
+    stop = stop_of(STOPS, options={})
     chance = Chance(loss=0.5, accuracy=0.5)
 
     def __init__(self, *, lag: int, symbols: int) -> None:

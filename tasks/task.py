@@ -135,6 +135,14 @@ def check_together(task: str, *, refused: Sequence[Mapping[str, Any]], options: 
             raise ValueError(f"task {task!r}: {rule['why']}; came: {rule['when']}")
 
 
+def stop_of(rules: Sequence[Mapping[str, Any]], *, options: Mapping[str, Any]) -> Stop | None:
+    """Return the stop rule that the task's `STOPS` declares for these options, if any."""
+    for rule in rules:
+        if all(options[key] == value for key, value in rule["when"].items()):
+            return Stop(error=rule["error"], streak=rule["streak"])
+    return None
+
+
 def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
     """Return the mean cross-entropy (nats) per replica (R,) of logits (R, S, B, classes) and classes (R, S, B)."""
     losses = torch.nn.functional.cross_entropy(outputs.flatten(0, -2), targets.flatten(), reduction="none")

@@ -24,7 +24,7 @@ import numpy as np
 from torch import Tensor
 
 from tasks.logistic import one_hot, one_hot_array, squared_error, within
-from tasks.task import Batch, Chance, Stop, Task, check_lag, check_option, cross_entropy
+from tasks.task import Batch, Chance, Task, check_lag, check_option, cross_entropy, stop_of
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "symbols": {
@@ -37,6 +37,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
 }
 LAGS = [{"when": {"symbols": 2}, "minimum": 8}, {"when": {"symbols": 3}, "minimum": 5}]
+STOPS = [{"when": {"output": "logistic"}, "error": 0.1, "streak": 2000}]  # the published stop rule
 
 START, END, DISTRACTORS, RELEVANT = 0, 1, 2, 6  # E; B; a b c d from 2; X Y from 6
 POSITIONS = {2: ((10, 20), (50, 60)), 3: ((10, 20), (33, 43), (66, 76))}
@@ -54,7 +55,7 @@ class TemporalOrder(Task):
         check_option("temporal_order", "output", value=output, known=OPTIONS["output"]["enum"])
         check_lag("temporal_order", lag=lag, rules=LAGS, options={"symbols": symbols})
         self.logistic = output == "logistic"
-        self.stop = Stop(error=0.1, streak=2000) if self.logistic else None
+        self.stop = stop_of(STOPS, options={"symbols": symbols, "output": output})
         self.lag = lag
         self.symbols = symbols
         published_lag = LENGTHS[0] - POSITIONS[symbols][-1][1]  # 40 and 24

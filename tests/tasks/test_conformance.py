@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tasks.task import Task, load_task, task_names
+from tests.options import combinations
 from tests.tasks import controls
 
 DRAWS = 10_000
@@ -23,12 +24,9 @@ def variants(name: str) -> list[dict]:
         if isinstance(node, ast.Assign | ast.AnnAssign)
         and isinstance(target := node.targets[0] if isinstance(node, ast.Assign) else node.target, ast.Name)
     }
-    combinations: list[dict] = [{}]
-    for option, schema in ast.literal_eval(literals["OPTIONS"]).items():
-        values = schema["enum"] if "enum" in schema else [schema["minimum"] + 1, schema["minimum"] + 6]
-        combinations = [{**known, option: value} for known in combinations for value in values]
     refused = [rule["when"] for rule in ast.literal_eval(literals["REFUSED"])] if "REFUSED" in literals else []
-    return [options for options in combinations if not any(when.items() <= options.items() for when in refused)]
+    known = combinations(ast.literal_eval(literals["OPTIONS"]))
+    return [options for options in known if not any(when.items() <= options.items() for when in refused)]
 
 
 CASES = [(name, options) for name in task_names() for options in variants(name)]

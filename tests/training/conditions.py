@@ -41,6 +41,7 @@ def settings(
         "model": {"name": cell, "cell": cell, "hidden_size": hidden_size, "options": OPTIONS[cell]},
         "gradient": {"name": "full", "paths": PATHS[cell], "k1": num_steps, "k2": num_steps},
         "training": {
+            "protocol": "minibatch",
             "kernel": "reference",
             "dtype": dtype,
             "batch_size": 8,

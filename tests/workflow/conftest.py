@@ -41,6 +41,7 @@ gradients:
   truncated_1997: {paths: [cell]}
   tbptt: {paths: all, num_steps: 20}
 training:
+  protocol: minibatch
   kernel: reference
   dtype: float32
   optimiser: adam

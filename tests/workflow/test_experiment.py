@@ -60,6 +60,7 @@ def test_settings_hold_what_determines_the_numbers_and_nothing_else():
             "k2": 20,
         },
         "training": {
+            "protocol": "minibatch",
             "kernel": "reference",
             "dtype": "float32",
             "batch_size": 32,
