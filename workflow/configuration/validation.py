@@ -83,6 +83,11 @@ def _check_definition(
         if declarations.met(rule["when"], options=options):
             came = ", ".join(f"{name}: {shown(options[name])}" for name in rule["when"])
             raise refuse(key, f"{rule['why']}; came {came}")
+    for option, whole in declaration.divides.items():
+        if definition[whole] % definition[option]:
+            raise refuse(
+                f"{key}.{option}", f"expected a divisor of {whole} = {definition[whole]}; came {definition[option]}"
+            )
     if kind == "task":
         smallest = declarations.smallest_lag(declaration, options=options)
         for lag in definition["lags"]:
