@@ -25,10 +25,31 @@ STATISTICS = [*CONDITION, "num_steps", "learning_rate", *_SOLVED, *_ACCURACY, *_
 _PAIR = ["a_model", "a_gradient", "b_model", "b_gradient", "lags", "pairs"]
 COMPARISONS = ["device", "task", *_PAIR, "mean_difference", "low", "high", "p", "p_holm"]
 
+_SEARCHED = ["device", "task", "lag", "variant", "gradient", "trials"]
+_BEST = ["best_trials", "best_accuracy", "best_low", "best_high", "best_hidden_size", "best_learning_rate"]
+_ALL = ["median_accuracy", "solved", "solved_fraction", "solved_low", "solved_high", "diverged"]
+_DISTANCE = ["jobs", "difference", "difference_low", "difference_high", "p", "p_holm", "best_p", "best_p_holm"]
+GUESSED = ["guess_accuracy"]
+ODYSSEY = [*_SEARCHED, *_BEST, *_ALL, *_DISTANCE, "chance_accuracy", *GUESSED]
+SHARES = ["learning_rate_share", "hidden_size_share", "interaction_share", "rest_share"]
+IMPORTANCE = [*_SEARCHED, "deviation", *(name for share in SHARES for name in (share, f"{share}_low", f"{share}_high"))]
+
 LABELS = {"device", "task", "model", "gradient", "task_file", "task_options", "cell", "model_options", "paths"}
-LABELS |= {"protocol", "kernel", "dtype", "optimiser", "a_model", "a_gradient", "b_model", "b_gradient", "lags", "run"}
+LABELS |= {
+    "protocol",
+    "kernel",
+    "dtype",
+    "optimiser",
+    "a_model",
+    "a_gradient",
+    "b_model",
+    "b_gradient",
+    "lags",
+    "run",
+    "variant",
+}
 COUNTS = {"lag", "seed", "update", "updates", "sequences", "parameters", "sequence_length", "hidden_size", "budget"}
 COUNTS |= {"batch_size", "evaluate_every", "validation_sequences", "test_sequences", "seeds", "pairs", "horizon"}
-COUNTS |= {"solved_on_test"}
+COUNTS |= {"solved_on_test", "trials", "best_trials", "best_hidden_size", "jobs"}
 MAYBE_COUNTS = {"num_steps", "k1", "updates_to_solve", "best_update", "horizon_low", "horizon_high"}
 FLAGS = {"solved", "diverged", "horizon_censored"}  # in the statistics, solved and diverged are counts of replicas
