@@ -93,18 +93,6 @@ class Adding(Task):
         targets = (0.5 + addends.sum(axis=0, keepdims=True) / 4).astype(np.float32)
         return Batch(inputs, targets, starts)
 
-    def floor(self, num_steps: int) -> Chance:
-        """Return the floor: a marked value that the last `num_steps` steps do not show is guessed at its mean."""
-        if self.variant != "uniform":
-            return self.chance
-        second = min(num_steps / self.lag, 1.0)
-        first = min(max((num_steps - self.lag) / self.lag, 0.0), 1.0)
-        hidden = [(1 - second), second - first, first]  # the probabilities that both, one and none are out of sight
-        right = [self.chance.accuracy, 2 * TOLERANCE, 1.0]
-        return Chance(
-            loss=hidden[0] / 6 + hidden[1] / 12, accuracy=sum(p * a for p, a in zip(hidden, right, strict=True))
-        )
-
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the mean squared error per replica (R,)."""
         return mean_of((outputs[..., 0] - targets).square())

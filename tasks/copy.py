@@ -60,10 +60,6 @@ class Copy(Task):
         inputs = np.eye(self.features, dtype=np.float32)[sequence]
         return Batch(inputs, targets[self.first_target :], starts=np.zeros(size, dtype=np.int64))
 
-    def floor(self, num_steps: int) -> Chance:
-        """Return the floor: each symbol is recalled `lag` steps after it was seen, so all are in sight or none."""
-        return Chance(loss=0.0, accuracy=1.0) if num_steps > self.lag else self.chance
-
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the mean cross-entropy per replica (R,)."""
         return cross_entropy(outputs, targets)

@@ -52,10 +52,6 @@ class Task(ABC):
     def sample(self, rng: np.random.Generator, size: int) -> Batch:
         """Draw `size` sequences."""
 
-    def floor(self, num_steps: int) -> Chance:
-        """Return loss and accuracy of the best predictor that knows only what the last `num_steps` steps show."""
-        raise NotImplementedError(f"{type(self).__name__} states no floor at {num_steps} steps")
-
     @abstractmethod
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the mean loss per replica (R,) for outputs (R, S, B, outputs) and targets (R, S, B)."""

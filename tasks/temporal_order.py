@@ -71,18 +71,6 @@ class TemporalOrder(Task):
         classes = 2 ** np.arange(self.symbols)[::-1] @ relevant
         return Batch(inputs, classes[None], starts)
 
-    def floor(self, num_steps: int) -> Chance:
-        """Return the floor: of the symbols that the last `num_steps` steps do not show each is a coin's toss.
-
-        Given the length the positions are independent: the mean of 2^-hidden is a product over the symbols.
-        """
-        lengths = np.arange(self.shortest, self.sequence_length + 1)
-        hidden = []  # per symbol the probability, by length, that it lies before the last `num_steps` steps
-        for first, last in self.positions:
-            hidden.append(np.clip((lengths - num_steps) - first + 1, 0, last - first + 1) / (last - first + 1))
-        accuracy = float(np.mean(np.prod([1 - p / 2 for p in hidden], axis=0)))
-        return Chance(loss=math.log(2) * float(np.mean(np.sum(hidden, axis=0))), accuracy=accuracy)
-
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the mean cross-entropy per replica (R,)."""
         return cross_entropy(outputs, targets)

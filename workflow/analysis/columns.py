@@ -25,10 +25,15 @@ STATISTICS = [*CONDITION, "num_steps", "learning_rate", *_SOLVED, *_ACCURACY, *_
 _PAIR = ["a_model", "a_gradient", "b_model", "b_gradient", "lags", "pairs"]
 COMPARISONS = ["device", "task", *_PAIR, "mean_difference", "low", "high", "p", "p_holm"]
 
+BASELINE = ["device", "task", "lag", "model"]
+_GUESSES = ["guesses", "guess_accuracy", "guess_loss"]
+CONTROLS = ["guess_accuracy", "guess_loss", "constant_accuracy", "constant_loss", "easy"]
+BASELINES = [*BASELINE, *_GUESSES, "constant_accuracy", "constant_loss", "success_accuracy", "easy"]
+
 LABELS = {"device", "task", "model", "gradient", "task_file", "task_options", "cell", "model_options", "paths"}
 LABELS |= {"kernel", "dtype", "optimiser", "a_model", "a_gradient", "b_model", "b_gradient", "lags", "run"}
 COUNTS = {"lag", "seed", "update", "updates", "sequences", "parameters", "sequence_length", "hidden_size", "budget"}
 COUNTS |= {"batch_size", "evaluate_every", "validation_sequences", "test_sequences", "seeds", "pairs", "horizon"}
-COUNTS |= {"solved_on_test", "scored_steps"}
+COUNTS |= {"solved_on_test", "scored_steps", "guesses"}
 MAYBE_COUNTS = {"num_steps", "k1", "updates_to_solve", "best_update", "horizon_low", "horizon_high"}
-FLAGS = {"solved", "diverged", "horizon_censored"}  # in the statistics, solved and diverged are counts of replicas
+FLAGS = {"solved", "diverged", "horizon_censored", "easy"}  # in the statistics, solved and diverged are counts of replicas
