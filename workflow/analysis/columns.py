@@ -9,7 +9,7 @@ _VALIDATION = ["validation_loss", "validation_accuracy", "validation_exact_match
 _TEST = ["test_loss", "test_accuracy", "test_exact_match"]
 _CHANCE = ["chance_loss", "chance_accuracy", "floor_loss", "floor_accuracy", "success_accuracy", "sequence_length"]
 _NETWORK = ["task_file", "task_options", "cell", "hidden_size", "model_options", "paths", "k1"]
-_TRAINING = ["budget", "kernel", "dtype", "optimiser", "batch_size", "clip_norm"]
+_TRAINING = ["budget", "protocol", "kernel", "dtype", "optimiser", "batch_size", "clip_norm"]
 _EVALUATION = ["evaluate_every", "validation_sequences", "test_sequences"]
 _SCORES = [*_VALIDATION, *_TEST, *_CHANCE, "scored_steps"]
 SUMMARY = [*CONDITION, "num_steps", "seed", "learning_rate", *_EFFORT, *_SCORES, *_NETWORK, *_TRAINING, *_EVALUATION]
@@ -31,7 +31,7 @@ CONTROLS = ["guess_accuracy", "guess_loss", "constant_accuracy", "constant_loss"
 BASELINES = [*BASELINE, *_GUESSES, "constant_accuracy", "constant_loss", "success_accuracy", "easy"]
 
 LABELS = {"device", "task", "model", "gradient", "task_file", "task_options", "cell", "model_options", "paths"}
-LABELS |= {"kernel", "dtype", "optimiser", "a_model", "a_gradient", "b_model", "b_gradient", "lags", "run"}
+LABELS |= {"protocol", "kernel", "dtype", "optimiser", "a_model", "a_gradient", "b_model", "b_gradient", "lags", "run"}
 COUNTS = {"lag", "seed", "update", "updates", "sequences", "parameters", "sequence_length", "hidden_size", "budget"}
 COUNTS |= {"batch_size", "evaluate_every", "validation_sequences", "test_sequences", "seeds", "pairs", "horizon"}
 COUNTS |= {"solved_on_test", "scored_steps", "guesses"}

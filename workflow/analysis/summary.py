@@ -115,6 +115,7 @@ def _constants(run: Mapping) -> dict:
         "paths": "+".join(gradient["paths"]),
         "k1": gradient["k1"],
         "budget": task["sequences"],
+        "protocol": training["protocol"],
         "kernel": run["kernel"],
         "dtype": training["dtype"],
         "optimiser": _compact(settings["optimiser"]),
