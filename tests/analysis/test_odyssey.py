@@ -9,7 +9,7 @@ from scipy import stats
 
 from tests.analysis.searched import make_summary, search_of
 from workflow.analysis.columns import ODYSSEY
-from workflow.analysis.odyssey import best_tenth, best_tenth_interval, odyssey_table, welch_p
+from workflow.analysis.odyssey import beside_baselines, best_tenth, best_tenth_interval, odyssey_table, welch_p
 from workflow.analysis.summary import read_csv, write_csv
 from workflow.analysis.trials import trials_of, variants_in
 
@@ -126,16 +126,17 @@ def test_solved_share_has_a_wilson_interval(summary: pd.DataFrame, table: pd.Dat
     assert (row["solved_low"], row["solved_high"]) == pytest.approx((limits.low, limits.high))
 
 
-def test_baselines_are_the_best_guess_over_the_sizes(summary: pd.DataFrame) -> None:
-    keys = {"device": "cpu", "task": "copy", "lag": 15}
-    baselines = pd.DataFrame(
-        [keys | {"model": f"nfg.h{size}", "guess_accuracy": 0.1 + size / 1000} for size in (10, 55, 20)]
-        + [keys | {"model": "rnn", "guess_accuracy": 0.9}]
-    )
-    table = odyssey_table(summary, SEARCH, baselines=baselines)
-    assert row_of(table, variant="nfg")["guess_accuracy"] == pytest.approx(0.155)
-    assert table["guess_accuracy"].notna().sum() == 1
-    assert table.drop(columns="guess_accuracy").equals(odyssey_table(summary, SEARCH).drop(columns="guess_accuracy"))
+def test_baselines_are_those_of_the_variant(summary: pd.DataFrame, table: pd.DataFrame) -> None:
+    keys = table[["device", "task", "lag", "variant"]].rename(columns={"variant": "model"})
+    baselines = keys.assign(guesses=9, guess_accuracy=0.1, guess_loss=1.0, constant_accuracy=0.1, constant_loss=2.0)
+    baselines = baselines.assign(success_accuracy=0.95, easy=False)
+    baselines.loc[4, ["guess_accuracy", "easy"]] = [0.96, True]
+    joined = beside_baselines(table, baselines.sample(frac=1, random_state=0))
+    assert joined[list(ODYSSEY)].equals(table)
+    assert list(joined["guess_accuracy"]) == [0.1, 0.1, 0.1, 0.1, 0.96, 0.1]
+    assert list(joined["easy"]) == [False] * 4 + [True, False]
+    with pytest.raises(ValueError, match="no baseline of device cpu, task copy, lag 15, model np"):
+        beside_baselines(table, baselines.drop(index=5))
 
 
 def test_a_lag_or_task_without_the_reference_has_no_difference(summary: pd.DataFrame) -> None:

@@ -36,9 +36,9 @@ def tables_of(**shape: object) -> Tables:
     variants = list(dict.fromkeys(model.partition(".")[0] for model in summary["model"]))
     search = search_of(variants, sizes=sorted(set(summary["hidden_size"])))
     labels = Labels((*variants, *search["variants"]), ("full", "tbptt"), ("adding", "copy", "temporal_order"))
-    baselines = summary[["device", "task", "lag", "model"]].drop_duplicates().assign(guess_accuracy=0.2)
-    odyssey = odyssey_table(summary, search, baselines=baselines[baselines["task"] == "copy"])
-    more = {"odyssey": odyssey, "odyssey_importance": importance_table(summary, search)}
+    odyssey = odyssey_table(summary, search)
+    guessed = odyssey.assign(guess_accuracy=0.2) if len(variants) > 2 else odyssey  # with baselines and without
+    more = {"odyssey": guessed, "odyssey_importance": importance_table(summary, search)}
     return Tables(summary, pd.DataFrame(), pd.DataFrame(), labels, more)
 
 

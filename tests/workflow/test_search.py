@@ -107,6 +107,16 @@ def test_another_draw_leaves_the_runs_of_the_sizes_that_stay():
     assert written.settings(condition, [0]) == searched.settings(condition, [0])
 
 
+def test_undrawn_is_the_model_as_configured():
+    searched = experiment()
+    found = {searched.undrawn(condition) for condition in searched.conditions}
+    assert {condition.model for condition in found} == {"lstm", "lstm_peephole"}
+    settings = searched.settings(min(found), [0])["model"]
+    assert (settings["name"], settings["hidden_size"]) == ("lstm", TINY["models"]["lstm"]["hidden_size"])
+    plain = Experiment(TINY, root=ROOT)
+    assert [plain.undrawn(condition) for condition in plain.conditions] == plain.conditions
+
+
 def test_without_a_search_nothing_changes():
     plain = Experiment(TINY, root=ROOT)
     assert plain.config == plain.asked

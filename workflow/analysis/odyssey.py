@@ -13,7 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from workflow.analysis.columns import GUESSED, ODYSSEY
+from workflow.analysis.baselines import with_baselines
+from workflow.analysis.columns import ODYSSEY
 from workflow.analysis.comparisons import compare, holm
 from workflow.analysis.intervals import Interval, bootstrap_interval, wilson_interval
 from workflow.analysis.summary import typed
@@ -22,15 +23,12 @@ from workflow.analysis.trials import JOB, SEARCHED, TRIAL, trials_of
 FAMILY = [name for name in SEARCHED if name != "variant"]
 
 
-def odyssey_table(
-    summary: pd.DataFrame, search: Mapping[str, Any], *, baselines: pd.DataFrame | None = None
-) -> pd.DataFrame:
+def odyssey_table(summary: pd.DataFrame, search: Mapping[str, Any]) -> pd.DataFrame:
     """Make the table of variants, one row per device, task, lag, variant and gradient.
 
     `best_accuracy` is the mean test accuracy of the best tenth of the trials by validation. Two comparisons with the
     reference: `difference` over all trials, paired, with a sign-flip test; and `best_p`, Welch's test between the two
-    best tenths, as in the paper. Holm's correction is over the variants of a device, task, lag and gradient. With the
-    table of baselines, what random weight guessing reaches at best over the drawn sizes stands beside it.
+    best tenths, as in the paper. Holm's correction is over the variants of a device, task, lag and gradient.
     """
     trials = trials_of(summary, variants=search["variants"])
     rows: list[dict[str, Any]] = []
@@ -44,8 +42,13 @@ def odyssey_table(
             for row, p in zip(found, holm([row[name] for row in found]), strict=True):
                 row[f"{name}_holm"] = p
         rows += found
-    table = pd.DataFrame(rows, columns=[name for name in ODYSSEY if name not in GUESSED])
-    return typed(table.merge(_guessed(baselines, search["variants"]), on=SEARCHED[:-1], how="left")[ODYSSEY])
+    return typed(pd.DataFrame(rows, columns=ODYSSEY))
+
+
+def beside_baselines(table: pd.DataFrame, baselines: pd.DataFrame) -> pd.DataFrame:
+    """Return the table of variants with the baselines of each, which are those of the model as it is configured."""
+    joined = with_baselines(table.rename(columns={"variant": "model"}), baselines)
+    return joined.rename(columns={"model": "variant"})
 
 
 def best_tenth(trials: pd.DataFrame) -> pd.DataFrame:
@@ -112,13 +115,3 @@ def _compared(trials: pd.DataFrame, reference: pd.DataFrame) -> dict[str, Any]:
 
 
 _DIFFERENCE = ("jobs", "difference", "difference_low", "difference_high", "p", "best_p")
-
-
-def _guessed(baselines: pd.DataFrame | None, variants: Mapping[str, str]) -> pd.DataFrame:
-    keys = SEARCHED[:-1]
-    if baselines is None:
-        return pd.DataFrame(
-            {name: pd.Series(dtype=object if name not in GUESSED else float) for name in keys + GUESSED}
-        )
-    known = baselines.assign(variant=baselines["model"].map(variants)).dropna(subset=["variant"])
-    return known.groupby(keys, as_index=False)[GUESSED].max()

@@ -86,6 +86,10 @@ class Experiment:
             raise refuse("search", "the key is missing: this experiment has no random search")
         return self.asked["search"] | {"variants": variants(self.asked)}
 
+    def undrawn(self, condition: Condition) -> Condition:
+        """Return a condition with the model as it is configured, where a search has drawn its hidden size."""
+        return condition._replace(model=variants(self.asked).get(condition.model, condition.model))
+
     @property
     def is_fused(self) -> bool:
         """Whether any condition trains with the fused kernel."""

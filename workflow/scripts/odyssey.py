@@ -7,10 +7,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from workflow.runs.log import told
 
 with told(snakemake.log[0]):
-    from workflow.analysis.odyssey import odyssey_table
+    from workflow.analysis.odyssey import beside_baselines, odyssey_table
     from workflow.analysis.summary import read_csv, write_csv
 
-    summary = read_csv(Path(snakemake.input.summary))
-    baselines = read_csv(Path(snakemake.input.baselines)) if snakemake.input.baselines else None
-    table = odyssey_table(summary, snakemake.params.search, baselines=baselines)
+    table = odyssey_table(read_csv(Path(snakemake.input.summary)), snakemake.params.search)
+    if snakemake.input.baselines:
+        table = beside_baselines(table, read_csv(Path(snakemake.input.baselines)))
     write_csv(table, Path(snakemake.output[0]))

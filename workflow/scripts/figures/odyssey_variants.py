@@ -56,7 +56,7 @@ def _draw_panel(axes: Axes, table: pd.DataFrame, trials: pd.DataFrame, *, varian
             face = COLOUR if row["best_p_holm"] < LEVEL else "white"
             axes.hlines(place, row["best_low"], row["best_high"], color=COLOUR, linewidth=1.2, zorder=3)
             axes.plot(row["best_accuracy"], place, "o", color=COLOUR, markerfacecolor=face, markersize=4, zorder=5)
-            axes.plot(row["guess_accuracy"], place, **GUESS)
+            axes.plot(row.get("guess_accuracy", np.nan), place, **GUESS)
             if np.isnan(row["difference"]):
                 axes.axvline(row["best_accuracy"], **BEST)
     axes.set_xlim(-0.03, 1.03)
@@ -72,4 +72,4 @@ def _symbols(table: pd.DataFrame) -> list[Line2D]:
         Line2D([], [], **BEST, label=f"best tenth of {reference}"),
         Line2D([], [], **CHANCE, label="chance"),
     ]
-    return symbols + ([Line2D([], [], **GUESS, label="guessing")] if table["guess_accuracy"].notna().any() else [])
+    return symbols + ([Line2D([], [], **GUESS, label="guessing")] if "guess_accuracy" in table.columns else [])
