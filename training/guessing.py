@@ -50,7 +50,9 @@ def guess_condition(settings: Mapping[str, Any]) -> dict[str, Any]:
     task = load_task(about["task"], lag=about["lag"], options=about["options"])
     cell = load_cell(model["cell"], features=task.features, hidden_size=model["hidden_size"], options=model["options"])
     dtype, device = DTYPES[how["dtype"]], torch.device(settings["device"])
-    network = Network(cell, outputs=task.outputs, kernel=load_kernel(how["kernel"], cell=cell, dtype=dtype, device=device))
+    network = Network(
+        cell, outputs=task.outputs, kernel=load_kernel(how["kernel"], cell=cell, dtype=dtype, device=device)
+    )
     guessing = Guessing(**{name: settings["guessing"][name] for name in Guessing._fields})
     rng, validating, testing = (
         stream(purpose, task=about["name"], lag=about["lag"], seed=seed)

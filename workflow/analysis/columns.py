@@ -5,6 +5,7 @@ SERIES = ["device", "task", "model", "gradient"]
 REPLICA = [*CONDITION, "seed", "learning_rate"]
 
 _EFFORT = ["parameters", "updates", "sequences", "updates_to_solve", "solved", "diverged", "best_update"]
+_HALVES = ["sequences_to_error", "sequences_to_streak"]
 _VALIDATION = ["validation_loss", "validation_accuracy", "validation_exact_match"]
 _TEST = ["test_loss", "test_accuracy", "test_exact_match"]
 _CHANCE = ["chance_loss", "chance_accuracy", "floor_loss", "floor_accuracy", "success_accuracy", "sequence_length"]
@@ -12,7 +13,18 @@ _NETWORK = ["task_file", "task_options", "cell", "hidden_size", "model_options",
 _TRAINING = ["budget", "protocol", "kernel", "dtype", "optimiser", "batch_size", "clip_norm"]
 _EVALUATION = ["evaluate_every", "validation_sequences", "test_sequences"]
 _SCORES = [*_VALIDATION, *_TEST, *_CHANCE, "scored_steps"]
-SUMMARY = [*CONDITION, "num_steps", "seed", "learning_rate", *_EFFORT, *_SCORES, *_NETWORK, *_TRAINING, *_EVALUATION]
+SUMMARY = [
+    *CONDITION,
+    "num_steps",
+    "seed",
+    "learning_rate",
+    *_EFFORT,
+    *_HALVES,
+    *_SCORES,
+    *_NETWORK,
+    *_TRAINING,
+    *_EVALUATION,
+]
 
 CURVES = [*REPLICA, "update", "train_loss", "validation_loss", "validation_accuracy"]
 
@@ -45,5 +57,6 @@ COUNTS = {"lag", "seed", "update", "updates", "sequences", "parameters", "sequen
 COUNTS |= {"batch_size", "evaluate_every", "validation_sequences", "test_sequences", "seeds", "pairs", "horizon"}
 COUNTS |= {"solved_on_test", "scored_steps", "guesses"}
 COUNTS |= {"trials", "best_trials", "best_hidden_size", "jobs"}
-MAYBE_COUNTS = {"num_steps", "k1", "updates_to_solve", "best_update", "horizon_low", "horizon_high"}
+MAYBE_COUNTS = {"sequences_to_error", "sequences_to_streak"}
+MAYBE_COUNTS |= {"num_steps", "k1", "updates_to_solve", "best_update", "horizon_low", "horizon_high"}
 FLAGS = {"solved", "diverged", "horizon_censored", "easy"}  # in the statistics, solved and diverged are counts
