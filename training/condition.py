@@ -1,5 +1,6 @@
 """One condition from its settings to its run record: what a training job computes."""
 
+import importlib
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -26,10 +27,13 @@ def train_condition(settings: Mapping[str, Any], report: Callable[[Standing], No
 
     The settings are those of `workflow/configuration`: device, seeds, learning_rates, task, model, gradient,
     training, optimiser. The record holds them, the kernel that ran, the length of a sequence in steps, the success
-    criterion, the chance level, one entry per replica and the learning curves; the same versions on the same kind of
+    criterion, the chance level, the floor at the flow's k2, one entry per replica and the learning curves; the same versions on the same kind of
     machine make the same record again. Settings that do not fit together are a ValueError, a missing GPU a
     RuntimeError.
     """
+    if settings["training"]["protocol"] == "online":  # by name, so that no other run depends on its code
+        made: dict[str, Any] = importlib.import_module("training.online").train_online_condition(settings, report)
+        return made
     course, replicas, weights = prepared = prepare(settings)
     train(course, replicas, weights=weights, report=report)
     best = torch.stack([weights[row] if r.best_weights is None else r.best_weights for row, r in enumerate(replicas)])
@@ -89,7 +93,9 @@ def record(settings: Mapping[str, Any], prepared: Prepared, *, best: Tensor) -> 
         "kernel": network.kernel.name,
         "sequence_length": task.sequence_length,
         "success_accuracy": task.success_accuracy,
+        "scored_steps": _scored_steps(task),
         "chance": task.chance._asdict(),
+        "floor": task.floor(settings["gradient"]["k2"] or task.sequence_length)._asdict(),
         "replicas": [
             _row(replica, seed=seeds[replica.seed], parameters=network.parameters)
             | {f"test_{name}": _number(value) for name, value in test.of(row).items()}
@@ -117,6 +123,12 @@ def _device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise RuntimeError("device cuda was asked for, but torch finds no GPU on this machine; devices here: cpu")
     return torch.device(name)
+
+
+def _scored_steps(task: Task) -> int:
+    """Count the steps of a sequence that accuracy is about."""
+    steps = task.sequence_length - task.first_target
+    return task.correct(torch.zeros(1, steps, 1, task.outputs), torch.zeros(1, steps, 1)).shape[1]
 
 
 def _row(replica: Replica, *, seed: int, parameters: int) -> dict[str, Any]:

@@ -56,6 +56,7 @@ def make_settings(
             "k2": window,
         },
         "training": {
+            "protocol": "minibatch",
             "kernel": "reference",
             "dtype": "float32",
             "batch_size": BATCH,
