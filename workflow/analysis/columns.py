@@ -30,10 +30,32 @@ _GUESSES = ["guesses", "guess_accuracy", "guess_loss"]
 CONTROLS = ["guess_accuracy", "guess_loss", "constant_accuracy", "constant_loss", "easy"]
 BASELINES = [*BASELINE, *_GUESSES, "constant_accuracy", "constant_loss", "success_accuracy", "easy"]
 
+_MEANS = [f"{name}{limit}" for name in ("accuracy", "loss") for limit in ("", "_low", "_high")]
+_EXCESS = ["reach", "reach_law", "floor_accuracy", "floor_loss", *(f"excess_{name}" for name in _MEANS)]
+_WINDOW = ["windowing", "num_steps", "k1", "sequence_length"]
+SURFACE = [*CONDITION, "paths", *_WINDOW, "learning_rate", "seeds", *_MEANS, "success_accuracy", *_EXCESS, *CONTROLS]
+
 LABELS = {"device", "task", "model", "gradient", "task_file", "task_options", "cell", "model_options", "paths"}
-LABELS |= {"protocol", "kernel", "dtype", "optimiser", "a_model", "a_gradient", "b_model", "b_gradient", "lags", "run"}
+LABELS |= {
+    "protocol",
+    "kernel",
+    "dtype",
+    "optimiser",
+    "a_model",
+    "a_gradient",
+    "b_model",
+    "b_gradient",
+    "lags",
+    "run",
+    "windowing",
+}
 COUNTS = {"lag", "seed", "update", "updates", "sequences", "parameters", "sequence_length", "hidden_size", "budget"}
 COUNTS |= {"batch_size", "evaluate_every", "validation_sequences", "test_sequences", "seeds", "pairs", "horizon"}
 COUNTS |= {"solved_on_test", "scored_steps", "guesses"}
 MAYBE_COUNTS = {"num_steps", "k1", "updates_to_solve", "best_update", "horizon_low", "horizon_high"}
-FLAGS = {"solved", "diverged", "horizon_censored", "easy"}  # in the statistics, solved and diverged are counts of replicas
+FLAGS = {
+    "solved",
+    "diverged",
+    "horizon_censored",
+    "easy",
+}  # in the statistics, solved and diverged are counts of replicas
