@@ -13,13 +13,12 @@ from models.cell import Cell, load_cell
 from models.gradient_flow import GradientFlow
 from models.kernels import load_kernel
 from models.network import Network
-from tasks.task import Task, load_task
+from tasks.task import Batch, Task, load_task
 from training.evaluation import evaluate
 from training.loop import Course, Data, Protocol, Replica, Standing, train
 from training.optimiser import load_optimiser
+from training.placement import DTYPES, device_of
 from training.streams import Purpose, stream
-
-DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
 def train_condition(settings: Mapping[str, Any], report: Callable[[Standing], None]) -> dict[str, Any]:
@@ -93,7 +92,7 @@ def record(settings: Mapping[str, Any], prepared: Prepared, *, best: Tensor) -> 
         "kernel": network.kernel.name,
         "sequence_length": task.sequence_length,
         "success_accuracy": task.success_accuracy,
-        "scored_steps": _scored_steps(task),
+        "scored_steps": _scored_steps(task, data[0]),
         "chance": task.chance._asdict(),
         "floor": task.floor(settings["gradient"]["k2"] or task.sequence_length)._asdict(),
         "replicas": [
@@ -119,16 +118,9 @@ def _build(settings: Mapping[str, Any]) -> tuple[Task, Cell, GradientFlow]:
     return task, cell, flow
 
 
-def device_of(name: str) -> torch.device:
-    """Return a device; a GPU that is not there is a RuntimeError."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError("device cuda was asked for, but torch finds no GPU on this machine; devices here: cpu")
-    return torch.device(name)
-
-
-def _scored_steps(task: Task) -> int:
+def _scored_steps(task: Task, batch: Batch) -> int:
     """Count the steps of a sequence that accuracy is about."""
-    targets = torch.from_numpy(task.sample(np.random.default_rng(0), 1).targets)[None]
+    targets = torch.from_numpy(batch.targets[:, :1])[None]
     return task.correct(torch.zeros(*targets.shape, task.outputs), targets).shape[1]
 
 
