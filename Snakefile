@@ -15,6 +15,7 @@ include: "workflow/rules/kernel.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/odyssey.smk"
+include: "workflow/rules/published.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/outcome.smk"
 
