@@ -27,9 +27,9 @@ def train_condition(settings: Mapping[str, Any], report: Callable[[Standing], No
 
     The settings are those of `workflow/configuration`: device, seeds, learning_rates, task, model, gradient,
     training, optimiser. The record holds them, the kernel that ran, the length of a sequence in steps, the success
-    criterion, the chance level, the floor at the flow's k2, one entry per replica and the learning curves; the same versions on the same kind of
-    machine make the same record again. Settings that do not fit together are a ValueError, a missing GPU a
-    RuntimeError.
+    criterion, how many steps are scored, the chance level, the floor at the flow's k2, one entry per replica and the
+    learning curves; the same versions on the same kind of machine make the same record again. Settings that do not fit
+    together are a ValueError, a missing GPU a RuntimeError.
     """
     if settings["training"]["protocol"] == "online":  # by name, so that no other run depends on its code
         made: dict[str, Any] = importlib.import_module("training.online").train_online_condition(settings, report)
@@ -52,7 +52,7 @@ def prepare(settings: Mapping[str, Any]) -> Prepared:
     """Build what the settings ask for, with initial weights and data of every seed."""
     seeds, rates, how = (settings["seeds"], settings["learning_rates"], settings["training"])
     task, cell, flow = _build(settings)
-    device, dtype = _device(settings["device"]), DTYPES[how["dtype"]]
+    device, dtype = device_of(settings["device"]), DTYPES[how["dtype"]]
     kernel = load_kernel(how["kernel"], cell=cell, dtype=dtype, device=device)
     network = Network(cell, outputs=task.outputs, kernel=kernel)
 
@@ -119,7 +119,8 @@ def _build(settings: Mapping[str, Any]) -> tuple[Task, Cell, GradientFlow]:
     return task, cell, flow
 
 
-def _device(name: str) -> torch.device:
+def device_of(name: str) -> torch.device:
+    """Return a device; a GPU that is not there is a RuntimeError."""
     if name == "cuda" and not torch.cuda.is_available():
         raise RuntimeError("device cuda was asked for, but torch finds no GPU on this machine; devices here: cpu")
     return torch.device(name)
@@ -127,8 +128,8 @@ def _device(name: str) -> torch.device:
 
 def _scored_steps(task: Task) -> int:
     """Count the steps of a sequence that accuracy is about."""
-    steps = task.sequence_length - task.first_target
-    return task.correct(torch.zeros(1, steps, 1, task.outputs), torch.zeros(1, steps, 1)).shape[1]
+    targets = torch.from_numpy(task.sample(np.random.default_rng(0), 1).targets)[None]
+    return task.correct(torch.zeros(*targets.shape, task.outputs), targets).shape[1]
 
 
 def _row(replica: Replica, *, seed: int, parameters: int) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """Random weight guessing: the best of many networks that nobody trained, the control of every accuracy.
 
-Schmidhuber, Hochreiter & Bengio 2001, "Evaluating benchmark problems by random guessing" (after Hochreiter & Schmidhuber
-1997, sec. 1): draw all weights from U[-100, 100] until the network classifies a training set of 100 sequences; a
-problem that falls to this is no test of learning. Here the network is the model itself and the number of guesses is
-fixed. They take turns: U[-bound, bound] as published, then the model's own initial weights times each of `scales`.
+Schmidhuber, Hochreiter & Bengio 2001, "Evaluating benchmark problems by random guessing", sec. 2: draw all weights from
+U[-100, 100] until the network classifies a training set of 100 sequences; a problem that falls to this is no test of
+learning. Here the network is the model itself and the number of guesses is fixed. They take turns: U[-bound, bound] as
+published, then the model's own initial weights times each of `scales`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from models.cell import load_cell
 from models.kernels import load_kernel
 from models.network import Network
 from tasks.task import Batch, Task, load_task
-from training.condition import DTYPES
+from training.condition import DTYPES, device_of
 from training.evaluation import evaluate
 from training.streams import stream
 
@@ -49,7 +49,7 @@ def guess_condition(settings: Mapping[str, Any]) -> dict[str, Any]:
     about, model, how, seed = settings["task"], settings["model"], settings["training"], settings["guessing"]["seed"]
     task = load_task(about["task"], lag=about["lag"], options=about["options"])
     cell = load_cell(model["cell"], features=task.features, hidden_size=model["hidden_size"], options=model["options"])
-    dtype, device = DTYPES[how["dtype"]], torch.device(settings["device"])
+    dtype, device = DTYPES[how["dtype"]], device_of(settings["device"])
     network = Network(
         cell, outputs=task.outputs, kernel=load_kernel(how["kernel"], cell=cell, dtype=dtype, device=device)
     )

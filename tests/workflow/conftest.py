@@ -50,6 +50,7 @@ training:
   evaluate_every: 1
   validation_sequences: 16
   test_sequences: 16
+baselines: {guesses: 6, bound: 100, scales: [1], validation_sequences: 8, seed: 0}
 optimisers:
   adam: {beta1: 0.9, beta2: 0.999, epsilon: 1.0e-8}
   sgd: {momentum: 0.0}

@@ -13,7 +13,7 @@ PARTS = {"settings", "sources", "success_accuracy", "chance", "best"}
 
 
 def read_baselines(paths: Sequence[Path], *, expected: Mapping[str, Mapping]) -> list[dict]:
-    """Read records of baselines; one that the config or the code would no longer produce is a ValueError of one line."""
+    """Read records of baselines; one that the config or the code would not make again is a ValueError of one line."""
     records = []
     for path in paths:
         record, wanted = read_json(path, what="baseline"), expected[str(path)]

@@ -42,6 +42,11 @@ _GUESSES = ["guesses", "guess_accuracy", "guess_loss"]
 CONTROLS = ["guess_accuracy", "guess_loss", "constant_accuracy", "constant_loss", "easy"]
 BASELINES = [*BASELINE, *_GUESSES, "constant_accuracy", "constant_loss", "success_accuracy", "easy"]
 
+_MEANS = [f"{name}{limit}" for name in ("accuracy", "loss") for limit in ("", "_low", "_high")]
+_EXCESS = ["reach", "reach_law", "floor_accuracy", "floor_loss", *(f"excess_{name}" for name in _MEANS)]
+_WINDOW = ["windowing", "num_steps", "k1", "sequence_length"]
+SURFACE = [*CONDITION, "paths", *_WINDOW, "learning_rate", "seeds", *_MEANS, "success_accuracy", *_EXCESS, *CONTROLS]
+
 _SEARCHED = ["device", "task", "lag", "variant", "gradient", "trials"]
 _BEST = ["best_trials", "best_accuracy", "best_low", "best_high", "best_hidden_size", "best_learning_rate"]
 _ALL = ["median_accuracy", "solved", "solved_fraction", "solved_low", "solved_high", "diverged"]
@@ -59,7 +64,7 @@ PUBLISHED = ["table", "experiment", *CONDITION, "learning_rate", *_PAPER, *_OURS
 
 LABELS = {"device", "task", "model", "gradient", "task_file", "task_options", "cell", "model_options", "paths"}
 LABELS |= {"protocol", "kernel", "dtype", "optimiser", "a_model", "a_gradient", "b_model", "b_gradient", "lags", "run"}
-LABELS |= {"variant", "table", "experiment", "verdict", "notes"}
+LABELS |= {"variant", "windowing", "table", "experiment", "verdict", "notes"}
 COUNTS = {"lag", "seed", "update", "updates", "sequences", "parameters", "sequence_length", "hidden_size", "budget"}
 COUNTS |= {"batch_size", "evaluate_every", "validation_sequences", "test_sequences", "seeds", "pairs", "horizon"}
 COUNTS |= {"solved_on_test", "scored_steps", "guesses"}

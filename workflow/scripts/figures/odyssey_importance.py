@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from workflow.analysis.columns import SHARES
-from workflow.analysis.panels import add_legends
+from workflow.analysis.panels import place_below
 from workflow.analysis.searches import facets_of, places_of, row_panels, trials_note
 from workflow.analysis.style import COLOURS, SMALL, Tables, rows_of, styled
 
@@ -37,7 +37,7 @@ def draw(tables: Tables) -> Figure:
         for share, fill in FILLS.items()
     ]
     note = f"{trials_note(table)}; lines: 95 % bootstrap interval; right: standard deviation of accuracy"
-    add_legends(figure, [("", legend)], note=note)
+    place_below(figure, [("", legend)], note=note)
     return figure
 
 

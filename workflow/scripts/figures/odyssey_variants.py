@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from workflow.analysis.panels import add_legends
+from workflow.analysis.panels import place_below
 from workflow.analysis.searches import facets_of, places_of, row_panels, trials_note
 from workflow.analysis.style import COLOURS, REFERENCE, Tables, rows_of, styled
 from workflow.analysis.trials import trials_of, variants_in
@@ -38,7 +38,7 @@ def draw(tables: Tables) -> Figure:
         _draw_panel(axes, facet.of(table), facet.of(trials), variants=variants)
         axes.set_title(facet.title)
         axes.set_xlabel("test accuracy")
-    add_legends(
+    place_below(
         figure,
         [("", _symbols(table))],
         note=f"{trials_note(table)}; bars: 95 % bootstrap interval of the best tenth over jobs",

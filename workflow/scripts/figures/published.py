@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from workflow.analysis.panels import add_legends, new_figure, number_plainly
+from workflow.analysis.panels import place_below, new_figure, number_plainly
 from workflow.analysis.style import REFERENCE, SMALL, Tables, gradient_dashes, model_colours, rows_of, styled
 
 TABLES = ("published",)
@@ -38,7 +38,7 @@ def draw(tables: Tables) -> Figure:
         top = _draw_row(axes, row, tables, top=top - GAP)
     axes.set_ylim(top - LANE, 0)
     _finish_axes(axes, table)
-    add_legends(figure, [("", _symbols(table, tables))], note=_note(table))
+    place_below(figure, [("", _symbols(table, tables))], note=_note(table))
     return figure
 
 
