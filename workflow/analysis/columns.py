@@ -25,10 +25,21 @@ STATISTICS = [*CONDITION, "num_steps", "learning_rate", *_SOLVED, *_ACCURACY, *_
 _PAIR = ["a_model", "a_gradient", "b_model", "b_gradient", "lags", "pairs"]
 COMPARISONS = ["device", "task", *_PAIR, "mean_difference", "low", "high", "p", "p_holm"]
 
+# what the measuring jobs measured (workflow/analysis/gradients.py)
+_MEASURED = [*CONDITION, "seed", "snapshot"]
+SNAPSHOTS = [*_MEASURED, "update", "solved"]
+GRADIENT_VERSUS_LAG = [*CONDITION, "snapshot", "flow", "quantity", "u", "seed", "norm"]
+PATH_SHARES = [*CONDITION, "snapshot", "path", "quantity", "u", "seed", "norm", "share"]
+ATTRIBUTION = [*CONDITION, "snapshot", "kind", "paths", "quantity", "u", "seed", "norm", "share"]
+ALIGNMENT = [*_MEASURED, "update", "solved", "quantity", "cosine", "norm_ratio", "norm"]
+TRUNCATION_COST = ["device", "task", "lag", "model", "measure", "pairs", "full", "truncated", "difference"]
+TRUNCATION_COST += ["low", "high", "p", "p_holm", "censored"]
+
 LABELS = {"device", "task", "model", "gradient", "task_file", "task_options", "cell", "model_options", "paths"}
 LABELS |= {"kernel", "dtype", "optimiser", "a_model", "a_gradient", "b_model", "b_gradient", "lags", "run"}
+LABELS |= {"snapshot", "flow", "quantity", "path", "kind", "measure"}
 COUNTS = {"lag", "seed", "update", "updates", "sequences", "parameters", "sequence_length", "hidden_size", "budget"}
 COUNTS |= {"batch_size", "evaluate_every", "validation_sequences", "test_sequences", "seeds", "pairs", "horizon"}
-COUNTS |= {"solved_on_test"}
+COUNTS |= {"solved_on_test", "u", "censored"}
 MAYBE_COUNTS = {"num_steps", "k1", "updates_to_solve", "best_update", "horizon_low", "horizon_high"}
 FLAGS = {"solved", "diverged", "horizon_censored"}  # in the statistics, solved and diverged are counts of replicas
