@@ -194,7 +194,7 @@ def root_mean_square(errors: Tensor) -> Tensor:
 
 
 def share(part: Tensor, whole: Tensor) -> Tensor:
-    """Return the share of a part in a whole, both (..., B, n), of which parts' add to 1: their product over its square."""
+    """Return the share of a part in a whole, both (..., B, n), as their product over its square: parts' add to 1."""
     return (part * whole).sum(dim=(-2, -1)) / whole.square().sum(dim=(-2, -1))
 
 

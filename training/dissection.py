@@ -63,8 +63,8 @@ def dissect(passage: Passage, *, lag: int, flows: Mapping[str, Paths]) -> dict[s
     of the norm of the error of a sequence's own loss), and of the terms of each weight matrix (`W_i`; Frobenius norm of
     the mean over sequences).
     `paths`, by path and quantity, u from 1 on: what reaches the state of step T - u from the step after it under the
-    full flow, as norm and share of the whole: `eps_h`, `eps_c`, and `c`, which is eps_c with what eps_h does to c by way
-    of the same step's h.
+    full flow, as norm and share of the whole: `eps_h`, `eps_c`, and `c`, which is eps_c with what eps_h does to c by
+    way of the same step's h.
     `attribution`, u from 1 on: dC/dc, or dC/dh in a cell without c, of every set of paths alone (`kind` subset, paths
     joined by +) and of every path's Shapley value (`kind` shapley), as norm and share of that under the full flow.
     """
