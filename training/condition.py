@@ -1,5 +1,6 @@
 """One condition from its settings to its run record: what a training job computes."""
 
+import importlib
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -12,13 +13,12 @@ from models.cell import Cell, load_cell
 from models.gradient_flow import GradientFlow
 from models.kernels import load_kernel
 from models.network import Network
-from tasks.task import Task, load_task
+from tasks.task import Batch, Task, load_task
 from training.evaluation import evaluate
 from training.loop import Course, Data, Protocol, Replica, Standing, train
 from training.optimiser import load_optimiser
+from training.placement import DTYPES, device_of
 from training.streams import Purpose, stream
-
-DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
 def train_condition(settings: Mapping[str, Any], report: Callable[[Standing], None]) -> dict[str, Any]:
@@ -26,10 +26,13 @@ def train_condition(settings: Mapping[str, Any], report: Callable[[Standing], No
 
     The settings are those of `workflow/configuration`: device, seeds, learning_rates, task, model, gradient,
     training, optimiser. The record holds them, the kernel that ran, the length of a sequence in steps, the success
-    criterion, the chance level, one entry per replica and the learning curves; the same versions on the same kind of
-    machine make the same record again. Settings that do not fit together are a ValueError, a missing GPU a
-    RuntimeError.
+    criterion, how many steps are scored, the chance level, the floor at the flow's k2, one entry per replica and the
+    learning curves; the same versions on the same kind of machine make the same record again. Settings that do not fit
+    together are a ValueError, a missing GPU a RuntimeError.
     """
+    if settings["training"]["protocol"] == "online":  # by name, so that no other run depends on its code
+        made: dict[str, Any] = importlib.import_module("training.online").train_online_condition(settings, report)
+        return made
     course, replicas, weights = prepared = prepare(settings)
     train(course, replicas, weights=weights, report=report)
     best = torch.stack([weights[row] if r.best_weights is None else r.best_weights for row, r in enumerate(replicas)])
@@ -48,7 +51,7 @@ def prepare(settings: Mapping[str, Any]) -> Prepared:
     """Build what the settings ask for, with initial weights and data of every seed."""
     seeds, rates, how = (settings["seeds"], settings["learning_rates"], settings["training"])
     task, cell, flow = _build(settings)
-    device, dtype = _device(settings["device"]), DTYPES[how["dtype"]]
+    device, dtype = device_of(settings["device"]), DTYPES[how["dtype"]]
     kernel = load_kernel(how["kernel"], cell=cell, dtype=dtype, device=device)
     network = Network(cell, outputs=task.outputs, kernel=kernel)
 
@@ -89,7 +92,9 @@ def record(settings: Mapping[str, Any], prepared: Prepared, *, best: Tensor) -> 
         "kernel": network.kernel.name,
         "sequence_length": task.sequence_length,
         "success_accuracy": task.success_accuracy,
+        "scored_steps": _scored_steps(task, data[0]),
         "chance": task.chance._asdict(),
+        "floor": task.floor(settings["gradient"]["k2"] or task.sequence_length)._asdict(),
         "replicas": [
             _row(replica, seed=seeds[replica.seed], parameters=network.parameters)
             | {f"test_{name}": _number(value) for name, value in test.of(row).items()}
@@ -113,10 +118,10 @@ def _build(settings: Mapping[str, Any]) -> tuple[Task, Cell, GradientFlow]:
     return task, cell, flow
 
 
-def _device(name: str) -> torch.device:
-    if name == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError("device cuda was asked for, but torch finds no GPU on this machine; devices here: cpu")
-    return torch.device(name)
+def _scored_steps(task: Task, batch: Batch) -> int:
+    """Count the steps of a sequence that accuracy is about."""
+    targets = torch.from_numpy(batch.targets[:, :1])[None]
+    return task.correct(torch.zeros(*targets.shape, task.outputs), targets).shape[1]
 
 
 def _row(replica: Replica, *, seed: int, parameters: int) -> dict[str, Any]:

@@ -40,7 +40,13 @@ def test_settings_hold_what_determines_the_numbers_and_nothing_else():
         "device": "cpu",
         "seeds": [0, 2],
         "learning_rates": [0.01],
-        "task": {"name": "adding", "task": "adding", "lag": 3, "sequences": 64, "options": {"variant": "uniform"}},
+        "task": {
+            "name": "adding",
+            "task": "adding",
+            "lag": 3,
+            "sequences": 64,
+            "options": {"output": "linear", "variant": "uniform"},
+        },
         "model": {
             "name": "lstm_peephole",
             "cell": "lstm",
@@ -54,6 +60,7 @@ def test_settings_hold_what_determines_the_numbers_and_nothing_else():
             "k2": 20,
         },
         "training": {
+            "protocol": "minibatch",
             "kernel": "reference",
             "dtype": "float32",
             "batch_size": 32,
@@ -126,7 +133,7 @@ def test_a_when_is_met_by_equal_values():
     assert met({}, options={"a": 1})
     assert met({"a": 1}, options={"a": 1})
     assert not met({"a": 1}, options={"a": 2})
-    task = Declaration({}, [], [{"when": {"a": 1}, "minimum": 5}, {"when": {"a": 2}, "minimum": 9}], {})
+    task = Declaration({}, [], [{"when": {"a": 1}, "minimum": 5}, {"when": {"a": 2}, "minimum": 9}], {}, {})
     assert smallest_lag(task, options={"a": 1}) == 5
     assert smallest_lag(task, options={"a": 3}) == 1
 

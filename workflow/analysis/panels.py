@@ -56,11 +56,13 @@ def new_figure(*, columns: int, height: float) -> Figure:
     return Figure(figsize=(width, height), layout=layout)
 
 
-def panel_grid(panels: int, *, columns: int, height: float, sharex: bool = False) -> tuple[Figure, list[Axes]]:
-    """Return a figure and its `panels` axes in reading order; all share y; `height` is that of one row in inches."""
+def panel_grid(
+    panels: int, *, columns: int, height: float, sharex: bool = False, sharey: bool = True
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure and its `panels` axes in reading order; `height` is that of one row in inches."""
     rows = math.ceil(panels / columns)
     figure = new_figure(columns=columns, height=rows * height)
-    grid = figure.subplots(rows, columns, sharey=True, sharex=sharex, squeeze=False)
+    grid = figure.subplots(rows, columns, sharey=sharey, sharex=sharex, squeeze=False)
     axes = list(grid.flat)
     for spare in axes[panels:]:
         spare.remove()
@@ -182,10 +184,15 @@ def finish(figure: Figure, tables: Tables, *, note: str, symbols: Sequence[Line2
         Line2D([], [], color="0.2", linestyle=dash, marker=marker if markers else "", label=gradient)
         for gradient, dash, marker in sorted(looks, key=lambda look: tables.labels.gradients.index(look[0]))
     ]
+    place_below(figure, [("", list(symbols)), ("gradient", gradients), ("model", models)], note=note)
+
+
+def place_below(figure: Figure, legends: Sequence[tuple[str, list[Line2D]]], *, note: str) -> None:
+    """Add below the panels legends, each a title and its entries, the last one on top, and a note."""
     width, height = figure.get_size_inches()
     bottom = PAD
     bottom += _note(figure, note, y=bottom, width=width)
-    for title, handles in [("", list(symbols)), ("gradient", gradients), ("model", models)]:
+    for title, handles in legends:
         if handles:
             bottom += _legend(figure, title, handles, y=bottom, width=width)
     bottom += PAD
@@ -195,7 +202,7 @@ def finish(figure: Figure, tables: Tables, *, note: str, symbols: Sequence[Line2
     engine.set(rect=(0, bottom / (height + bottom), 1, height / (height + bottom)))
 
 
-def _legend(figure: Figure, title: str, handles: list[Line2D], *, y: float, width: float) -> float:
+def _legend(figure: Figure, title: str, handles: Sequence[Line2D], *, y: float, width: float) -> float:
     """Add one legend with its lower edge at `y` inches, in as few rows as the width allows; return its height."""
     renderer = FigureCanvasAgg(figure).get_renderer()
     for columns in range(len(handles), 0, -1):
@@ -218,7 +225,7 @@ def _legend(figure: Figure, title: str, handles: list[Line2D], *, y: float, widt
     return extent.height / figure.dpi
 
 
-def _in_columns(title: str, handles: list[Line2D], *, columns: int) -> list[Line2D]:
+def _in_columns(title: str, handles: Sequence[Line2D], *, columns: int) -> list[Line2D]:
     """Order legend entries so that they read row by row, the title before the first row; matplotlib fills columns."""
     cells: list[Line2D] = []
     for start in range(0, len(handles), columns):

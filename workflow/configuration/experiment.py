@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from workflow.configuration import declarations
+from workflow.configuration.declarations import options_of
 from workflow.configuration.reading import merge, read
-from workflow.configuration.refusal import ConfigurationError
+from workflow.configuration.refusal import ConfigurationError, refuse
+from workflow.configuration.search import expanded, variants
 from workflow.configuration.sources import Sources
-from workflow.configuration.validation import Known, known_at, options_of, validate
+from workflow.configuration.validation import Known, known_at, validate
 from workflow.runs import paths
 from workflow.runs.blocks import Block, assign, block_name, block_seeds, blocks_on_disk
 
@@ -30,6 +32,13 @@ class Condition(NamedTuple):
     gradient: str
 
 
+class Replication(NamedTuple):
+    """The replicas of a condition: every seed at every learning rate."""
+
+    seeds: tuple[int, ...]
+    learning_rates: tuple[float, ...]
+
+
 def complete(config: Mapping[str, Any], *, root: Path) -> dict[str, Any]:
     """Merge a configuration, which may be partial, over config/default.yaml."""
     return merge(read(root / DEFAULT), config)
@@ -41,7 +50,8 @@ class Experiment:
     def __init__(self, config: Mapping[str, Any], *, root: Path) -> None:
         self.known: Known = known_at(root)
         validate(config, known=self.known)
-        self.config: dict[str, Any] = _canonical(config)
+        self.asked: dict[str, Any] = _canonical(config)
+        self.config = expanded(self.asked)
         self.root = root
         self.place = paths.place(self.config["experiment"])
         self._sources = Sources(root)
@@ -50,18 +60,35 @@ class Experiment:
     @cached_property
     def conditions(self) -> list[Condition]:
         """The conditions of the grid, sorted, each once."""
-        found = set()
+        return sorted(self._replications)
+
+    @cached_property
+    def _replications(self) -> dict[Condition, Replication]:
+        found = {}
         for block in self.config["grid"]:
+            replication = self._replication_of(block)
             for device, task, model, gradient in product(
                 *(block[f] for f in ("devices", "tasks", "models", "gradients"))
             ):
-                found |= {Condition(device, task, lag, model, gradient) for lag in self.config["tasks"][task]["lags"]}
-        return sorted(found)
+                for lag in self.config["tasks"][task]["lags"]:
+                    found[Condition(device, task, lag, model, gradient)] = replication
+        return found
 
     @property
     def labels(self) -> dict[str, list[str]]:
         """The labels in the configuration's order, so that each keeps its colour and its place."""
         return {kind: list(self.config[kind]) for kind in ("models", "gradients", "tasks")}
+
+    @property
+    def search(self) -> dict[str, Any]:
+        """The search as configured, with the `variants` that it has: per label of a drawn model what it is drawn of."""
+        if "search" not in self.asked:
+            raise refuse("search", "the key is missing: this experiment has no random search")
+        return self.asked["search"] | {"variants": variants(self.asked)}
+
+    def undrawn(self, condition: Condition) -> Condition:
+        """Return a condition with the model as it is configured, where a search has drawn its hidden size."""
+        return condition._replace(model=variants(self.asked).get(condition.model, condition.model))
 
     @property
     def is_fused(self) -> bool:
@@ -88,7 +115,7 @@ class Experiment:
         return {
             "device": condition.device,
             "seeds": sorted(seeds),
-            "learning_rates": sorted(config["learning_rates"]),
+            "learning_rates": list(self._replication(condition).learning_rates),
             "task": {
                 "name": condition.task,
                 "task": task["task"],
@@ -113,7 +140,8 @@ class Experiment:
         if files not in self._digests:
             kernels = {self.config["training"]["kernel"], "reference"}  # reference runs what the other does not support
             loaded = [f"tasks/{files[0]}.py", f"models/{files[1]}.py", *(f"models/kernels/{k}.py" for k in kernels)]
-            entries = ["training/condition.py", *loaded]
+            protocol = ["training/online.py"] if self.config["training"]["protocol"] == "online" else []
+            entries = ["training/condition.py", *protocol, *loaded]
             self._digests[files] = self._sources.digest(entries)
         return self._digests[files]
 
@@ -159,7 +187,15 @@ class Experiment:
         return "|".join(map(re.escape, self.config[kind])) or "(?!)"
 
     def _blocks(self, condition: Condition, *, existing: Iterable[tuple[int, ...]]) -> list[Block]:
-        return assign(self.config["seeds"], existing=existing, size=self.config["seeds_per_job"])
+        return assign(self._replication(condition).seeds, existing=existing, size=self.config["seeds_per_job"])
+
+    def _replication(self, condition: Condition) -> Replication:
+        return self._replications.get(condition) or self._replication_of({})
+
+    def _replication_of(self, block: Mapping[str, Any]) -> Replication:
+        """Return what a block asks for: its own seeds and learning rates, or else the experiment's."""
+        seeds, rates = (block.get(field, self.config[field]) for field in ("seeds", "learning_rates"))
+        return Replication(tuple(sorted(seeds)), tuple(sorted(rates)))
 
     def _folder(self, condition: Condition) -> str:
         return f"{self.place.runs}/{paths.CONDITION.format(**condition._asdict())}"
