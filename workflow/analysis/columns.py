@@ -62,7 +62,7 @@ GRADIENT_VERSUS_LAG = [*CONDITION, "snapshot", "flow", "quantity", "u", "seed", 
 PATH_SHARES = [*CONDITION, "snapshot", "path", "quantity", "u", "seed", "norm", "share"]
 ATTRIBUTION = [*CONDITION, "snapshot", "kind", "paths", "quantity", "u", "seed", "norm", "share"]
 ALIGNMENT = [*_MEASURED, "update", "solved", "quantity", "cosine", "norm_ratio", "norm"]
-TRUNCATION_COST = ["device", "task", "lag", "model", "measure", "pairs", "full", "truncated", "difference"]
+TRUNCATION_COST = ["device", "task", "lags", "model", "measure", "pairs", "full", "truncated", "difference"]
 TRUNCATION_COST += ["low", "high", "p", "p_holm", "censored"]
 
 LABELS = {"device", "task", "model", "gradient", "task_file", "task_options", "cell", "model_options", "paths"}
