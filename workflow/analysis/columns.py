@@ -62,6 +62,16 @@ _MEDIAN = ["sequences_median", "median_low", "median_high", "error_median", "str
 _TESTED = ["wrong", "test_sequences", "budget", "chance_accuracy", "notes"]
 PUBLISHED = ["table", "experiment", *CONDITION, "learning_rate", *_PAPER, *_OURS, *_MEAN, *_MEDIAN, *_TESTED]
 
+# what the measuring jobs measured (workflow/analysis/gradients.py)
+_MEASURED = [*CONDITION, "seed", "snapshot"]
+SNAPSHOTS = [*_MEASURED, "update", "solved"]
+GRADIENT_VERSUS_LAG = [*CONDITION, "snapshot", "flow", "quantity", "u", "seed", "norm"]
+PATH_SHARES = [*CONDITION, "snapshot", "path", "quantity", "u", "seed", "norm", "share"]
+ATTRIBUTION = [*CONDITION, "snapshot", "kind", "paths", "quantity", "u", "seed", "norm", "share"]
+ALIGNMENT = [*_MEASURED, "update", "solved", "quantity", "cosine", "norm_ratio", "norm"]
+TRUNCATION_COST = ["device", "task", "lags", "model", "measure", "pairs", "full", "truncated", "difference"]
+TRUNCATION_COST += ["low", "high", "p", "p_holm", "censored"]
+
 LABELS = {"device", "task", "model", "gradient", "task_file", "task_options", "cell", "model_options", "paths"}
 LABELS |= {"protocol", "kernel", "dtype", "optimiser", "a_model", "a_gradient", "b_model", "b_gradient", "lags", "run"}
 LABELS |= {"variant", "windowing", "table", "experiment", "verdict", "notes"}
@@ -71,6 +81,8 @@ COUNTS |= {"solved_on_test", "scored_steps", "guesses"}
 COUNTS |= {"trials", "best_trials", "best_hidden_size", "jobs"}
 COUNTS |= {"paper_sequences", "paper_weights"}
 MAYBE_COUNTS = {"sequences_to_error", "sequences_to_streak", "paper_wrong"}
+LABELS |= {"snapshot", "flow", "quantity", "path", "kind", "measure"}
+COUNTS |= {"u", "censored"}
 MAYBE_COUNTS |= {"num_steps", "k1", "updates_to_solve", "best_update", "horizon_low", "horizon_high"}
 FLAGS = {
     "solved",

@@ -46,10 +46,11 @@ def kernels(root: Path) -> list[str]:
     return sorted(path.stem for path in files if re.search(r"^def unroll\b", path.read_text(), flags=re.MULTILINE))
 
 
-def figures(root: Path) -> list[str]:
-    """Return the names of the figures on disk."""
+def figures(root: Path) -> dict[str, list[str]]:
+    """Return the figures on disk by name, with the tables that each reads beside the usual ones."""
     folder = root / "workflow" / "scripts" / "figures"
-    return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
+    names = sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
+    return {name: tables(root, name) for name in names}
 
 
 def tables(root: Path, figure: str) -> list[str]:

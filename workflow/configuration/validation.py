@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from workflow.configuration import declarations
 from workflow.configuration.declarations import Declaration
+from workflow.configuration.measurement import check_measurement
 from workflow.configuration.online import check_online
 from workflow.configuration.published import check_published
 from workflow.configuration.reading import read
@@ -23,7 +24,8 @@ class Known(NamedTuple):
     tasks: dict[str, Declaration]
     cells: dict[str, Declaration]
     kernels: list[str]
-    figures: list[str]
+    figures: dict[str, list[str]]
+    """The tables that each reads beside the usual ones."""
     schema: dict[str, Any]
 
 
@@ -52,6 +54,7 @@ def validate(config: Mapping[str, Any], *, known: Known) -> None:
     _check_blocks(config)
     check_search(config)
     check_published(config)
+    check_measurement(config, figures=known.figures)
     if config["training"]["protocol"] == "online":
         check_online(config, tasks=known.tasks, cells=known.cells)
     for block in config["grid"]:
