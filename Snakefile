@@ -14,6 +14,8 @@ include: "workflow/rules/experiment.smk"
 include: "workflow/rules/kernel.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/tables.smk"
+include: "workflow/rules/baselines.smk"
+include: "workflow/rules/surface.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/outcome.smk"
 

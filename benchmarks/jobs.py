@@ -28,7 +28,7 @@ def settings(*, lag: int, updates: int, seeds: int) -> dict[str, Any]:
             "task": "adding",
             "lag": lag,
             "sequences": 32 * updates,
-            "options": {"variant": "uniform"},
+            "options": {"variant": "uniform", "output": "linear"},
         },
         "model": {"name": "lstm_peephole", "cell": cell, "hidden_size": 32, "options": options},
         "gradient": {
@@ -38,6 +38,7 @@ def settings(*, lag: int, updates: int, seeds: int) -> dict[str, Any]:
             "k2": None,
         },
         "training": {
+            "protocol": "minibatch",
             "kernel": "cpu",
             "dtype": "float32",
             "batch_size": 32,

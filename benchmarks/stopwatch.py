@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from models.kernels import Kernel
-from tasks.task import Batch, Task
+from tasks.task import Batch, Chance, Task
 from training.loop import Standing
 
 KERNEL_PARTS = ("kernel forward", "kernel backward")
@@ -53,6 +53,10 @@ class TimedTask(Task):
         self.lag, self.sequence_length, self.chance = task.lag, task.sequence_length, task.chance
         self.features, self.outputs, self.first_target = task.features, task.outputs, task.first_target
         self._task, self._watch = task, watch
+
+    def floor(self, num_steps: int) -> Chance:
+        """Return the task's floors."""
+        return self._task.floor(num_steps)
 
     def sample(self, rng: np.random.Generator, size: int) -> Batch:
         """Draw `size` sequences."""

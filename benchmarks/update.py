@@ -23,7 +23,7 @@ WARM_UP = 5
 
 def run_updates(*, lag: int, hidden_size: int, updates: int, watch: Stopwatch) -> None:
     """Make updates of an LSTM with peepholes on the adding task: 5 seeds times 3 learning rates, so R 15."""
-    task = load_task("adding", lag=lag, options={"variant": "uniform"})
+    task = load_task("adding", lag=lag, options={"variant": "uniform", "output": "linear"})
     name, options = MODELS["lstm_peephole"]
     cell = load_cell(name, features=task.features, hidden_size=hidden_size, options=options)
     kernel = load_kernel("cpu", cell=cell, dtype=torch.float32, device=torch.device("cpu"))

@@ -34,6 +34,10 @@ class Cell(ABC):
     """The last axis of each tensor of the state; the first is that of h, which the readout reads."""
     shapes: Mapping[str, tuple[int, ...]]
     """Parameter shapes by symbol without the replica axis; rows are sources: x (B, features) times W (features, H)."""
+    biases: bool = True
+    """Whether the network has biases; without them its readout has none either."""
+    readout_bound: float | None = None
+    """Weights and biases of the readout start in U[-bound, bound]; None leaves them to the network."""
 
     @abstractmethod
     def initialise(self, rng: np.random.Generator, *, sequence_length: int) -> dict[str, np.ndarray]:
@@ -57,10 +61,25 @@ def uniform(rng: np.random.Generator, shape: tuple[int, ...], *, bound: float) -
     return rng.uniform(-bound, bound, shape)
 
 
-def project_inputs(inputs: Tensor, W: Tensor, b: Tensor) -> Tensor:
-    """Return x W + b for inputs (R, T, B, features), W (R, features, n), b (R, n): (R, T, B, n)."""
-    net = torch.baddbmm(b[:, None, :], inputs.flatten(1, 2), W)
+def project_inputs(inputs: Tensor, W: Tensor, b: Tensor | None) -> Tensor:
+    """Return x W + b, or x W, for inputs (R, T, B, features), W (R, features, n), b (R, n): (R, T, B, n).
+
+    Inputs may be the indices (R, T, B) of the one feature that is 1, -1 where none is: then rows of W are gathered, and
+    the cost does not grow with the features.
+    """
+    rows = inputs.flatten(1, 2)
+    if inputs.is_floating_point():
+        net = torch.bmm(rows, W) if b is None else torch.baddbmm(b[:, None, :], rows, W)
+    else:
+        gathered = W.gather(1, rows.clamp(min=0)[..., None].expand(-1, -1, W.shape[2]))
+        net = torch.where((rows >= 0)[..., None], gathered, 0)
+        net = net if b is None else net + b[:, None, :]
     return net.unflatten(1, inputs.shape[1:3])
+
+
+def one_hot(indices: Tensor, *, features: int, dtype: torch.dtype) -> Tensor:
+    """Return the inputs (R, T, B, features) that indices (R, T, B) stand for, zero where an index is -1."""
+    return (indices[..., None] == torch.arange(features, device=indices.device)).to(dtype)
 
 
 def cell_names() -> list[str]:

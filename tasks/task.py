@@ -17,8 +17,9 @@ import tasks
 class Batch(NamedTuple):
     """B sequences, aligned at their ends.
 
-    `inputs` is (T, B, features) float32 and T the task's `sequence_length`; `targets` is (S, B), one per step from
-    `first_target` to the end; `starts` is (B,), the first step of each sequence: shorter ones are zero before it.
+    `inputs` is (T, B, features) float32 and T the task's `sequence_length`, or, one-hot, (T, B) int64: the feature that
+    is on; `targets` is (S, B), one per step from `first_target` to the end; `starts` is (B,), the first step of each
+    sequence: before it shorter ones are zero, or -1 where inputs are integers.
     """
 
     inputs: np.ndarray
@@ -27,10 +28,21 @@ class Batch(NamedTuple):
 
 
 class Chance(NamedTuple):
-    """Loss and accuracy of the best predictor that remembers nothing, in closed form."""
+    """The lowest loss and the highest accuracy of predictors that remember nothing (or not enough), in closed form."""
 
     loss: float
     accuracy: float
+
+
+class Stop(NamedTuple):
+    """A published stop rule of online training; it holds once both halves do.
+
+    `error`: the mean training loss of the last `streak` sequences is below it (None: not asked for). `streak`: the
+    last so many training sequences were all right.
+    """
+
+    error: float | None
+    streak: int
 
 
 class Task(ABC):
@@ -47,6 +59,16 @@ class Task(ABC):
     first_target: int
     """The first step that carries a target; every later step carries one too."""
     chance: Chance
+    logistic: bool = False
+    """Whether the logistic function squashes the outputs; `vectors` then are their targets."""
+    stop: Stop | None = None
+    """The stop rule of the task's paper, where it has one for training sequence by sequence."""
+
+    @abstractmethod
+    def floor(self, num_steps: int) -> Chance:
+        """Return the lowest loss and the highest accuracy of predictors that know what step it is, but see only the
+        last `num_steps` steps of the sequence; `floor(0)` is chance.
+        """
 
     @abstractmethod
     def sample(self, rng: np.random.Generator, size: int) -> Batch:
@@ -59,6 +81,10 @@ class Task(ABC):
     @abstractmethod
     def correct(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Say which scored steps are right: bool (R, scored steps, B); accuracy is the mean over the last two axes."""
+
+    def vectors(self, targets: np.ndarray) -> np.ndarray:
+        """Return the targets (1, B) as the values that logistic outputs are to take: (B, outputs) float64."""
+        raise ValueError(f"{type(self).__name__} with these options has no logistic outputs")
 
 
 def task_names() -> list[str]:
@@ -100,6 +126,21 @@ def check_lag(task: str, *, lag: int, rules: Sequence[Mapping[str, Any]], option
             raise ValueError(
                 f"task {task!r} with {dict(options)} needs a lag of {rule['minimum']} or more; came: {lag}"
             )
+
+
+def check_together(task: str, *, refused: Sequence[Mapping[str, Any]], options: Mapping[str, Any]) -> None:
+    """Refuse option values that the task's `REFUSED` says do not go together."""
+    for rule in refused:
+        if all(options[key] == value for key, value in rule["when"].items()):
+            raise ValueError(f"task {task!r}: {rule['why']}; came: {rule['when']}")
+
+
+def stop_of(rules: Sequence[Mapping[str, Any]], *, options: Mapping[str, Any]) -> Stop | None:
+    """Return the stop rule that the task's `STOPS` declares for these options, if any."""
+    for rule in rules:
+        if all(options[key] == value for key, value in rule["when"].items()):
+            return Stop(error=rule["error"], streak=rule["streak"])
+    return None
 
 
 def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:

@@ -11,6 +11,8 @@ import torch
 from models.cell import Cell, load_cell
 from models.gradient_flow import GradientFlow
 from models.kernels import compilation, load_kernel
+from models.kernels.online import train_online
+from models.lstm_1997 import LSTM1997Cell
 from models.network import Network
 
 LSTMS = [
@@ -38,10 +40,11 @@ def is_compiled() -> bool:
 
 
 def compile_kernel() -> Compilation:
-    """Unroll a tiny network of every cell that the fused kernel knows, forward and backward, as training does."""
+    """Let a tiny network of every cell that the fused kernels know go forward and backward, as training does."""
     began, before = time.monotonic(), _machine_code()
     for name, options in CELLS:
         _unroll(load_cell(name, features=2, hidden_size=1, options=options))
+    _train_online()
     return Compilation(_machine_code() != before, time.monotonic() - began, compilation.cache_folder())
 
 
@@ -54,6 +57,22 @@ def _unroll(cell: Cell) -> None:
     flow = GradientFlow(frozenset(cell.paths))
     outputs = network.outputs_of(weights, inputs=inputs, starts=starts, first_target=1, flow=flow)
     torch.autograd.grad(outputs.sum(), weights)
+
+
+def _train_online() -> None:
+    cell = LSTM1997Cell(features=2, hidden_size=1, block_size=1, input_gate_bias=0.0, biases=True, bound=0.1)
+    kernel = load_kernel("reference", cell=cell, dtype=torch.float64, device=torch.device("cpu"))
+    train_online(
+        cell,
+        weights=np.zeros((1, Network(cell, outputs=1, kernel=kernel).parameters)),
+        inputs=np.zeros((1, 2, 1), np.int64),
+        targets=np.zeros((1, 1, 1)),
+        starts=np.zeros((1, 1), np.int64),
+        rows=[0],
+        rates=[0.1],
+        flow=GradientFlow(frozenset(cell.paths)),
+        outputs=1,
+    )
 
 
 def _machine_code() -> set[tuple[Path, int]]:

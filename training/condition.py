@@ -26,9 +26,9 @@ def train_condition(settings: Mapping[str, Any], report: Callable[[Standing], No
 
     The settings are those of `workflow/configuration`: device, seeds, learning_rates, task, model, gradient,
     training, optimiser. The record holds them, the kernel that ran, the length of a sequence in steps, the success
-    criterion, the chance level, one entry per replica and the learning curves; the same versions on the same kind of
-    machine make the same record again. Settings that do not fit together are a ValueError, a missing GPU a
-    RuntimeError.
+    criterion, how many steps are scored, the chance level, the floor at the flow's k2, one entry per replica and the
+    learning curves; the same versions on the same kind of machine make the same record again. Settings that do not fit
+    together are a ValueError, a missing GPU a RuntimeError.
     """
     course, replicas, weights = prepared = prepare(settings)
     train(course, replicas, weights=weights, report=report)
@@ -48,7 +48,7 @@ def prepare(settings: Mapping[str, Any]) -> Prepared:
     """Build what the settings ask for, with initial weights and data of every seed."""
     seeds, rates, how = (settings["seeds"], settings["learning_rates"], settings["training"])
     task, cell, flow = _build(settings)
-    device, dtype = _device(settings["device"]), DTYPES[how["dtype"]]
+    device, dtype = device_of(settings["device"]), DTYPES[how["dtype"]]
     kernel = load_kernel(how["kernel"], cell=cell, dtype=dtype, device=device)
     network = Network(cell, outputs=task.outputs, kernel=kernel)
 
@@ -89,7 +89,9 @@ def record(settings: Mapping[str, Any], prepared: Prepared, *, best: Tensor) -> 
         "kernel": network.kernel.name,
         "sequence_length": task.sequence_length,
         "success_accuracy": task.success_accuracy,
+        "scored_steps": _scored_steps(task),
         "chance": task.chance._asdict(),
+        "floor": task.floor(settings["gradient"]["k2"] or task.sequence_length)._asdict(),
         "replicas": [
             _row(replica, seed=seeds[replica.seed], parameters=network.parameters)
             | {f"test_{name}": _number(value) for name, value in test.of(row).items()}
@@ -113,10 +115,17 @@ def _build(settings: Mapping[str, Any]) -> tuple[Task, Cell, GradientFlow]:
     return task, cell, flow
 
 
-def _device(name: str) -> torch.device:
+def device_of(name: str) -> torch.device:
+    """Return a device; a GPU that is not there is a RuntimeError."""
     if name == "cuda" and not torch.cuda.is_available():
         raise RuntimeError("device cuda was asked for, but torch finds no GPU on this machine; devices here: cpu")
     return torch.device(name)
+
+
+def _scored_steps(task: Task) -> int:
+    """Count the steps of a sequence that accuracy is about."""
+    targets = torch.from_numpy(task.sample(np.random.default_rng(0), 1).targets)[None]
+    return task.correct(torch.zeros(*targets.shape, task.outputs), targets).shape[1]
 
 
 def _row(replica: Replica, *, seed: int, parameters: int) -> dict[str, Any]:

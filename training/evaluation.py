@@ -28,7 +28,7 @@ class Scores(NamedTuple):
 
 
 class Tensors(NamedTuple):
-    """One batch per replica: inputs (R, T, B, features), targets (R, S, B), starts (R, B)."""
+    """One batch per replica: inputs (R, T, B, features) or indices (R, T, B), targets (R, S, B), starts (R, B)."""
 
     inputs: Tensor
     targets: Tensor
@@ -36,12 +36,16 @@ class Tensors(NamedTuple):
 
 
 def to_tensors(batches: Sequence[Batch], *, rows: Sequence[int], like: Tensor) -> Tensors:
-    """Stack the batches, one per seed, and give replica r the batch `rows[r]`, with the device and dtype of `like`."""
+    """Stack the batches, one per seed, and give replica r the batch `rows[r]`, with the device of `like` and, where
+    they are no integers, its dtype.
+    """
     rows_ = list(rows)
-    inputs = torch.from_numpy(np.stack([batch.inputs for batch in batches])[rows_]).to(like)
-    targets = torch.from_numpy(np.stack([batch.targets for batch in batches])[rows_]).to(like.device)
-    starts = torch.from_numpy(np.stack([batch.starts for batch in batches])[rows_]).to(like.device)
-    return Tensors(inputs, targets.to(like.dtype) if targets.is_floating_point() else targets, starts)
+
+    def stacked(arrays: Sequence[np.ndarray]) -> Tensor:
+        tensor = torch.from_numpy(np.stack(arrays)[rows_]).to(like.device)
+        return tensor.to(like.dtype) if tensor.is_floating_point() else tensor
+
+    return Tensors(*(stacked(arrays) for arrays in zip(*batches, strict=True)))
 
 
 @torch.no_grad()

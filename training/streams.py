@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-Purpose = Literal["weights", "training", "validation", "test"]
+Purpose = Literal["weights", "training", "validation", "test", "guesses"]
 
 
 def stream(purpose: Purpose, *, task: str, lag: int, seed: int) -> np.random.Generator:

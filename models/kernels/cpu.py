@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.cell import Cell, Parameters, State
+from models.cell import Cell, Parameters, State, one_hot
 from models.gradient_flow import GradientFlow
 from models.kernels import fused
 from models.kernels.elementwise import Array
@@ -91,7 +91,10 @@ def unroll(
     """Unroll a cell as `models.kernels.reference.unroll` does, fused, in float32 on the CPU; differentiable once.
 
     Kept for the backward pass: the weights, and `fused.Kept` of the steps that it reaches under the flow's window.
+    Indices become one-hot vectors, so that memory and time grow with the features.
     """
+    if not inputs.is_floating_point():
+        inputs = one_hot(inputs, features=cell.features, dtype=torch.float32)
     flow.check(cell.paths)
     about = describe(cell)
     came = {(tensor.device.type, tensor.dtype) for tensor in (inputs, *parameters.values(), *(initial or ()))}

@@ -27,15 +27,17 @@ def unroll(
 ) -> tuple[Tensor, State]:
     """Unroll a cell over sequences so that autograd sends the error back along `flow`, and nowhere else.
 
-    `inputs` is (R, T, B, features); `initial` the state before the first step, tensors (R, B, n), zero if not given;
-    `starts` (R, B) the first step of each sequence, before which its state stays the initial one. Returns the hidden
-    states of the steps from `first_target` on, (R, T - first_target, B, H), and the last state. Steps that no loss
-    from `first_target` on can reach under the flow's window are computed without a graph.
+    `inputs` is (R, T, B, features), or indices (R, T, B) as `models.cell.project_inputs` takes them; `initial` the
+    state before the first step, tensors (R, B, n), zero if not given; `starts` (R, B) the first step of each sequence,
+    before which its state stays the initial one. Returns the hidden states of the steps from `first_target` on,
+    (R, T - first_target, B, H), and the last state. Steps that no loss from `first_target` on can reach under the
+    flow's window are computed without a graph.
     """
     via = flow.via(cell.paths)
-    replicas, sequence_length, batch, _ = inputs.shape
+    replicas, sequence_length, batch = inputs.shape[:3]
     if initial is None:
-        initial = tuple(inputs.new_zeros(replicas, batch, size) for size in cell.state_sizes)
+        like = next(iter(parameters.values()))
+        initial = tuple(like.new_zeros(replicas, batch, size) for size in cell.state_sizes)
     prepared = cell.prepare(parameters)
     projected = cell.project(prepared, inputs).unbind(dim=1)
     ragged = 0 if starts is None else int(starts.max())

@@ -4,12 +4,15 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from workflow.analysis.baselines import baselines_table
 from workflow.analysis.comparisons import comparisons_table
 from workflow.analysis.statistics import statistics_table
 from workflow.analysis.style import Labels, Tables
 from workflow.analysis.summary import curves_table, summary_table
+from workflow.analysis.surface import surface_table
 
 SERIES = [
     ("rnn", "full"),
@@ -29,6 +32,11 @@ LABELS = Labels(
     gradients=("full", "truncated_1997", "tbptt"),
     tasks=("adding", "copy", "temporal_order"),
 )
+FLOORS = {  # by whether the window shows the lag
+    True: lambda chance: {"loss": 0.0, "accuracy": 1.0},
+    False: lambda chance: {"loss": 1.5, "accuracy": chance},
+}
+GUESSING = {"guesses": 1000, "bound": 100, "scales": [1, 3, 10], "validation_sequences": 100, "seed": 0}
 EVALUATE_EVERY, BUDGET, BATCH = 50, 2000, 32
 
 
@@ -56,6 +64,7 @@ def make_settings(
             "k2": window,
         },
         "training": {
+            "protocol": "minibatch",
             "kernel": "reference",
             "dtype": "float32",
             "batch_size": BATCH,
@@ -72,7 +81,7 @@ def make_run(settings: dict, *, solvable: bool = True) -> dict:
     """Make one run record: learning is a logistic curve in the logarithm of the updates, slower at larger lags."""
     task, lag = settings["task"]["name"], settings["task"]["lag"]
     model, gradient = settings["model"]["name"], settings["gradient"]["name"]
-    chance = CHANCE[task]
+    chance, window = CHANCE[task], settings["gradient"]["k2"]
     replicas, curves = [], []
     for seed in settings["seeds"]:
         for rate in settings["learning_rates"]:
@@ -109,7 +118,9 @@ def make_run(settings: dict, *, solvable: bool = True) -> dict:
         "sequence_length": 2 * lag,
         "kernel": "reference",
         "success_accuracy": 0.99,
+        "scored_steps": 10 if task == "copy" else 1,
         "chance": {"loss": 1.5, "accuracy": chance},
+        "floor": FLOORS[window is None or window > lag](chance),
         "replicas": replicas,
         "curves": curves,
     }
@@ -141,7 +152,24 @@ def make_runs(
 def make_tables(runs: Sequence[dict]) -> Tables:
     """Make what the figures read from run records."""
     summary = summary_table(runs)
-    return Tables(summary, statistics_table(summary), curves_table(runs), LABELS)
+    statistics, baselines = statistics_table(summary), make_baselines(runs)
+    more = {"baselines": baselines, "surface": surface_table(summary, statistics, baselines)}
+    return Tables(summary, statistics, curves_table(runs), LABELS, more)
+
+
+def make_baselines(runs: Sequence[dict]) -> pd.DataFrame:
+    """Make the table of baselines of run records: guessing is a little better than chance, and solves lag 10."""
+    records = {}
+    for run in runs:
+        settings = run["settings"]
+        accuracy = 1.0 if settings["task"]["lag"] == 10 else run["chance"]["accuracy"] + 0.02
+        record = {name: run[name] for name in ("chance", "success_accuracy")}
+        record |= {"settings": {name: settings[name] for name in ("device", "task", "model")} | {"guessing": GUESSING}}
+        record |= {"best": {"test_accuracy": accuracy, "test_loss": 1.4}}
+        records[settings["device"], settings["task"]["name"], settings["task"]["lag"], settings["model"]["name"]] = (
+            record
+        )
+    return baselines_table(list(records.values()))
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,5 @@
 """What every cell on disk promises, whatever its equations: shapes, gradients, cuts, windows, replicas of their own."""
 
-import itertools
-from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
@@ -13,29 +11,16 @@ from torch import Tensor
 from models.cell import Cell, cell_names, load_cell
 from models.gradient_flow import GradientFlow
 from models.kernels import reference
+from tests.options import combinations
 
 R, T, B, FEATURES, H = 2, 6, 3, 2, 4
-
-
-def values(schema: Mapping[str, Any]) -> list[Any]:
-    """List values that an option's schema allows, at least one of each kind."""
-    if "enum" in schema:
-        return list(schema["enum"])
-    if "const" in schema:
-        return [schema["const"]]
-    if "anyOf" in schema:
-        return list(itertools.chain.from_iterable(values(part) for part in schema["anyOf"]))
-    examples: dict[str, list[Any]] = {"boolean": [False, True], "number": [0.0, 0.5], "integer": [1]}
-    return examples[schema["type"]]
 
 
 def variants() -> list[tuple[str, dict[str, Any]]]:
     """List the option combinations of every cell; those that the cell refuses are left out."""
     known = []
     for name in cell_names():
-        options = import_module(f"models.{name}").OPTIONS
-        for chosen in itertools.product(*(values(schema) for schema in options.values())):
-            combination = dict(zip(options, chosen, strict=True))
+        for combination in combinations(import_module(f"models.{name}").OPTIONS):
             try:
                 load_cell(name, features=FEATURES, hidden_size=H, options=combination)
             except ValueError:

@@ -7,6 +7,18 @@ from torch import Tensor
 from tasks.task import Batch, Task
 
 
+def is_one_hot(batch: Batch) -> bool:
+    """Say whether inputs are the indices (T, B) of what is on."""
+    return batch.inputs.ndim == 2
+
+
+def dense(batch: Batch, *, features: int) -> np.ndarray:
+    """Return the inputs as vectors (T, B, features) float32."""
+    if not is_one_hot(batch):
+        return batch.inputs
+    return np.eye(features + 1, dtype=np.float32)[batch.inputs][:, :, :-1]  # the last row is that of -1
+
+
 def scores(task: Task, outputs: Tensor, batch: Batch) -> tuple[float, float]:
     """Return loss and accuracy of outputs (S, B, outputs) on the batch."""
     targets = torch.from_numpy(batch.targets)[None]
@@ -18,11 +30,22 @@ def scores(task: Task, outputs: Tensor, batch: Batch) -> tuple[float, float]:
 def constant_predictor(task: Task, batch: Batch) -> Tensor:
     """Predict, at each step, the mean target (regression) or the class frequencies (classification) of this batch."""
     steps, size = batch.targets.shape
+    if task.logistic:
+        mean = torch.from_numpy(task.vectors(batch.targets)).mean(dim=0)
+        return torch.logit(mean).expand(1, size, task.outputs)
     if np.issubdtype(batch.targets.dtype, np.floating):
         return torch.full((steps, size, 1), float(batch.targets.mean()), dtype=torch.float64)
     frequencies = np.stack([np.bincount(row, minlength=task.outputs) for row in batch.targets]) / size
     logits = torch.from_numpy(np.log(np.maximum(frequencies, 1e-12)))
     return logits[:, None, :].expand(steps, size, task.outputs)
+
+
+def constant_answer(task: Task, batch: Batch) -> Tensor:
+    """Predict what is right most often: the constant predictor, but of logistic classes the first one for certain."""
+    outputs = constant_predictor(task, batch)
+    if task.logistic and task.outputs > 1:
+        outputs = torch.full_like(outputs, -50).index_fill(-1, torch.tensor([0]), 50)
+    return outputs
 
 
 def last_symbol_predictor(task: Task, batch: Batch) -> Tensor:

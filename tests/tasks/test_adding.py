@@ -30,7 +30,7 @@ def test_the_docstring_instance() -> None:
     }
     positions = np.flatnonzero(rows["marker"])
     rng = ScriptedGenerator([rows["value"][:, None], positions[:1], positions[1:]])
-    batch = Adding(lag=3, variant="uniform").sample(rng, 1)  # type: ignore[arg-type]
+    batch = Adding(lag=3, variant="uniform", output="linear").sample(rng, 1)  # type: ignore[arg-type]
     np.testing.assert_allclose(batch.inputs[:, 0], np.column_stack([rows["value"], rows["marker"]]), rtol=1e-6)
     stated = re.search(r"target ([\d.]+) \+ ([\d.]+) = ([\d.]+)", tasks.adding.__doc__)
     assert (
@@ -42,7 +42,7 @@ def test_the_docstring_instance() -> None:
 
 @pytest.mark.parametrize("lag", [1, 2, 25])
 def test_uniform_ranges(lag: int) -> None:
-    batch = Adding(lag=lag, variant="uniform").sample(np.random.default_rng(0), 10_000)
+    batch = Adding(lag=lag, variant="uniform", output="linear").sample(np.random.default_rng(0), 10_000)
     values, markers = batch.inputs[:, :, 0], batch.inputs[:, :, 1]
     assert len(values) == 2 * lag
     assert values.min() >= 0
@@ -57,7 +57,7 @@ def test_uniform_ranges(lag: int) -> None:
 
 @pytest.mark.parametrize("lag", [10, 11, 50])
 def test_hochreiter1997_ranges(lag: int) -> None:
-    task = Adding(lag=lag, variant="hochreiter1997")
+    task = Adding(lag=lag, variant="hochreiter1997", output="linear")
     batch = task.sample(np.random.default_rng(0), 10_000)
     lengths = task.sequence_length - batch.starts
     assert set(lengths) == set(range(2 * lag, 2 * lag + 2 * lag // 10 + 1))
@@ -86,7 +86,7 @@ def test_hochreiter1997_ranges(lag: int) -> None:
 
 def test_first_markers_of_1997_are_uniform_over_the_first_ten() -> None:
     """A long sequence separates the two picks: positions of 10 or more belong to the second one."""
-    task = Adding(lag=500, variant="hochreiter1997")
+    task = Adding(lag=500, variant="hochreiter1997", output="linear")
     batch = task.sample(np.random.default_rng(0), 4_000)
     ones = batch.inputs[:, :, 1] == 1
     steps = np.where(ones, np.arange(len(ones))[:, None], 10**6).min(axis=0) - batch.starts
@@ -96,7 +96,7 @@ def test_first_markers_of_1997_are_uniform_over_the_first_ten() -> None:
 
 
 def test_right_means_an_absolute_error_below_0_04() -> None:
-    task = Adding(lag=5, variant="uniform")
+    task = Adding(lag=5, variant="uniform", output="linear")
     outputs = torch.tensor([1.0, 1.0, 1.0, 1.0]).reshape(1, 1, 4, 1)
     targets = torch.tensor([1.039, 0.961, 1.041, 0.8]).reshape(1, 1, 4)
     assert task.correct(outputs, targets).flatten().tolist() == [True, True, False, False]
@@ -104,15 +104,15 @@ def test_right_means_an_absolute_error_below_0_04() -> None:
 
 def test_published_chance_levels() -> None:
     """1/6 and 7.8 %; and of 1997, for long sequences with no marked first pair, 1/24 and 15.4 %."""
-    assert Adding(lag=50, variant="uniform").chance == pytest.approx((1 / 6, 0.0784))
-    loss, accuracy = Adding(lag=10**6, variant="hochreiter1997").chance
+    assert Adding(lag=50, variant="uniform", output="linear").chance == pytest.approx((1 / 6, 0.0784))
+    loss, accuracy = Adding(lag=10**6, variant="hochreiter1997", output="linear").chance
     assert (loss - 0.1 / 48) / 0.9 == pytest.approx(1 / 24, rel=1e-4)
     assert (accuracy - 0.1 * 0.16) / 0.9 == pytest.approx(0.1536, rel=1e-4)
 
 
 def test_shuffled_targets_cannot_be_predicted_from_the_marked_sum() -> None:
     """The true marked sum is right on every sequence, and at most at chance once targets are shuffled."""
-    task = Adding(lag=25, variant="uniform")
+    task = Adding(lag=25, variant="uniform", output="linear")
     batch = task.sample(np.random.default_rng(0), 10_000)
     oracle = torch.from_numpy((batch.inputs[:, :, 0] * batch.inputs[:, :, 1]).sum(axis=0))[None, :, None]
     assert controls.scores(task, oracle, batch) == pytest.approx((0, 1), abs=1e-6)
@@ -120,3 +120,17 @@ def test_shuffled_targets_cannot_be_predicted_from_the_marked_sum() -> None:
     loss, accuracy = controls.scores(task, oracle, shuffled)
     assert loss == pytest.approx(2 / 6, rel=0.05)
     assert accuracy < 0.1
+
+
+def test_the_logistic_output_of_1997_is_squashed_in_loss_and_success() -> None:
+    task = Adding(lag=50, variant="hochreiter1997", output="logistic")
+    outputs = torch.logit(torch.tensor([0.5, 0.539, 0.541, 0.1], dtype=torch.float64)).reshape(1, 1, 4, 1)
+    targets = torch.full((1, 1, 4), 0.5, dtype=torch.float64)
+    assert task.correct(outputs, targets).flatten().tolist() == [True, True, False, False]
+    assert float(task.loss(outputs, targets)) == pytest.approx((0.039**2 + 0.041**2 + 0.4**2) / 4, rel=1e-9)
+    assert task.stop == (0.01, 2000)
+
+
+def test_a_logistic_output_is_refused_where_it_cannot_reach_the_targets() -> None:
+    with pytest.raises(ValueError, match=r"task 'adding': a logistic output cannot reach .* came: .*uniform"):
+        Adding(lag=50, variant="uniform", output="logistic")

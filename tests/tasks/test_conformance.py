@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tasks.task import Task, load_task, task_names
+from tests.options import combinations
 from tests.tasks import controls
 
 DRAWS = 10_000
@@ -18,14 +19,14 @@ def variants(name: str) -> list[dict]:
     """List the option combinations of a task."""
     source = Path("tasks", f"{name}.py").read_text()
     literals = {
-        node.targets[0].id: node.value
+        target.id: node.value
         for node in ast.parse(source).body
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        and isinstance(target := node.targets[0] if isinstance(node, ast.Assign) else node.target, ast.Name)
     }
-    combinations: list[dict] = [{}]
-    for option, schema in ast.literal_eval(literals["OPTIONS"]).items():
-        combinations = [{**known, option: value} for known in combinations for value in schema["enum"]]
-    return combinations
+    refused = [rule["when"] for rule in ast.literal_eval(literals["REFUSED"])] if "REFUSED" in literals else []
+    known = combinations(ast.literal_eval(literals["OPTIONS"]))
+    return [options for options in known if not any(when.items() <= options.items() for when in refused)]
 
 
 CASES = [(name, options) for name in task_names() for options in variants(name)]
@@ -42,14 +43,16 @@ def task(request: pytest.FixtureRequest) -> Task:
 def test_shapes_types_and_ends(task: Task) -> None:
     batch = task.sample(np.random.default_rng(0), 50)
     steps = task.sequence_length - task.first_target
-    assert batch.inputs.shape == (task.sequence_length, 50, task.features)
-    assert batch.inputs.dtype == np.float32
+    inputs = controls.dense(batch, features=task.features)
+    assert inputs.shape == (task.sequence_length, 50, task.features)
+    assert batch.inputs.dtype == (np.int64 if controls.is_one_hot(batch) else np.float32)
     assert batch.targets.shape == (steps, 50)
     assert batch.starts.shape == (50,)
     assert (batch.starts >= 0).all()
     assert (batch.starts <= task.sequence_length - task.lag).all()
     before = np.arange(task.sequence_length)[:, None] < batch.starts
-    assert not batch.inputs[before].any()
+    assert not inputs[before].any()
+    assert inputs[~before].any(axis=1).all()
 
 
 def test_same_stream_same_batch_and_another_stream_another(task: Task) -> None:
@@ -73,11 +76,39 @@ def test_loss_and_correct_have_a_number_per_replica(task: Task) -> None:
 
 def test_chance_equals_the_constant_predictor(task: Task) -> None:
     batch = task.sample(np.random.default_rng(1), DRAWS)
-    loss, accuracy = controls.scores(task, controls.constant_predictor(task, batch), batch)
+    loss, _ = controls.scores(task, controls.constant_predictor(task, batch), batch)
+    _, accuracy = controls.scores(task, controls.constant_answer(task, batch), batch)
     scored = task.correct(torch.zeros(1, *batch.targets.shape, task.outputs), torch.from_numpy(batch.targets)[None])
     deviation = math.sqrt(task.chance.accuracy * (1 - task.chance.accuracy) / scored.numel())
     assert loss == pytest.approx(task.chance.loss, rel=0.03)
     assert abs(accuracy - task.chance.accuracy) < 4 * deviation
+
+
+def test_floors_fall_from_chance_to_certainty(task: Task) -> None:
+    floors = [task.floor(num_steps) for num_steps in range(task.sequence_length + 2)]
+    assert floors[0] == pytest.approx(task.chance, rel=1e-12, abs=0)
+    assert floors[-1] == floors[-2] == pytest.approx((0, 1), rel=1e-12, abs=1e-12)
+    losses, accuracies = np.array(floors).T
+    assert (np.diff(losses) <= 1e-15).all()
+    assert (np.diff(accuracies) >= -1e-15).all()
+    assert losses[task.lag] >= (1 - 1e-12) * losses[0] / 2  # of two addends it may show one, of all others nothing
+
+
+def test_vectors_are_what_logistic_outputs_are_to_take(task: Task) -> None:
+    batch = task.sample(np.random.default_rng(5), 200)
+    if not task.logistic:
+        assert task.stop is None
+        with pytest.raises(ValueError, match="has no logistic outputs"):
+            task.vectors(batch.targets)
+        return
+    assert task.stop is not None
+    vectors = task.vectors(batch.targets)
+    assert vectors.shape == (200, task.outputs)
+    assert vectors.dtype == np.float64
+    assert 0 <= vectors.min() <= vectors.max() <= 1
+    outputs = torch.logit(torch.from_numpy(vectors).clamp(1e-6, 1 - 1e-6))[None]
+    assert controls.scores(task, outputs, batch) == pytest.approx((0, 1), abs=1e-9)
+    assert controls.scores(task, -outputs, batch)[0] > task.chance.loss
 
 
 def test_the_end_does_not_leak_the_target(task: Task) -> None:
@@ -87,7 +118,8 @@ def test_the_end_does_not_leak_the_target(task: Task) -> None:
     # of a task that scores every step (copy, loss: all) take the recall steps: only they need memory
     first = task.sequence_length - 10 if task.first_target < task.lag else task.first_target
     targets = torch.from_numpy(batch.targets[first - task.sequence_length :])
-    features = batch.inputs[first + 1 - window : first + 1].transpose(1, 0, 2).reshape(DRAWS, -1)
+    shown = batch._replace(inputs=batch.inputs[first + 1 - window : first + 1])
+    features = controls.dense(shown, features=task.features).transpose(1, 0, 2).reshape(DRAWS, -1)
     split = DRAWS // 2
     answer = batch.targets[first - task.sequence_length]
     if targets.is_floating_point():
@@ -113,5 +145,5 @@ def test_too_small_a_lag_and_unknown_options_are_refused(name: str, options: dic
 
 
 def test_an_unknown_task_is_refused() -> None:
-    with pytest.raises(ValueError, match="unknown task 'addding'; known: adding, copy, temporal_order"):
+    with pytest.raises(ValueError, match="unknown task 'addding'; known: adding, copy, long_lag, temporal_order"):
         load_task("addding", lag=40, options={})

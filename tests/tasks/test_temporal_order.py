@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+import torch
 
 import tasks.temporal_order
 from tasks.temporal_order import TemporalOrder
@@ -24,7 +25,7 @@ def relevant_steps(symbols: np.ndarray, *, count: int) -> np.ndarray:
 def test_the_docstring_instance() -> None:
     shown = re.search(r"((?:[EBabcdXY] ){10,}B)\s+class (\d) of", tasks.temporal_order.__doc__)
     symbols = np.array([ALPHABET.index(letter) for letter in shown[1].split()])
-    task = TemporalOrder(lag=8, symbols=2)
+    task = TemporalOrder(lag=8, symbols=2, output="softmax")
     length = len(symbols)
     assert task.shortest <= length <= task.sequence_length
     steps = np.flatnonzero(symbols >= 6)
@@ -40,7 +41,7 @@ def test_the_docstring_instance() -> None:
     ("symbols", "lag", "positions"), [(2, 40, [(10, 20), (50, 60)]), (3, 24, [(10, 20), (33, 43), (66, 76)])]
 )
 def test_the_published_ranges(symbols: int, lag: int, positions: list[tuple[int, int]]) -> None:
-    task = TemporalOrder(lag=lag, symbols=symbols)
+    task = TemporalOrder(lag=lag, symbols=symbols, output="softmax")
     batch = task.sample(np.random.default_rng(0), 10_000)
     lengths = task.sequence_length - batch.starts
     assert set(lengths) == set(range(100, 111))
@@ -65,7 +66,7 @@ def test_the_published_ranges(symbols: int, lag: int, positions: list[tuple[int,
 
 @pytest.mark.parametrize("lag", [8, 9, 13, 20, 41, 77, 400])
 def test_scaled_lags_are_exact(lag: int) -> None:
-    task = TemporalOrder(lag=lag, symbols=2)
+    task = TemporalOrder(lag=lag, symbols=2, output="softmax")
     batch = task.sample(np.random.default_rng(0), 5_000)
     drawn = np.where(np.arange(task.sequence_length)[:, None] >= batch.starts, batch.inputs.argmax(axis=2), 0)
     steps = relevant_steps(drawn, count=2)
@@ -78,7 +79,7 @@ def test_scaled_lags_are_exact(lag: int) -> None:
 @pytest.mark.parametrize("symbols", [2, 3])
 def test_knowing_only_the_last_symbol_is_the_published_plateau(symbols: int) -> None:
     """For two symbols: 50 % and ln 2, twice the chance level of 25 % and ln 4."""
-    task = TemporalOrder(lag=40, symbols=symbols)
+    task = TemporalOrder(lag=40, symbols=symbols, output="softmax")
     batch = task.sample(np.random.default_rng(0), 10_000)
     loss, accuracy = controls.scores(task, controls.last_symbol_predictor(task, batch), batch)
     assert loss == pytest.approx((symbols - 1) * math.log(2), abs=1e-6)
@@ -87,3 +88,11 @@ def test_knowing_only_the_last_symbol_is_the_published_plateau(symbols: int) -> 
     assert controls.scores(task, controls.last_symbol_predictor(task, shuffled), shuffled)[1] == pytest.approx(
         task.chance.accuracy, abs=0.02
     )
+
+
+def test_logistic_outputs_are_right_if_each_is_within_0_3_and_lose_the_sum_of_squares() -> None:
+    task = TemporalOrder(lag=8, symbols=2, output="logistic")
+    values = torch.tensor([[0.71, 0.29, 0, 0.29], [0.69, 0, 0, 0], [1, 0, 0.31, 0], [0, 1, 0, 0]], dtype=torch.float64)
+    outputs, targets = torch.logit(values, eps=1e-9)[None, None], torch.zeros(1, 1, 4, dtype=torch.int64)
+    assert task.correct(outputs, targets).flatten().tolist() == [True, False, False, False]
+    assert float(task.loss(outputs, targets)) == pytest.approx((3 * 0.29**2 + 0.31**2 + 0.31**2 + 2) / 4, rel=1e-7)

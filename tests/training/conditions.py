@@ -7,6 +7,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "rnn": {"initialisation": "orthogonal"},
     "lstm": {"peepholes": False, "forget_gate": True, "forget_bias": 1, "input_bias": 0},
 }
+TASK_OPTIONS: dict[str, dict[str, Any]] = {
+    "temporal_order": {"symbols": 2, "output": "softmax"},
+    "adding": {"variant": "uniform", "output": "linear"},
+    "copy": {"loss": "recall"},
+}
 ADAM = {"name": "adam", "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
 
 
@@ -27,7 +32,7 @@ def settings(
     num_steps: int | None = None,
 ) -> dict[str, Any]:
     """Return the settings of a condition with batches of 8 sequences."""
-    options = {"temporal_order": {"symbols": 2}, "adding": {"variant": "uniform"}, "copy": {"loss": "recall"}}[task]
+    options = TASK_OPTIONS[task]
     return {
         "device": device,
         "seeds": seeds,
@@ -36,6 +41,7 @@ def settings(
         "model": {"name": cell, "cell": cell, "hidden_size": hidden_size, "options": OPTIONS[cell]},
         "gradient": {"name": "full", "paths": PATHS[cell], "k1": num_steps, "k2": num_steps},
         "training": {
+            "protocol": "minibatch",
             "kernel": "reference",
             "dtype": dtype,
             "batch_size": 8,

@@ -13,7 +13,7 @@ from models.gradient_flow import GradientFlow
 from models.kernels import Kernel, reference
 from models.network import Network
 from tasks.task import Task, load_task
-from tests.training.conditions import OPTIONS
+from tests.training.conditions import OPTIONS, TASK_OPTIONS
 from training.loop import Course, Data, Protocol, Replica, Standing, train
 from training.optimiser import SGD, Adam, Optimiser
 from training.streams import stream
@@ -23,7 +23,7 @@ ADAM = Adam(beta1=0.9, beta2=0.999, epsilon=1e-8)
 
 def build(name: str, *, lag: int, cell: str, hidden_size: int) -> tuple[Task, Network]:
     """Make a task and a network for it."""
-    options: dict[str, Any] = {"temporal_order": {"symbols": 2}, "adding": {"variant": "uniform"}}[name]
+    options = TASK_OPTIONS[name]
     task = load_task(name, lag=lag, options=options)
     made = load_cell(cell, features=task.features, hidden_size=hidden_size, options=OPTIONS[cell])
     return task, Network(made, outputs=task.outputs, kernel=Kernel("reference", reference.unroll, reference.readout))

@@ -21,9 +21,9 @@ UPDATES = 50
 RATES = (0.001, 0.003, 0.01, 0.03)
 MEMBERS = [(seed, rate) for seed in range(16) for rate in RATES]
 TASKS: dict[str, dict[str, Any]] = {
-    "adding": {"variant": "uniform"},
+    "adding": {"variant": "uniform", "output": "linear"},
     "copy": {"loss": "all"},
-    "temporal_order": {"symbols": 2},
+    "temporal_order": {"symbols": 2, "output": "softmax"},
 }
 LAGS = {"adding": 6, "copy": 12, "temporal_order": 8}
 

@@ -29,9 +29,9 @@ threads: 1
 tables: []
 figures: [accuracy_versus_lag, solved_versus_lag]
 tasks:
-  adding: {task: adding, variant: uniform, lags: [2, 3], sequences: 64}
+  adding: {task: adding, variant: uniform, output: linear, lags: [2, 3], sequences: 64}
   copy: {task: copy, loss: recall, lags: [11], sequences: 64}
-  temporal_order: {task: temporal_order, symbols: 2, lags: [8], sequences: 64}
+  temporal_order: {task: temporal_order, symbols: 2, output: softmax, lags: [8], sequences: 64}
 models:
   rnn: {cell: rnn, hidden_size: 2, initialisation: orthogonal}
   lstm: {cell: lstm, hidden_size: 2, peepholes: false, forget_gate: true, forget_bias: 1, input_bias: 0}
@@ -41,6 +41,7 @@ gradients:
   truncated_1997: {paths: [cell]}
   tbptt: {paths: all, num_steps: 20}
 training:
+  protocol: minibatch
   kernel: reference
   dtype: float32
   optimiser: adam

@@ -40,7 +40,13 @@ def test_settings_hold_what_determines_the_numbers_and_nothing_else():
         "device": "cpu",
         "seeds": [0, 2],
         "learning_rates": [0.01],
-        "task": {"name": "adding", "task": "adding", "lag": 3, "sequences": 64, "options": {"variant": "uniform"}},
+        "task": {
+            "name": "adding",
+            "task": "adding",
+            "lag": 3,
+            "sequences": 64,
+            "options": {"output": "linear", "variant": "uniform"},
+        },
         "model": {
             "name": "lstm_peephole",
             "cell": "lstm",
@@ -54,6 +60,7 @@ def test_settings_hold_what_determines_the_numbers_and_nothing_else():
             "k2": 20,
         },
         "training": {
+            "protocol": "minibatch",
             "kernel": "reference",
             "dtype": "float32",
             "batch_size": 32,

@@ -7,11 +7,11 @@ REPLICA = [*CONDITION, "seed", "learning_rate"]
 _EFFORT = ["parameters", "updates", "sequences", "updates_to_solve", "solved", "diverged", "best_update"]
 _VALIDATION = ["validation_loss", "validation_accuracy", "validation_exact_match"]
 _TEST = ["test_loss", "test_accuracy", "test_exact_match"]
-_CHANCE = ["chance_loss", "chance_accuracy", "success_accuracy", "sequence_length"]
+_CHANCE = ["chance_loss", "chance_accuracy", "floor_loss", "floor_accuracy", "success_accuracy", "sequence_length"]
 _NETWORK = ["task_file", "task_options", "cell", "hidden_size", "model_options", "paths", "k1"]
-_TRAINING = ["budget", "kernel", "dtype", "optimiser", "batch_size", "clip_norm"]
+_TRAINING = ["budget", "protocol", "kernel", "dtype", "optimiser", "batch_size", "clip_norm"]
 _EVALUATION = ["evaluate_every", "validation_sequences", "test_sequences"]
-_SCORES = [*_VALIDATION, *_TEST, *_CHANCE]
+_SCORES = [*_VALIDATION, *_TEST, *_CHANCE, "scored_steps"]
 SUMMARY = [*CONDITION, "num_steps", "seed", "learning_rate", *_EFFORT, *_SCORES, *_NETWORK, *_TRAINING, *_EVALUATION]
 
 CURVES = [*REPLICA, "update", "train_loss", "validation_loss", "validation_accuracy"]
@@ -25,10 +25,37 @@ STATISTICS = [*CONDITION, "num_steps", "learning_rate", *_SOLVED, *_ACCURACY, *_
 _PAIR = ["a_model", "a_gradient", "b_model", "b_gradient", "lags", "pairs"]
 COMPARISONS = ["device", "task", *_PAIR, "mean_difference", "low", "high", "p", "p_holm"]
 
+BASELINE = ["device", "task", "lag", "model"]
+_GUESSES = ["guesses", "guess_accuracy", "guess_loss"]
+CONTROLS = ["guess_accuracy", "guess_loss", "constant_accuracy", "constant_loss", "easy"]
+BASELINES = [*BASELINE, *_GUESSES, "constant_accuracy", "constant_loss", "success_accuracy", "easy"]
+
+_MEANS = [f"{name}{limit}" for name in ("accuracy", "loss") for limit in ("", "_low", "_high")]
+_EXCESS = ["reach", "reach_law", "floor_accuracy", "floor_loss", *(f"excess_{name}" for name in _MEANS)]
+_WINDOW = ["windowing", "num_steps", "k1", "sequence_length"]
+SURFACE = [*CONDITION, "paths", *_WINDOW, "learning_rate", "seeds", *_MEANS, "success_accuracy", *_EXCESS, *CONTROLS]
+
 LABELS = {"device", "task", "model", "gradient", "task_file", "task_options", "cell", "model_options", "paths"}
-LABELS |= {"kernel", "dtype", "optimiser", "a_model", "a_gradient", "b_model", "b_gradient", "lags", "run"}
+LABELS |= {
+    "protocol",
+    "kernel",
+    "dtype",
+    "optimiser",
+    "a_model",
+    "a_gradient",
+    "b_model",
+    "b_gradient",
+    "lags",
+    "run",
+    "windowing",
+}
 COUNTS = {"lag", "seed", "update", "updates", "sequences", "parameters", "sequence_length", "hidden_size", "budget"}
 COUNTS |= {"batch_size", "evaluate_every", "validation_sequences", "test_sequences", "seeds", "pairs", "horizon"}
-COUNTS |= {"solved_on_test"}
+COUNTS |= {"solved_on_test", "scored_steps", "guesses"}
 MAYBE_COUNTS = {"num_steps", "k1", "updates_to_solve", "best_update", "horizon_low", "horizon_high"}
-FLAGS = {"solved", "diverged", "horizon_censored"}  # in the statistics, solved and diverged are counts of replicas
+FLAGS = {
+    "solved",
+    "diverged",
+    "horizon_censored",
+    "easy",
+}  # in the statistics, solved and diverged are counts of replicas

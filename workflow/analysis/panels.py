@@ -182,10 +182,15 @@ def finish(figure: Figure, tables: Tables, *, note: str, symbols: Sequence[Line2
         Line2D([], [], color="0.2", linestyle=dash, marker=marker if markers else "", label=gradient)
         for gradient, dash, marker in sorted(looks, key=lambda look: tables.labels.gradients.index(look[0]))
     ]
+    place_below(figure, [("", list(symbols)), ("gradient", gradients), ("model", models)], note=note)
+
+
+def place_below(figure: Figure, legends: Sequence[tuple[str, list[Line2D]]], *, note: str) -> None:
+    """Add below the panels legends, each a title and its entries, the last one on top, and a note."""
     width, height = figure.get_size_inches()
     bottom = PAD
     bottom += _note(figure, note, y=bottom, width=width)
-    for title, handles in [("", list(symbols)), ("gradient", gradients), ("model", models)]:
+    for title, handles in legends:
         if handles:
             bottom += _legend(figure, title, handles, y=bottom, width=width)
     bottom += PAD

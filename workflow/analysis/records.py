@@ -6,7 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 MEND = "delete the file or rerun with --rerun-triggers params"
-PARTS = {"settings", "sources", "kernel", "sequence_length", "success_accuracy", "chance", "replicas", "curves"}
+PARTS = {
+    "settings",
+    "sources",
+    "kernel",
+    "sequence_length",
+    "success_accuracy",
+    "chance",
+    "floor",
+    "scored_steps",
+    "replicas",
+    "curves",
+}
 
 
 def read_runs(paths: Sequence[Path], *, expected: Mapping[str, Mapping]) -> list[dict]:

@@ -2,16 +2,19 @@
 
 A file of tasks/ that declares `LAGS` is a task, one of models/ that declares `PATHS` is a cell. Both declare `OPTIONS`
 (JSON-schema properties of their own configuration keys) and may declare `REFUSED`: option values that do not go
-together, `{"when": {...}, "why": ...}`.
+together, `{"when": {...}, "why": ...}`. A cell that can be trained online declares `ONLINE = True`; a task declares in
+`STOPS` under which options it has a published stop rule: `{"when": {...}}`.
 """
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from workflow.configuration.refusal import ConfigurationError
+
+LITERALS = ("LAGS", "PATHS", "OPTIONS", "REFUSED", "ONLINE", "STOPS", "TABLES")
 
 
 class Declaration(NamedTuple):
@@ -21,6 +24,8 @@ class Declaration(NamedTuple):
     refused: list[dict[str, Any]]
     lags: list[dict[str, Any]]
     paths: dict[str, dict[str, Any]]
+    online: bool = False
+    stops: Sequence[dict[str, Any]] = ()
 
 
 def tasks(root: Path) -> dict[str, Declaration]:
@@ -69,6 +74,11 @@ def met(when: Mapping[str, Any], *, options: Mapping[str, Any]) -> bool:
     return all(options[key] == value for key, value in when.items())
 
 
+def options_of(definition: Mapping[str, Any], *, declaration: Declaration) -> dict[str, Any]:
+    """Return a task's or model's own options out of its definition."""
+    return {name: definition[name] for name in sorted(declaration.options)}
+
+
 def smallest_lag(task: Declaration, *, options: Mapping[str, Any]) -> int:
     """Return the smallest lag that a task can have under its options."""
     return max([1, *(rule["minimum"] for rule in task.lags if met(rule["when"], options=options))])
@@ -77,6 +87,11 @@ def smallest_lag(task: Declaration, *, options: Mapping[str, Any]) -> int:
 def available_paths(cell: Declaration, *, options: Mapping[str, Any]) -> list[str]:
     """Return the paths along which error can flow in a cell under its options."""
     return [path for path, needs in cell.paths.items() if met(needs, options=options)]
+
+
+def has_stop_rule(task: Declaration, *, options: Mapping[str, Any]) -> bool:
+    """Say whether a task has a published stop rule under its options."""
+    return any(met(rule["when"], options=options) for rule in task.stops)
 
 
 def _declared(root: Path, *, folder: str, marker: str) -> dict[str, Declaration]:
@@ -89,6 +104,8 @@ def _declared(root: Path, *, folder: str, marker: str) -> dict[str, Declaration]
                 refused=literals.get("REFUSED", []),
                 lags=literals.get("LAGS", []),
                 paths=literals.get("PATHS", {}),
+                online=literals.get("ONLINE", False),
+                stops=literals.get("STOPS", []),
             )
     return found
 
@@ -100,7 +117,7 @@ def _literals(path: Path) -> dict[str, Any]:
             node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
         )
         for target in targets:
-            if isinstance(target, ast.Name) and target.id in ("LAGS", "PATHS", "OPTIONS", "REFUSED", "TABLES"):
+            if isinstance(target, ast.Name) and target.id in LITERALS:
                 try:
                     literals[target.id] = ast.literal_eval(node.value)  # type: ignore[attr-defined]
                 except (ValueError, TypeError) as error:

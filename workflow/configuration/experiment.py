@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from workflow.configuration import declarations
+from workflow.configuration.declarations import options_of
 from workflow.configuration.reading import merge, read
 from workflow.configuration.refusal import ConfigurationError
 from workflow.configuration.sources import Sources
-from workflow.configuration.validation import Known, known_at, options_of, validate
+from workflow.configuration.validation import Known, known_at, validate
 from workflow.runs import paths
 from workflow.runs.blocks import Block, assign, block_name, block_seeds, blocks_on_disk
 
@@ -28,6 +29,13 @@ class Condition(NamedTuple):
     lag: int
     model: str
     gradient: str
+
+
+class Replication(NamedTuple):
+    """The replicas of a condition: every seed at every learning rate."""
+
+    seeds: tuple[int, ...]
+    learning_rates: tuple[float, ...]
 
 
 def complete(config: Mapping[str, Any], *, root: Path) -> dict[str, Any]:
@@ -50,13 +58,19 @@ class Experiment:
     @cached_property
     def conditions(self) -> list[Condition]:
         """The conditions of the grid, sorted, each once."""
-        found = set()
+        return sorted(self._replications)
+
+    @cached_property
+    def _replications(self) -> dict[Condition, Replication]:
+        found = {}
         for block in self.config["grid"]:
+            replication = self._replication_of(block)
             for device, task, model, gradient in product(
                 *(block[f] for f in ("devices", "tasks", "models", "gradients"))
             ):
-                found |= {Condition(device, task, lag, model, gradient) for lag in self.config["tasks"][task]["lags"]}
-        return sorted(found)
+                for lag in self.config["tasks"][task]["lags"]:
+                    found[Condition(device, task, lag, model, gradient)] = replication
+        return found
 
     @property
     def labels(self) -> dict[str, list[str]]:
@@ -88,7 +102,7 @@ class Experiment:
         return {
             "device": condition.device,
             "seeds": sorted(seeds),
-            "learning_rates": sorted(config["learning_rates"]),
+            "learning_rates": list(self._replication(condition).learning_rates),
             "task": {
                 "name": condition.task,
                 "task": task["task"],
@@ -159,7 +173,15 @@ class Experiment:
         return "|".join(map(re.escape, self.config[kind])) or "(?!)"
 
     def _blocks(self, condition: Condition, *, existing: Iterable[tuple[int, ...]]) -> list[Block]:
-        return assign(self.config["seeds"], existing=existing, size=self.config["seeds_per_job"])
+        return assign(self._replication(condition).seeds, existing=existing, size=self.config["seeds_per_job"])
+
+    def _replication(self, condition: Condition) -> Replication:
+        return self._replications.get(condition) or self._replication_of({})
+
+    def _replication_of(self, block: Mapping[str, Any]) -> Replication:
+        """Return what a block asks for: its own seeds and learning rates, or else the experiment's."""
+        seeds, rates = (block.get(field, self.config[field]) for field in ("seeds", "learning_rates"))
+        return Replication(tuple(sorted(seeds)), tuple(sorted(rates)))
 
     def _folder(self, condition: Condition) -> str:
         return f"{self.place.runs}/{paths.CONDITION.format(**condition._asdict())}"

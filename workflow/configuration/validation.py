@@ -1,11 +1,13 @@
 """Refusing a configuration that cannot be run: against the schema, then for the combinations that its grid asks for."""
 
 from collections.abc import Mapping
+from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from workflow.configuration import declarations
 from workflow.configuration.declarations import Declaration
+from workflow.configuration.online import check_online
 from workflow.configuration.reading import read
 from workflow.configuration.refusal import listed, refuse, shown, unknown
 from workflow.configuration.schema import check_plain, check_schema
@@ -45,17 +47,15 @@ def validate(config: Mapping[str, Any], *, known: Known) -> None:
     for label, gradient in config["gradients"].items():
         _check_window(f"gradients.{label}", gradient)
     _check_names(config, known=known)
+    _check_blocks(config)
+    if config["training"]["protocol"] == "online":
+        check_online(config, tasks=known.tasks, cells=known.cells)
     for block in config["grid"]:
         for label in block["tasks"]:
             _check_budget(f"tasks.{label}", config["tasks"][label], training=config["training"])
         for gradient in block["gradients"]:
             for model in block["models"]:
                 _check_paths(config, gradient=gradient, model=model, cells=known.cells)
-
-
-def options_of(definition: Mapping[str, Any], *, declaration: Declaration) -> dict[str, Any]:
-    """Return a task's or model's own options out of its definition."""
-    return {name: definition[name] for name in sorted(declaration.options)}
 
 
 def _check_definition(
@@ -78,7 +78,7 @@ def _check_definition(
     check_schema(
         definition, schema={"$defs": schema["$defs"], **own, "properties": properties, "required": required}, key=key
     )
-    options = options_of(definition, declaration=declaration)
+    options = declarations.options_of(definition, declaration=declaration)
     for rule in declaration.refused:
         if declarations.met(rule["when"], options=options):
             came = ", ".join(f"{name}: {shown(options[name])}" for name in rule["when"])
@@ -131,6 +131,23 @@ def _check_names(config: Mapping[str, Any], *, known: Known) -> None:
                 raise unknown(f"gradients.{label}.paths", what="path", came=path, known=paths)
 
 
+def _check_blocks(config: Mapping[str, Any]) -> None:
+    """Refuse two blocks that run one condition with different seeds or learning rates."""
+    for (first, one), (second, other) in combinations(enumerate(config["grid"]), 2):
+        shared = [sorted(set(one[field]) & set(other[field])) for field in ("devices", "tasks", "models", "gradients")]
+        if not all(shared):
+            continue
+        for field in ("seeds", "learning_rates"):
+            asked, came = (block.get(field, config[field]) for block in (one, other))
+            if set(asked) != set(came):
+                condition = ", ".join(labels[0] for labels in shared)
+                raise refuse(
+                    f"grid[{second}].{field}",
+                    f"expected {shown(asked)}, as grid[{first}] runs the condition ({condition}) of both blocks; "
+                    f"came {shown(came)}",
+                )
+
+
 def _check_budget(key: str, task: Mapping[str, Any], *, training: Mapping[str, Any]) -> None:
     updates = task["sequences"] // training["batch_size"]
     if updates < 1:
@@ -150,7 +167,7 @@ def _check_paths(config: Mapping[str, Any], *, gradient: str, model: str, cells:
     asked = config["gradients"][gradient]["paths"]
     definition = config["models"][model]
     cell = cells[definition["cell"]]
-    available = declarations.available_paths(cell, options=options_of(definition, declaration=cell))
+    available = declarations.available_paths(cell, options=declarations.options_of(definition, declaration=cell))
     for path in asked if asked != "all" else ():
         if path not in available:
             raise refuse(

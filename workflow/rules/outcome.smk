@@ -13,4 +13,6 @@ onsuccess:
 
 
 onerror:
-    print(*failures([*EXPERIMENT.run_paths, *TABLES, *FIGURES], since=BEGAN), sep="\n", file=sys.stderr)
+    print(
+        *failures([*EXPERIMENT.run_paths, *BASELINES.paths, *TABLES, *FIGURES], since=BEGAN), sep="\n", file=sys.stderr
+    )

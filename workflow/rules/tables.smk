@@ -44,7 +44,8 @@ rule provenance:
 rule statistics:
     input:
         summary=f"{PLACE.results}/summary.csv",
-        code=analysis_sources(ROOT, "workflow/analysis/statistics.py"),
+        baselines=f"{PLACE.results}/baselines.csv" if "baselines" in config["tables"] else [],
+        code=analysis_sources(ROOT, "workflow/scripts/statistics.py"),
     output:
         report(
             f"{PLACE.results}/statistics.csv",

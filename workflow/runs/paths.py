@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 CONDITION = "{device}/{task}/lag={lag}/{model}/{gradient}"
+BASELINE = "{device}/{task}/lag={lag}/{model}"
 BLOCK = f"{CONDITION}/seeds={{seeds}}"
 
 

@@ -1,4 +1,4 @@
-"""Adapter of rule statistics: the table of replicas to one row per condition."""
+"""Adapter of rule statistics: the table of replicas, and baselines if there are any, to one row per condition."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from workflow.runs.log import told
 
 with told(snakemake.log[0]):
+    from workflow.analysis.baselines import with_baselines
     from workflow.analysis.statistics import statistics_table
     from workflow.analysis.summary import read_csv, write_csv
 
-    write_csv(statistics_table(read_csv(Path(snakemake.input.summary))), Path(snakemake.output[0]))
+    table = statistics_table(read_csv(Path(snakemake.input.summary)))
+    if snakemake.input.baselines:
+        table = with_baselines(table, read_csv(Path(snakemake.input.baselines)))
+    write_csv(table, Path(snakemake.output[0]))

@@ -1,12 +1,16 @@
 """Test accuracy against the lag of the task, one panel per task, one line per model and gradient.
 
 Lines join the means over seeds at the learning rate that validation chose; bands are 95 % bootstrap intervals of the
-mean over seeds (bars where a panel has one lag), small dots are single seeds. The grey line is chance. Series stand a
-little apart sideways at each lag so that none hides another; the number of seeds n is given below the panels.
+mean over seeds (bars where a panel has one lag), small dots are single seeds. The grey line is chance; the dotted one,
+where the table has baselines, is the best that random weight guessing reaches with any of the models, and a grey band
+marks a lag as easy that it solves. Series stand a little apart sideways at each lag so that none hides another; the
+number of seeds n is given below the panels.
 """
 
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from workflow.analysis.panels import (
     Facet,
@@ -20,7 +24,14 @@ from workflow.analysis.panels import (
     seeds_note,
 )
 from workflow.analysis.statistics import chosen_replicas, scored
-from workflow.analysis.style import Tables, rows_of, series_of, styled
+from workflow.analysis.style import REFERENCE, Tables, rows_of, series_of, styled
+
+GUESS = {"color": REFERENCE, "linestyle": (0, (1, 1.5)), "linewidth": 1.0}
+EASY = {"color": "0.9", "linewidth": 7}
+SYMBOLS = [
+    Line2D([], [], **GUESS, label="best of random weight guessing"),  # type: ignore[arg-type]
+    Line2D([], [], **EASY, label="easy: guessing solves this lag"),  # type: ignore[arg-type]
+]
 
 
 @styled
@@ -35,7 +46,8 @@ def draw(tables: Tables) -> Figure:
         axes.set_ylabel("test accuracy")
     shape = "bands" if tables.statistics["lag"].nunique() > 1 else "bars"
     spread = f"{shape}: 95 % bootstrap interval of the mean; dots: single seeds"
-    finish(figure, tables, note=seeds_note(tables, spread=spread))
+    symbols = SYMBOLS[: 1 + tables.statistics["easy"].any()] if "easy" in tables.statistics else []
+    finish(figure, tables, note=seeds_note(tables, spread=spread), symbols=symbols)
     return figure
 
 
@@ -45,6 +57,8 @@ def _draw_panel(axes: Axes, facet: Facet, tables: Tables) -> None:
     lag_axis = LagAxis(conditions["lag"])
     chance = conditions.drop_duplicates("lag").sort_values("lag")
     reference_line(axes, lag_axis, chance["chance_accuracy"], label="chance")
+    if "easy" in conditions:
+        _draw_guesses(axes, conditions, lag_axis)
     series = series_of(tables)
     for one in series:
         line = rows_of(conditions, model=one.model, gradient=one.gradient).sort_values("lag")
@@ -61,3 +75,13 @@ def _draw_panel(axes: Axes, facet: Facet, tables: Tables) -> None:
     lag_axis.apply(axes)
     axes.set_ylim(-0.03, 1.03)
     axes.set_title(facet.title)
+
+
+def _draw_guesses(axes: Axes, conditions: pd.DataFrame, lag_axis: LagAxis) -> None:
+    """Draw the best guess of any model at each lag, and a band over each lag that a guess solves."""
+    guesses = conditions.groupby("lag", as_index=False)[["guess_accuracy", "easy"]].max()
+    x = lag_axis.place(guesses["lag"], offset=0)
+    axes.plot(x, guesses["guess_accuracy"], **GUESS, marker="_", markersize=5, zorder=1.5, gid="guess")
+    for lag in guesses.loc[guesses["easy"], "lag"]:
+        left, right = lag_axis.place(pd.Series([lag, lag]), offset=[-0.5, 0.5])
+        axes.axvspan(left, right, color=EASY["color"], linewidth=0, zorder=0, gid="easy")

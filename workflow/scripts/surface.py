@@ -1,0 +1,14 @@
+"""Adapter of rule surface: replicas, statistics and baselines to the truncation surface."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from workflow.runs.log import told
+
+with told(snakemake.log[0]):
+    from workflow.analysis.summary import read_csv, write_csv
+    from workflow.analysis.surface import surface_table
+
+    tables = (read_csv(Path(snakemake.input[name])) for name in ("summary", "statistics", "baselines"))
+    write_csv(surface_table(*tables), Path(snakemake.output[0]))
