@@ -41,6 +41,8 @@ STEPS = BEFORE + 1 + DISTANCE
 GAIN = 16.0
 """Net input of an open gate: sigmoid(16) = 1 - 1.1e-7."""
 UNITS, FEATURES = 4, 3
+SEEDS = range(20)
+"""Each is a draw of recurrent weights and a sequence."""
 VALUE, STORE, READ = range(FEATURES)
 FLOWS = {"full": frozenset({"cell", "gates", "block_input"}), "truncated_1997": frozenset({"cell"})}
 OPTIONS = {"peepholes": False, "forget_gate": True, "forget_bias": 0.0, "input_bias": 0.0}

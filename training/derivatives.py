@@ -10,13 +10,13 @@ C is the task's loss at the last step, the mean over the sequences. Float64, no 
 model.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from models.cell import Cell, Parameters, load_cell
+from models.cell import Cell, Parameters, State, load_cell
 from models.gradient_flow import GradientFlow
 from models.kernels import load_kernel
 from models.network import Network
@@ -35,13 +35,15 @@ def derivative_rows(settings: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     Flows: `full`, `truncated_1997` (the cell path alone) and the cell path with each other path, `cell_and_gates` and
     so on; a cell without a cell path has `full` alone. Of J, over steps and sequences: `deviation_from_one` is the
     largest entry of |J - 1|, `deviation_from_gate` that of |J - diag f|, `added` the median of the spectral norm of
-    J - diag f. Of the terms: `sum_deviation` is the distance of their sum from the gradient that the reference kernel
+    J - diag f. Of all steps: `factor_per_step` is (|dC/dc(T-u)| / |dC/dc(T)|)^(1/u) at u = lag, of dC/dh for a cell
+    without a cell path; `sum_deviation` is the distance of the terms' sum from the gradient that the reference kernel
     gives, relative to that gradient; `whole_over_largest` the gradient's norm over that of the largest term;
     `lag_over_largest` the norm of the term at u = lag over that of the largest; `beyond_lag` the norm of the sum of the
     terms with u >= lag over that of the gradient. The norms are over all weights of the cell. A number that does not
     exist is NaN.
     """
     network, task, weights, data = _networks(settings)
+    labels = {"task": settings["task"]["name"], "lag": task.lag, "model": settings["model"]["name"]}
     parameters, cell = network.by_symbol(weights), network.cell
     for name, paths in _flows(cell).items():
         flow = GradientFlow(paths)
@@ -49,24 +51,24 @@ def derivative_rows(settings: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         columns = _of_terms(network, task, weights, data=data, flow=flow, unrolled=unrolled)
         columns |= _of_one_step(cell, parameters, data=data, flow=flow, unrolled=unrolled)
         for row, seed in enumerate(settings["seeds"]):
-            yield {"flow": name, "seed": seed} | {key: value[row].item() for key, value in columns.items()}
+            yield labels | {"flow": name, "seed": seed} | {key: value[row].item() for key, value in columns.items()}
 
 
-def one_step(cell: Cell, parameters: Parameters, *, inputs: Tensor, states: list[Tensor], flow: GradientFlow) -> Tensor:
+def one_step(cell: Cell, parameters: Parameters, *, inputs: Tensor, state: State, flow: GradientFlow) -> Tensor:
     """Return J = dc(t)/dc(t-1) along a flow: (R, N, H, H), of N pairs of steps, entry [k, j] that of c_k by c_j.
 
-    `inputs` (R, 2, N, features) are those of t-1 and t, `states` h(t-2) and c(t-2), (R, N, H) each. c(t-1) is changed
-    by way of c(t-2) along the cell path alone, by which the change of c(t-1) is divided: so the cell's own equations
-    say how h(t-1) follows.
+    `inputs` (R, 2, N, features) are those of t-1 and t, `state` that of t-2, h and c first, (R, N, H) each. c(t-1) is
+    changed by way of c(t-2) along the cell path alone, and divided by the change: so the cell's own equations say how
+    h(t-1) follows.
     """
-    h, c = (tensor.detach() for tensor in states)
+    h, c, *more = (tensor.detach() for tensor in state)
     c.requires_grad_()
     prepared = cell.prepare(parameters)
     before, now = cell.project(prepared, inputs).unbind(dim=1)
     entering = GradientFlow(flow.paths & {"cell", "output_peephole"})
-    state = cell.step(prepared, before, state=(h, c), via=entering.via(cell.paths))
-    (into,) = torch.autograd.grad(state[1].sum(), c, retain_graph=True)
-    out = cell.step(prepared, now, state=state, via=flow.via(cell.paths))[1]
+    changed = cell.step(prepared, before, state=(h, c, *more), via=entering.via(cell.paths))
+    (into,) = torch.autograd.grad(changed[1].sum(), c, retain_graph=True)
+    out = cell.step(prepared, now, state=changed, via=flow.via(cell.paths))[1]
     rows = [torch.autograd.grad(out[..., unit].sum(), c, retain_graph=True)[0] / into for unit in range(c.shape[-1])]
     return torch.stack(rows, dim=-2)
 
@@ -107,10 +109,12 @@ def _of_terms(
     """Return the numbers about the terms, (R,) each."""
     leaf = weights.clone().requires_grad_()
     readout = network.by_symbol(weights)
+    V = readout["V"]
+    b_y = readout.get("b_y", V.new_zeros(len(V), V.shape[2]))  # 0 for a cell without biases
     last = data.targets[:, -1:]
 
     def cost(hidden: Tensor) -> Tensor:
-        return task.loss(network.kernel.readout(hidden[:, None], readout["V"], readout["b_y"]), last)
+        return task.loss(network.kernel.readout(hidden[:, None], V, b_y), last)
 
     outputs = network.outputs_of(
         leaf, inputs=data.inputs, starts=data.starts, first_target=task.sequence_length - 1, flow=flow
@@ -122,7 +126,10 @@ def _of_terms(
     terms = torch.cat([term.flatten(2) for term in parts.terms.values()], dim=2)  # (R, T, P)
     norms = terms.norm(dim=2)
     largest, size, beyond = norms.amax(dim=1), whole.norm(dim=1), task.sequence_length - task.lag
+    of_state = parts.of_states["cell" in network.cell.paths].flatten(2).norm(dim=2)
+    retained = of_state[:, beyond - 1] / of_state[:, -1]
     return {
+        "factor_per_step": retained ** (1 / task.lag),
         "sum_deviation": (terms.sum(dim=1) - whole).norm(dim=1) / size,
         "whole_over_largest": size / largest,
         "lag_over_largest": norms[:, beyond - 1] / largest,
@@ -135,25 +142,18 @@ def _of_one_step(
 ) -> dict[str, Tensor]:
     """Return the numbers about J, (R,) each; NaN for a cell without a cell path."""
     if "cell" not in cell.paths:
-        return dict.fromkeys(
-            ("deviation_from_one", "deviation_from_gate", "added"), data.inputs.new_full((len(data.inputs),), torch.nan)
-        )
+        missing = torch.full((len(data.inputs),), torch.nan)
+        return dict.fromkeys(("deviation_from_one", "deviation_from_gate", "added"), missing)
     length = data.inputs.shape[1]
     steps = torch.linspace(int(data.starts.max()) + 2, length - 1, min(STEPS, length - 2)).long().unique().tolist()
-    hidden, memory = ([state[kind].detach() for state in unrolled.states] for kind in (0, 1))
 
-    def at(tensors: list[Tensor], back: int) -> Tensor:
-        return torch.cat([tensors[t - back] for t in steps], dim=1)  # (R, N, n)
+    def at(tensors: Sequence[Tensor], back: int) -> Tensor:
+        return torch.cat([tensors[t - back] for t in steps], dim=1).detach()  # (R, N, n)
 
-    x = list(data.inputs.unbind(dim=1))
-    J = one_step(
-        cell,
-        parameters,
-        inputs=torch.stack([at(x, 1), at(x, 0)], dim=1),
-        states=[at(hidden, 2), at(memory, 2)],
-        flow=flow,
-    )
-    gates = forget_gates(parameters, inputs=at(x, 0), hidden=at(hidden, 1), cell_state=at(memory, 1))
+    x, states = data.inputs.unbind(dim=1), list(zip(*unrolled.states, strict=True))
+    state = tuple(at(tensors, 2) for tensors in states)
+    J = one_step(cell, parameters, inputs=torch.stack([at(x, 1), at(x, 0)], dim=1), state=state, flow=flow)
+    gates = forget_gates(parameters, inputs=at(x, 0), hidden=at(states[0], 1), cell_state=at(states[1], 1))
     added = J - torch.diag_embed(gates)
     return {
         "deviation_from_one": (J - torch.eye(J.shape[-1], dtype=J.dtype)).abs().flatten(1).amax(dim=1),

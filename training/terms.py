@@ -42,8 +42,8 @@ def unroll_apart(
 ) -> Unrolled:
     """Unroll a cell over whole sequences (R, T, B, features) with copies of the weights per step.
 
-    `starts` (R, B) is the first step of each sequence, before which its state is zero. The flow's window is not looked
-    at: it is the paths that are taken apart.
+    `starts` (R, B) is the first step of each sequence, before which its state is zero; until all have begun, what a step
+    passes on is its state as masked. The flow's window is not looked at: it is the paths that are taken apart.
     """
     via = flow.via(cell.paths)
     replicas, steps, batch, _ = inputs.shape
@@ -55,12 +55,13 @@ def unroll_apart(
     }
     like = next(iter(copies.values()))
     initial: State = tuple(like.new_zeros(replicas, batch, size) for size in cell.state_sizes)
+    begun = 0 if starts is None else int(starts.max())
     states: list[State] = []
     for t in range(steps):
         prepared = cell.prepare({symbol: copy[:, t] for symbol, copy in copies.items()})
         projected = cell.project(prepared, leaf[:, t : t + 1])[:, 0]
         new = cell.step(prepared, projected, state=states[-1] if states else initial, via=via)
-        if starts is not None:
+        if starts is not None and t < begun:
             running = (starts <= t)[..., None]
             new = tuple(torch.where(running, n, s) for n, s in zip(new, initial, strict=True))
         states.append(new)

@@ -35,6 +35,15 @@ _EXCESS = ["reach", "reach_law", "floor_accuracy", "floor_loss", *(f"excess_{nam
 _WINDOW = ["windowing", "num_steps", "k1", "sequence_length"]
 SURFACE = [*CONDITION, "paths", *_WINDOW, "learning_rate", "seeds", *_MEANS, "success_accuracy", *_EXCESS, *CONTROLS]
 
+_OF_STEP = ["deviation_from_one", "deviation_from_gate", "added"]
+_OF_TERMS = ["factor_per_step", "sum_deviation", "whole_over_largest", "lag_over_largest", "beyond_lag"]
+DERIVATIVES = ["task", "lag", "model", "flow", "seed", *_OF_STEP, *_OF_TERMS]
+_GATES = ["input_gate", "forget_gate", "output_gate"]
+CONSTRUCTED = ["flow", "u", "seed", "value", "of_value", "of_hidden", "of_cell", "term", *_GATES]
+_DECIDED = ["check", "asks", "check_verdict", "read_from", "rule", "note"]
+_NUMBER = ["group", "group_verdict", "estimate", "low", "high", "seeds"]
+FINDINGS = ["claim", "statement", "verdict", "condition", *_DECIDED, *_NUMBER]
+
 LABELS = {"device", "task", "model", "gradient", "task_file", "task_options", "cell", "model_options", "paths"}
 LABELS |= {
     "protocol",
@@ -49,9 +58,12 @@ LABELS |= {
     "run",
     "windowing",
 }
+LABELS |= {"flow", "statement", "verdict", "condition", "asks", "check_verdict", "read_from", "rule", "note"}
+LABELS |= {"group", "group_verdict"}
 COUNTS = {"lag", "seed", "update", "updates", "sequences", "parameters", "sequence_length", "hidden_size", "budget"}
 COUNTS |= {"batch_size", "evaluate_every", "validation_sequences", "test_sequences", "seeds", "pairs", "horizon"}
 COUNTS |= {"solved_on_test", "scored_steps", "guesses"}
+COUNTS |= {"u", "claim", "check"}
 MAYBE_COUNTS = {"num_steps", "k1", "updates_to_solve", "best_update", "horizon_low", "horizon_high"}
 FLAGS = {
     "solved",

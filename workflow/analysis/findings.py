@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from workflow.analysis.columns import FINDINGS
 from workflow.analysis.intervals import Interval, bootstrap_interval
 from workflow.analysis.measures import STATISTICS, rows_where, seed_numbers, shown, with_options
+from workflow.analysis.statistics import chosen_replicas
 from workflow.analysis.summary import typed
 from workflow.configuration.claims import Source, source_of
 
@@ -65,11 +66,11 @@ class Finding(NamedTuple):
 
 
 def evaluate_claims(
-    claims: Sequence[Mapping[str, Any]], *, tables: Mapping[Source, pd.DataFrame], experiment: str, made: Sequence[str]
+    claims: Sequence[Mapping[str, Any]], *, tables: Mapping[Source, pd.DataFrame], experiment: str
 ) -> list[Finding]:
-    """Decide the claims from the tables that are there; `made` are those that the experiment makes itself."""
+    """Decide the claims, for an experiment, from the tables that are there."""
     return [
-        judged(claim, [_evaluate(check, tables=tables, experiment=experiment, made=made) for check in claim["checks"]])
+        judged(claim, [_evaluate(check, tables=tables, experiment=experiment) for check in claim["checks"]])
         for claim in claims
     ]
 
@@ -158,18 +159,18 @@ def rule_words(rule: Mapping[str, Any]) -> str:
     return f"{name.replace('_', ' ')} {limit:g}"
 
 
-def _evaluate(
-    check: Mapping[str, Any], *, tables: Mapping[Source, pd.DataFrame], experiment: str, made: Sequence[str]
-) -> Checked:
-    source = source_of(check, experiment=experiment, made=made)
+def _evaluate(check: Mapping[str, Any], *, tables: Mapping[Source, pd.DataFrame], experiment: str) -> Checked:
+    source = source_of(check, experiment=experiment)
     if source not in tables:
-        command = f"snakemake --cores 2 --configfile config/{source.experiment}.yaml"
-        return Checked(check, source, UNDECIDED, "", [], f"table {source.table} is missing; `{command}` makes it")
-    table = with_options(tables[source], tables.get(Source(source.experiment, "summary")))
+        return Checked(check, source, UNDECIDED, "", [], _missing(source, experiment=experiment))
+    summary, statistics = (tables.get(Source(source.experiment, name)) for name in ("summary", "statistics"))
+    table = with_options(tables[source], summary)
+    if source.table == "summary" and statistics is not None:
+        table = chosen_replicas(table, statistics)
     try:
         groups = _groups(table, check)
     except ValueError as error:
-        raise ValueError(f"claim about table {source.table} of {source.experiment}: {error}") from error
+        return Checked(check, source, UNDECIDED, "", [], f"table {source.table} does not fit the claim: {error}")
     if not groups:
         return Checked(check, source, UNDECIDED, "", [], f"table {source.table} has no row that the claim asks for")
     verdict, condition = verdict_of(groups)
@@ -198,7 +199,8 @@ def _interval(numbers: NDArray[np.float64], statistic: Any) -> Interval:
 
 
 def _ready_groups(rows: pd.DataFrame, check: Mapping[str, Any]) -> list[Group]:
-    measure, groups = check["measure"], []
+    measure = check["measure"]
+    groups: list[Group] = []
     for row in rows.to_dict("records"):
         labels = {name: shown(row[name]) for name in check["by"]}
         if any(group.labels == labels for group in groups):
@@ -208,3 +210,10 @@ def _ready_groups(rows: pd.DataFrame, check: Mapping[str, Any]) -> list[Group]:
         estimate = float(row[measure["column"]])
         groups.append(Group(labels, estimate, interval, seeds, decided(interval, check["rule"])))
     return groups
+
+
+def _missing(source: Source, *, experiment: str) -> str:
+    if source.experiment == experiment:
+        return f"this experiment does not make table {source.table}; its configuration would list it under tables"
+    command = f"snakemake --cores 2 --configfile config/{source.experiment}.yaml"
+    return f"table {source.table} of experiment {source.experiment} is not there; it is made by: {command}"

@@ -89,9 +89,8 @@ def _numbers(rows: pd.DataFrame, measure: Mapping[str, Any]) -> pd.DataFrame:
         return rows.assign(number=values)
     kept = [name for name in rows.columns if name not in ("u", measure["column"])]
     identity = [name for name in (*IDENTITY, "seed") if name in rows.columns]
-    curves = rows.assign(number=values).sort_values("u").groupby(identity, sort=True) if len(rows) else []
     found = []
-    for _, curve in curves:
+    for _, curve in rows.assign(number=values).sort_values("u").groupby(identity, sort=True):
         at = int(_column(curve, "lag").iloc[0]) if measure["at"] == "lag" else int(measure["at"])
         near = curve[curve["u"] <= at]
         number = _of_curve(measure["kind"], near["u"].to_numpy(), near["number"].to_numpy(dtype=float))
@@ -114,7 +113,8 @@ def _of_curve(kind: str, u: Sequence[int] | NDArray, x: NDArray[np.float64]) -> 
 
 
 def _compared(numbers: pd.DataFrame, beside: pd.DataFrame, measure: Mapping[str, Any]) -> pd.DataFrame:
-    named = [name for name in (*IDENTITY, "seed") if name in numbers.columns and name not in measure["over"]]
+    apart = {"learning_rate", *measure["over"]}  # each at the learning rate that was chosen for it
+    named = [name for name in (*IDENTITY, "seed") if name in numbers.columns and name not in apart]
     both = numbers.merge(beside[[*named, "number"]], on=named, suffixes=("", "_beside"), validate="many_to_one")
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = both["number"] / both["number_beside"]

@@ -1,6 +1,6 @@
-"""The claims: read from their file, refused in one line, and where the tables that decide them lie."""
+"""The claims: read from their file, and refused in one line."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,8 +10,6 @@ from workflow.configuration.refusal import refuse, unknown
 from workflow.configuration.schema import check_plain, check_schema
 
 SCHEMA = Path("workflow", "schemas", "claims.schema.yaml")
-OWN = ("constructed", "derivatives")
-"""Tables that rule findings makes for every experiment."""
 KEYS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("flatness", "retained", "factor_per_step", "peak"), ("at",)),
     **dict.fromkeys(("ratio", "difference"), ("over",)),
@@ -48,48 +46,9 @@ def read_claims(path: str, *, root: Path) -> list[dict[str, Any]]:
     return claims
 
 
-def sources(claims: list[dict[str, Any]], *, experiment: str, made: Collection[str]) -> list[Source]:
-    """List the tables that the claims read, each once: the experiment's own where it makes them."""
-    found = (source_of(check, experiment=experiment, made=made) for claim in claims for check in claim["checks"])
-    return list(dict.fromkeys(found))
-
-
-def source_of(check: Mapping[str, Any], *, experiment: str, made: Collection[str]) -> Source:
-    """Return the table that a check reads in an experiment that makes the tables `made`."""
-    return Source(experiment if check["table"] in made else check["experiment"], check["table"])
-
-
-def table_files(
-    wanted: list[Source], *, experiment: str, results: str, made: Collection[str], root: Path
-) -> dict[Source, str]:
-    """Return the files of the tables that the experiment makes or that are there, with the summary beside each.
-
-    Another experiment's tables are looked for in results/<experiment>/ and results/reference/<experiment>/ of the
-    working directory, then in those of `root`.
-    """
-    files = {Source(experiment, "summary"): f"{results}/summary.csv"}
-    for source in wanted:
-        if source.experiment == experiment and source.table in made:
-            files[source] = f"{results}/{source.table}.csv"
-        elif folder := next(_folders(source, root=root), None):
-            files[source] = f"{folder}/{source.table}.csv"
-            if (folder / "summary.csv").is_file():
-                files.setdefault(Source(source.experiment, "summary"), f"{folder}/summary.csv")
-    return files
-
-
-def figure_files(
-    claims: list[dict[str, Any]], *, figures: str, made: Collection[str], root: Path
-) -> dict[str, str]:
-    """Return the pictures that show the claims, of the figures whose tables the experiment makes."""
-    names = dict.fromkeys(claim["figure"] for claim in claims)
-    return {name: f"{figures}/{name}.png" for name in names if set(declarations.tables(root, name)) <= set(made)}
-
-
-def _folders(source: Source, *, root: Path) -> Iterator[Path]:
-    for top in (Path("results"), Path("results", "reference"), root / "results", root / "results" / "reference"):
-        if (top / source.experiment / f"{source.table}.csv").is_file():
-            yield top / source.experiment
+def source_of(check: Mapping[str, Any], *, experiment: str) -> Source:
+    """Return the table that a check reads where it is evaluated for an experiment."""
+    return Source(check.get("experiment", experiment), check["table"])
 
 
 def _check(key: str, check: Mapping[str, Any]) -> None:
