@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from workflow.analysis.panels import place_below, new_figure, number_plainly
+from workflow.analysis.panels import new_figure, number_plainly, place_below
 from workflow.analysis.style import REFERENCE, SMALL, Tables, gradient_dashes, model_colours, rows_of, styled
 
 TABLES = ("published",)
