@@ -75,8 +75,8 @@ def test_refusals() -> None:
         train_condition({**good, "gradient": {**good["gradient"], "paths": ["cell", "peepholes"]}}, ignore)
     with pytest.raises(ValueError, match="unknown kernel 'fast'; known: cpu, reference"):
         train_condition({**good, "training": {**good["training"], "kernel": "fast"}}, ignore)
-    with pytest.raises(ValueError, match="unknown cell 'gru'; known: lstm, rnn"):
-        train_condition({**good, "model": {**good["model"], "cell": "gru"}}, ignore)
+    with pytest.raises(ValueError, match="unknown cell 'lsmt'; known: gru, lstm"):
+        train_condition({**good, "model": {**good["model"], "cell": "lsmt"}}, ignore)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU: asking for it is no mistake here")
