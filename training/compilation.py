@@ -12,8 +12,8 @@ from models.cell import Cell, load_cell
 from models.gradient_flow import GradientFlow
 from models.kernels import compilation, load_kernel
 from models.kernels.online import train_online
-from models.lstm_1997 import LSTM1997Cell
 from models.lstm import VANILLA
+from models.lstm_1997 import LSTM1997Cell
 from models.network import Network
 
 LSTMS = [
