@@ -72,7 +72,7 @@ def constructed_inputs(rng: np.random.Generator, size: int) -> Tensor:
 def constructed_outputs(weights: dict[str, Tensor], inputs: Tensor) -> Tensor:
     """Return the outputs y at the last step, (B,)."""
     unrolled = unroll_apart(_cell(), weights, inputs=inputs, flow=GradientFlow(FLOWS["full"]))
-    return _output(unrolled.states[-1][0])[0]
+    return _output(unrolled.states[-1][0])[0].detach()
 
 
 def constructed_rows(seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
