@@ -17,6 +17,7 @@ include: "workflow/rules/tables.smk"
 include: "workflow/rules/baselines.smk"
 include: "workflow/rules/surface.smk"
 include: "workflow/rules/findings.smk"
+include: "workflow/rules/odyssey.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/outcome.smk"
 

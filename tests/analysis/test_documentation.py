@@ -10,7 +10,8 @@ from workflow.analysis import columns
 TEXT = Path("results", "README.md").read_text()
 
 
-TABLES = ["SUMMARY", "STATISTICS", "COMPARISONS", "CURVES", "DERIVATIVES", "CONSTRUCTED", "FINDINGS"]
+TABLES = ["SUMMARY", "STATISTICS", "COMPARISONS", "CURVES", "ODYSSEY", "IMPORTANCE"]
+TABLES += ["DERIVATIVES", "CONSTRUCTED", "FINDINGS"]
 
 
 @pytest.mark.parametrize("table", TABLES)

@@ -48,13 +48,16 @@ def test_one_step_along_all_paths_agrees_with_finite_differences(options: Option
     along_cell = one_step(cell, parameters, inputs=inputs, state=state, flow=GradientFlow(frozenset({"cell"})))[0]
     gates = trace.gates["f"][2] if options.forget_gate else np.ones_like(c)
     assert_allclose(along_cell, torch.diag_embed(torch.tensor(gates)), rtol=1e-14, atol=0)
-    hidden, cell_state = (torch.tensor(of_step[None]) for of_step in (trace.h[2], c))
-    assert_allclose(
-        forget_gates(parameters, inputs=inputs[:, 1], hidden=hidden, cell_state=cell_state)[0],
-        gates,
-        rtol=1e-14,
-        atol=0,
-    )
+    last = tuple(torch.tensor(of_step[None]) for of_step in (trace.h[2], c))
+    assert_allclose(forget_gates(cell, parameters, inputs=inputs[:, 1], state=last)[0], gates, rtol=1e-14, atol=0)
+
+
+@pytest.mark.parametrize("variant", [{}, {"coupled_gates": True}, {"gate_recurrence": True}, {"output_gate": False}])
+def test_along_the_cell_every_variant_gives_its_forget_gate(variant: dict[str, bool]):
+    table = measured(peepholes=True, **variant)
+    assert (table.loc["truncated_1997", "deviation_from_gate"] < 1e-14).all()
+    assert (table.loc["truncated_1997", "deviation_from_one"] > 0.1).all()
+    assert (table["sum_deviation"] < 1e-12).all()
 
 
 def measured(**model: Any) -> pd.DataFrame:

@@ -35,6 +35,24 @@ _EXCESS = ["reach", "reach_law", "floor_accuracy", "floor_loss", *(f"excess_{nam
 _WINDOW = ["windowing", "num_steps", "k1", "sequence_length"]
 SURFACE = [*CONDITION, "paths", *_WINDOW, "learning_rate", "seeds", *_MEANS, "success_accuracy", *_EXCESS, *CONTROLS]
 
+_SEARCHED = ["device", "task", "lag", "variant", "gradient", "trials"]
+_BEST = ["best_trials", "best_accuracy", "best_low", "best_high", "best_hidden_size", "best_learning_rate"]
+_ALL = ["median_accuracy", "solved", "solved_fraction", "solved_low", "solved_high", "diverged"]
+_DISTANCE = ["jobs", "difference", "difference_low", "difference_high", "p", "p_holm", "best_p", "best_p_holm"]
+ODYSSEY = [*_SEARCHED, *_BEST, *_ALL, *_DISTANCE, "chance_accuracy"]
+SHARES = ["learning_rate_share", "hidden_size_share", "interaction_share", "rest_share"]
+IMPORTANCE = [*_SEARCHED, "deviation", *(name for share in SHARES for name in (share, f"{share}_low", f"{share}_high"))]
+
+LABELS = {"device", "task", "model", "gradient", "task_file", "task_options", "cell", "model_options", "paths"}
+LABELS |= {"protocol", "kernel", "dtype", "optimiser", "a_model", "a_gradient", "b_model", "b_gradient", "lags", "run"}
+LABELS |= {"variant", "windowing"}
+COUNTS = {"lag", "seed", "update", "updates", "sequences", "parameters", "sequence_length", "hidden_size", "budget"}
+COUNTS |= {"batch_size", "evaluate_every", "validation_sequences", "test_sequences", "seeds", "pairs", "horizon"}
+COUNTS |= {"solved_on_test", "scored_steps", "guesses"}
+COUNTS |= {"trials", "best_trials", "best_hidden_size", "jobs"}
+MAYBE_COUNTS = {"num_steps", "k1", "updates_to_solve", "best_update", "horizon_low", "horizon_high"}
+FLAGS = {"solved", "diverged", "horizon_censored", "easy"}  # in the statistics, solved and diverged are counts
+
 _OF_STEP = ["deviation_from_one", "deviation_from_gate", "added"]
 _OF_TERMS = ["factor_per_step", "sum_deviation", "whole_over_largest", "lag_over_largest", "beyond_lag"]
 DERIVATIVES = ["task", "lag", "model", "flow", "seed", *_OF_STEP, *_OF_TERMS]
@@ -43,31 +61,6 @@ CONSTRUCTED = ["flow", "u", "seed", "value", "of_value", "of_hidden", "of_cell",
 _DECIDED = ["check", "asks", "check_verdict", "read_from", "rule", "note"]
 _NUMBER = ["group", "group_verdict", "estimate", "low", "high", "seeds"]
 FINDINGS = ["claim", "statement", "verdict", "condition", *_DECIDED, *_NUMBER]
-
-LABELS = {"device", "task", "model", "gradient", "task_file", "task_options", "cell", "model_options", "paths"}
-LABELS |= {
-    "protocol",
-    "kernel",
-    "dtype",
-    "optimiser",
-    "a_model",
-    "a_gradient",
-    "b_model",
-    "b_gradient",
-    "lags",
-    "run",
-    "windowing",
-}
 LABELS |= {"flow", "statement", "verdict", "condition", "asks", "check_verdict", "read_from", "rule", "note"}
 LABELS |= {"group", "group_verdict"}
-COUNTS = {"lag", "seed", "update", "updates", "sequences", "parameters", "sequence_length", "hidden_size", "budget"}
-COUNTS |= {"batch_size", "evaluate_every", "validation_sequences", "test_sequences", "seeds", "pairs", "horizon"}
-COUNTS |= {"solved_on_test", "scored_steps", "guesses"}
 COUNTS |= {"u", "claim", "check"}
-MAYBE_COUNTS = {"num_steps", "k1", "updates_to_solve", "best_update", "horizon_low", "horizon_high"}
-FLAGS = {
-    "solved",
-    "diverged",
-    "horizon_censored",
-    "easy",
-}  # in the statistics, solved and diverged are counts of replicas

@@ -11,6 +11,7 @@ from workflow.configuration.online import check_online
 from workflow.configuration.reading import read
 from workflow.configuration.refusal import listed, refuse, shown, unknown
 from workflow.configuration.schema import check_plain, check_schema
+from workflow.configuration.search import check_search
 
 SCHEMA = Path("workflow", "schemas", "config.schema.yaml")
 
@@ -48,6 +49,7 @@ def validate(config: Mapping[str, Any], *, known: Known) -> None:
         _check_window(f"gradients.{label}", gradient)
     _check_names(config, known=known)
     _check_blocks(config)
+    check_search(config)
     if config["training"]["protocol"] == "online":
         check_online(config, tasks=known.tasks, cells=known.cells)
     for block in config["grid"]:
