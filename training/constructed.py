@@ -30,6 +30,7 @@ from torch import Tensor
 
 from models.cell import load_cell
 from models.gradient_flow import GradientFlow
+from models.lstm import VANILLA
 from training.terms import take_apart, unroll_apart
 
 CLOSED = 10
@@ -45,7 +46,7 @@ SEEDS = range(20)
 """Each is a draw of recurrent weights and a sequence."""
 VALUE, STORE, READ = range(FEATURES)
 FLOWS = {"full": frozenset({"cell", "gates", "block_input"}), "truncated_1997": frozenset({"cell"})}
-OPTIONS = {"peepholes": False, "forget_gate": True, "forget_bias": 0.0, "input_bias": 0.0}
+OPTIONS = VANILLA | {"peepholes": False, "forget_bias": 0.0, "input_bias": 0.0}
 
 
 def constructed_weights(rng: np.random.Generator) -> dict[str, Tensor]:
@@ -72,7 +73,7 @@ def constructed_inputs(rng: np.random.Generator, size: int) -> Tensor:
 def constructed_outputs(weights: dict[str, Tensor], inputs: Tensor) -> Tensor:
     """Return the outputs y at the last step, (B,)."""
     unrolled = unroll_apart(_cell(), weights, inputs=inputs, flow=GradientFlow(FLOWS["full"]))
-    return _output(unrolled.states[-1][0])[0]
+    return _output(unrolled.states[-1][0])[0].detach()
 
 
 def constructed_rows(seeds: Sequence[int]) -> Iterator[dict[str, Any]]:

@@ -73,12 +73,20 @@ def one_step(cell: Cell, parameters: Parameters, *, inputs: Tensor, state: State
     return torch.stack(rows, dim=-2)
 
 
-def forget_gates(parameters: Parameters, *, inputs: Tensor, hidden: Tensor, cell_state: Tensor) -> Tensor:
-    """Return f(t) by the equation of `models/lstm.py` from x(t), h(t-1) and c(t-1), (R, N, ...) each; 1 without one."""
-    if "W_f" not in parameters:
-        return torch.ones_like(cell_state)
-    net = inputs @ parameters["W_f"] + hidden @ parameters["U_f"] + parameters["b_f"][:, None]
-    return torch.sigmoid(net + (parameters["p_f"][:, None] * cell_state if "p_f" in parameters else 0))
+def forget_gates(cell: Cell, parameters: Parameters, *, inputs: Tensor, state: State) -> Tensor:
+    """Return f(t) by the equations of `models/lstm.py` from x(t) and the state of t-1, (R, N, ...); 1 without one."""
+    coupled = bool(getattr(cell, "coupled_gates", False))
+    gate = "i" if coupled else "f"
+    hidden, memory, *before = state
+    if f"W_{gate}" not in parameters:
+        return torch.ones_like(memory)
+    net = inputs @ parameters[f"W_{gate}"] + hidden @ parameters[f"U_{gate}"] + parameters[f"b_{gate}"][:, None]
+    if f"p_{gate}" in parameters:
+        net = net + parameters[f"p_{gate}"][:, None] * memory
+    if f"R_{gate}{gate}" in parameters:
+        sources = [symbol[2] for symbol in parameters if symbol.startswith("R_") and symbol.endswith(gate)]
+        net = net + before[0] @ torch.cat([parameters[f"R_{source}{gate}"] for source in sources], dim=1)
+    return 1 - torch.sigmoid(net) if coupled else torch.sigmoid(net)
 
 
 def _networks(settings: Mapping[str, Any]) -> tuple[Network, Task, Tensor, Tensors]:
@@ -153,7 +161,7 @@ def _of_one_step(
     x, states = data.inputs.unbind(dim=1), list(zip(*unrolled.states, strict=True))
     state = tuple(at(tensors, 2) for tensors in states)
     J = one_step(cell, parameters, inputs=torch.stack([at(x, 1), at(x, 0)], dim=1), state=state, flow=flow)
-    gates = forget_gates(parameters, inputs=at(x, 0), hidden=at(states[0], 1), cell_state=at(states[1], 1))
+    gates = forget_gates(cell, parameters, inputs=at(x, 0), state=tuple(at(tensors, 1) for tensors in states))
     added = J - torch.diag_embed(gates)
     return {
         "deviation_from_one": (J - torch.eye(J.shape[-1], dtype=J.dtype)).abs().flatten(1).amax(dim=1),

@@ -42,8 +42,8 @@ def unroll_apart(
 ) -> Unrolled:
     """Unroll a cell over whole sequences (R, T, B, features) with copies of the weights per step.
 
-    `starts` (R, B) is the first step of each sequence, before which its state is zero; until all have begun, what a step
-    passes on is its state as masked. The flow's window is not looked at: it is the paths that are taken apart.
+    `starts` (R, B) is the first step of each sequence, before which its state is zero; till all have begun, dC/dc(t) is
+    without the share through h(t). The flow's window is not looked at: it is the paths that are taken apart.
     """
     via = flow.via(cell.paths)
     replicas, steps, batch, _ = inputs.shape

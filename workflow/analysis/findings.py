@@ -102,9 +102,9 @@ def verdict_of(groups: Sequence[Group]) -> tuple[str, str]:
 
 
 def condition_of(held: Sequence[Mapping[str, str]], *, failed: Sequence[Mapping[str, str]]) -> str:
-    """Return the shortest condition of the form a = 1 or 2 and b = 3 that holds in `held` and in none of `failed`.
+    """Return the shortest condition of the form a = 1 or 2 and b = 3 that is true in `held` and in none of `failed`.
 
-    Where there is none, the cases that hold are listed.
+    Where there is none, the cases that hold are listed, or those that fail if they are fewer.
     """
     needed = {column: list(dict.fromkeys(labels[column] for labels in held)) for column in held[0]}
 
@@ -112,7 +112,9 @@ def condition_of(held: Sequence[Mapping[str, str]], *, failed: Sequence[Mapping[
         return not any(all(labels[name] in values for name, values in condition.items()) for labels in failed)
 
     if not excludes(needed):
-        return " or ".join("(" + " and ".join(f"{k} = {v}" for k, v in labels.items()) + ")" for labels in held)
+        fewer = held if len(held) <= len(failed) else failed
+        cases = ", ".join("(" + " and ".join(f"{k} = {v}" for k, v in labels.items()) + ")" for labels in fewer)
+        return f"one of {cases}" if fewer is held else f"none of {cases}"
     for column in list(needed)[::-1]:
         without = {name: values for name, values in needed.items() if name != column}
         needed = without if excludes(without) else needed

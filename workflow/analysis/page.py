@@ -10,8 +10,8 @@ from workflow.analysis.findings import Checked, Finding, Group, rule_words
 READING = (
     "Every verdict is computed from the numbers below by the rule beside them. A number is over seeds, with its 95 % "
     "bootstrap interval in brackets. It holds where the whole interval meets the rule, fails where all of it misses, "
-    "and is undecided in between. A check holds if it does in every row, and only under a condition if it holds in some "
-    "rows and fails in others; a claim fails if one of its checks does, and is undecided if one is."
+    "and is undecided in between. A check holds if it does in every row, and only under a condition if it holds in "
+    "some rows and fails in others; a claim fails if one of its checks does, and is undecided if one is."
 )
 HEAD = ["case", "number", "seeds", "verdict"]
 STYLE = """

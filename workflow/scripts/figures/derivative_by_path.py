@@ -44,9 +44,9 @@ def draw(tables: Tables) -> Figure:
     middle.axhline(1, color=REFERENCE, linewidth=0.7, zorder=1)
     left.set_yscale("log")
     right.set_yscale("log")
-    left.set_title("one step: added to the cell's derivative")
-    middle.set_title("error of the cell: factor per step")
-    right.set_title("gradient owed to lag and beyond")
+    left.set_title("added to one step's derivative")
+    middle.set_title("factor per step of dC/dc")
+    right.set_title("share from lag or beyond")
     models = [
         Line2D([], [], color=colour, marker=marker, linestyle="none", label=model)
         for (model, colour), marker in zip(colours.items(), _markers(len(colours)), strict=True)
