@@ -16,6 +16,8 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/baselines.smk"
 include: "workflow/rules/surface.smk"
+include: "workflow/rules/odyssey.smk"
+include: "workflow/rules/published.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/outcome.smk"
 

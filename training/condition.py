@@ -1,5 +1,6 @@
 """One condition from its settings to its run record: what a training job computes."""
 
+import importlib
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -29,6 +30,9 @@ def train_condition(settings: Mapping[str, Any], report: Callable[[Standing], No
     learning curves; the same versions on the same kind of machine make the same record again. Settings that do not fit
     together are a ValueError, a missing GPU a RuntimeError.
     """
+    if settings["training"]["protocol"] == "online":  # by name, so that no other run depends on its code
+        made: dict[str, Any] = importlib.import_module("training.online").train_online_condition(settings, report)
+        return made
     course, replicas, weights = prepared = prepare(settings)
     train(course, replicas, weights=weights, report=report)
     best = torch.stack([weights[row] if r.best_weights is None else r.best_weights for row, r in enumerate(replicas)])

@@ -10,7 +10,9 @@ from workflow.analysis import columns
 TEXT = Path("results", "README.md").read_text()
 
 
-@pytest.mark.parametrize("table", ["SUMMARY", "STATISTICS", "COMPARISONS", "CURVES"])
+@pytest.mark.parametrize(
+    "table", ["SUMMARY", "STATISTICS", "COMPARISONS", "CURVES", "ODYSSEY", "IMPORTANCE", "PUBLISHED"]
+)
 def test_every_column_is_explained(table: str) -> None:
     explained = set(re.findall(r"`(\w+)`", TEXT))
     assert set(getattr(columns, table)) <= explained

@@ -5,6 +5,7 @@ SERIES = ["device", "task", "model", "gradient"]
 REPLICA = [*CONDITION, "seed", "learning_rate"]
 
 _EFFORT = ["parameters", "updates", "sequences", "updates_to_solve", "solved", "diverged", "best_update"]
+_HALVES = ["sequences_to_error", "sequences_to_streak"]
 _VALIDATION = ["validation_loss", "validation_accuracy", "validation_exact_match"]
 _TEST = ["test_loss", "test_accuracy", "test_exact_match"]
 _CHANCE = ["chance_loss", "chance_accuracy", "floor_loss", "floor_accuracy", "success_accuracy", "sequence_length"]
@@ -12,7 +13,18 @@ _NETWORK = ["task_file", "task_options", "cell", "hidden_size", "model_options",
 _TRAINING = ["budget", "protocol", "kernel", "dtype", "optimiser", "batch_size", "clip_norm"]
 _EVALUATION = ["evaluate_every", "validation_sequences", "test_sequences"]
 _SCORES = [*_VALIDATION, *_TEST, *_CHANCE, "scored_steps"]
-SUMMARY = [*CONDITION, "num_steps", "seed", "learning_rate", *_EFFORT, *_SCORES, *_NETWORK, *_TRAINING, *_EVALUATION]
+SUMMARY = [
+    *CONDITION,
+    "num_steps",
+    "seed",
+    "learning_rate",
+    *_EFFORT,
+    *_HALVES,
+    *_SCORES,
+    *_NETWORK,
+    *_TRAINING,
+    *_EVALUATION,
+]
 
 CURVES = [*REPLICA, "update", "train_loss", "validation_loss", "validation_accuracy"]
 
@@ -35,27 +47,35 @@ _EXCESS = ["reach", "reach_law", "floor_accuracy", "floor_loss", *(f"excess_{nam
 _WINDOW = ["windowing", "num_steps", "k1", "sequence_length"]
 SURFACE = [*CONDITION, "paths", *_WINDOW, "learning_rate", "seeds", *_MEANS, "success_accuracy", *_EXCESS, *CONTROLS]
 
+_SEARCHED = ["device", "task", "lag", "variant", "gradient", "trials"]
+_BEST = ["best_trials", "best_accuracy", "best_low", "best_high", "best_hidden_size", "best_learning_rate"]
+_ALL = ["median_accuracy", "solved", "solved_fraction", "solved_low", "solved_high", "diverged"]
+_DISTANCE = ["jobs", "difference", "difference_low", "difference_high", "p", "p_holm", "best_p", "best_p_holm"]
+ODYSSEY = [*_SEARCHED, *_BEST, *_ALL, *_DISTANCE, "chance_accuracy"]
+SHARES = ["learning_rate_share", "hidden_size_share", "interaction_share", "rest_share"]
+IMPORTANCE = [*_SEARCHED, "deviation", *(name for share in SHARES for name in (share, f"{share}_low", f"{share}_high"))]
+
+_PAPER = ["paper_learning_rate", "paper_sequences", "paper_wrong", "trials", "paper_weights"]
+_OURS = ["parameters", "weights_agree", *_SOLVED[:-1], "diverged"]
+_MEAN = ["sequences_mean", "sequences_low", "sequences_high", "predicted_low", "predicted_high", "verdict"]
+_MEDIAN = ["sequences_median", "median_low", "median_high", "error_median", "streak_median"]
+_TESTED = ["wrong", "test_sequences", "budget", "chance_accuracy", "notes"]
+PUBLISHED = ["table", "experiment", *CONDITION, "learning_rate", *_PAPER, *_OURS, *_MEAN, *_MEDIAN, *_TESTED]
+
 LABELS = {"device", "task", "model", "gradient", "task_file", "task_options", "cell", "model_options", "paths"}
-LABELS |= {
-    "protocol",
-    "kernel",
-    "dtype",
-    "optimiser",
-    "a_model",
-    "a_gradient",
-    "b_model",
-    "b_gradient",
-    "lags",
-    "run",
-    "windowing",
-}
+LABELS |= {"protocol", "kernel", "dtype", "optimiser", "a_model", "a_gradient", "b_model", "b_gradient", "lags", "run"}
+LABELS |= {"variant", "windowing", "table", "experiment", "verdict", "notes"}
 COUNTS = {"lag", "seed", "update", "updates", "sequences", "parameters", "sequence_length", "hidden_size", "budget"}
 COUNTS |= {"batch_size", "evaluate_every", "validation_sequences", "test_sequences", "seeds", "pairs", "horizon"}
 COUNTS |= {"solved_on_test", "scored_steps", "guesses"}
-MAYBE_COUNTS = {"num_steps", "k1", "updates_to_solve", "best_update", "horizon_low", "horizon_high"}
+COUNTS |= {"trials", "best_trials", "best_hidden_size", "jobs"}
+COUNTS |= {"paper_sequences", "paper_weights"}
+MAYBE_COUNTS = {"sequences_to_error", "sequences_to_streak", "paper_wrong"}
+MAYBE_COUNTS |= {"num_steps", "k1", "updates_to_solve", "best_update", "horizon_low", "horizon_high"}
 FLAGS = {
     "solved",
     "diverged",
     "horizon_censored",
     "easy",
-}  # in the statistics, solved and diverged are counts of replicas
+    "weights_agree",
+}  # in the statistics, solved and diverged are counts

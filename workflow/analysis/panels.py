@@ -202,7 +202,7 @@ def place_below(figure: Figure, legends: Sequence[tuple[str, list[Line2D]]], *, 
     engine.set(rect=(0, bottom / (height + bottom), 1, height / (height + bottom)))
 
 
-def _legend(figure: Figure, title: str, handles: list[Line2D], *, y: float, width: float) -> float:
+def _legend(figure: Figure, title: str, handles: Sequence[Line2D], *, y: float, width: float) -> float:
     """Add one legend with its lower edge at `y` inches, in as few rows as the width allows; return its height."""
     renderer = FigureCanvasAgg(figure).get_renderer()
     for columns in range(len(handles), 0, -1):
@@ -225,7 +225,7 @@ def _legend(figure: Figure, title: str, handles: list[Line2D], *, y: float, widt
     return extent.height / figure.dpi
 
 
-def _in_columns(title: str, handles: list[Line2D], *, columns: int) -> list[Line2D]:
+def _in_columns(title: str, handles: Sequence[Line2D], *, columns: int) -> list[Line2D]:
     """Order legend entries so that they read row by row, the title before the first row; matplotlib fills columns."""
     cells: list[Line2D] = []
     for start in range(0, len(handles), columns):

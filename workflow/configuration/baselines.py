@@ -30,8 +30,9 @@ class Baselines:
 
     @cached_property
     def points(self) -> dict[Point, Condition]:
-        """The points of the grid, sorted, each with one of its conditions."""
-        return {Point(*condition[:4]): condition for condition in reversed(self.experiment.conditions)}
+        """The points of the grid, sorted, each with one of its conditions; all drawn sizes of a model share one."""
+        conditions = (self.experiment.undrawn(condition) for condition in self.experiment.conditions)
+        return {Point(*condition[:4]): condition for condition in sorted(conditions, reverse=True)}
 
     @property
     def paths(self) -> list[str]:

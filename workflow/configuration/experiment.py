@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from workflow.configuration import declarations
 from workflow.configuration.declarations import options_of
 from workflow.configuration.reading import merge, read
-from workflow.configuration.refusal import ConfigurationError
+from workflow.configuration.refusal import ConfigurationError, refuse
+from workflow.configuration.search import expanded, variants
 from workflow.configuration.sources import Sources
 from workflow.configuration.validation import Known, known_at, validate
 from workflow.runs import paths
@@ -49,7 +50,8 @@ class Experiment:
     def __init__(self, config: Mapping[str, Any], *, root: Path) -> None:
         self.known: Known = known_at(root)
         validate(config, known=self.known)
-        self.config: dict[str, Any] = _canonical(config)
+        self.asked: dict[str, Any] = _canonical(config)
+        self.config = expanded(self.asked)
         self.root = root
         self.place = paths.place(self.config["experiment"])
         self._sources = Sources(root)
@@ -76,6 +78,25 @@ class Experiment:
     def labels(self) -> dict[str, list[str]]:
         """The labels in the configuration's order, so that each keeps its colour and its place."""
         return {kind: list(self.config[kind]) for kind in ("models", "gradients", "tasks")}
+
+    @property
+    def search(self) -> dict[str, Any]:
+        """The search as configured, with the `variants` that it has: per label of a drawn model what it is drawn of."""
+        if "search" not in self.asked:
+            raise refuse("search", "the key is missing: this experiment has no random search")
+        return self.asked["search"] | {"variants": variants(self.asked)}
+
+    @property
+    def published(self) -> list[dict[str, Any]]:
+        """The published numbers as configured."""
+        if "published" not in self.asked:
+            raise refuse("published", "the key is missing: this experiment reproduces no published numbers")
+        found: list[dict[str, Any]] = self.asked["published"]
+        return found
+
+    def undrawn(self, condition: Condition) -> Condition:
+        """Return a condition with the model as it is configured, where a search has drawn its hidden size."""
+        return condition._replace(model=variants(self.asked).get(condition.model, condition.model))
 
     @property
     def is_fused(self) -> bool:
@@ -127,7 +148,8 @@ class Experiment:
         if files not in self._digests:
             kernels = {self.config["training"]["kernel"], "reference"}  # reference runs what the other does not support
             loaded = [f"tasks/{files[0]}.py", f"models/{files[1]}.py", *(f"models/kernels/{k}.py" for k in kernels)]
-            entries = ["training/condition.py", *loaded]
+            protocol = ["training/online.py"] if self.config["training"]["protocol"] == "online" else []
+            entries = ["training/condition.py", *protocol, *loaded]
             self._digests[files] = self._sources.digest(entries)
         return self._digests[files]
 

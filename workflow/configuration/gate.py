@@ -39,7 +39,7 @@ def require_devices(experiment: Experiment, *, python: str) -> None:
     """End with one line if runs on `cuda` are missing and torch, asked in a process of its own, finds no GPU here."""
     missing = (path for path in experiment.run_paths if not os.path.exists(path))
     if any(path.startswith(f"{experiment.place.runs}/cuda/") for path in missing) and not _finds_gpu(python):
-        numbers = [number for number, block in enumerate(experiment.config["grid"]) if "cuda" in block["devices"]]
+        numbers = [number for number, block in enumerate(experiment.asked["grid"]) if "cuda" in block["devices"]]
         why = "torch finds no GPU on this machine; allowed here: cpu; came 'cuda'"
         sys.exit(str(refuse(f"grid[{numbers[0]}].devices", why)))
 

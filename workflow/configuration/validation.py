@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 from workflow.configuration import declarations
 from workflow.configuration.declarations import Declaration
 from workflow.configuration.online import check_online
+from workflow.configuration.published import check_published
 from workflow.configuration.reading import read
 from workflow.configuration.refusal import listed, refuse, shown, unknown
 from workflow.configuration.schema import check_plain, check_schema
+from workflow.configuration.search import check_search
 
 SCHEMA = Path("workflow", "schemas", "config.schema.yaml")
 
@@ -48,6 +50,8 @@ def validate(config: Mapping[str, Any], *, known: Known) -> None:
         _check_window(f"gradients.{label}", gradient)
     _check_names(config, known=known)
     _check_blocks(config)
+    check_search(config)
+    check_published(config)
     if config["training"]["protocol"] == "online":
         check_online(config, tasks=known.tasks, cells=known.cells)
     for block in config["grid"]:
@@ -83,6 +87,11 @@ def _check_definition(
         if declarations.met(rule["when"], options=options):
             came = ", ".join(f"{name}: {shown(options[name])}" for name in rule["when"])
             raise refuse(key, f"{rule['why']}; came {came}")
+    for option, whole in declaration.divides.items():
+        if definition[whole] % definition[option]:
+            raise refuse(
+                f"{key}.{option}", f"expected a divisor of {whole} = {definition[whole]}; came {definition[option]}"
+            )
     if kind == "task":
         smallest = declarations.smallest_lag(declaration, options=options)
         for lag in definition["lags"]:

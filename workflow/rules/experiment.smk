@@ -6,9 +6,12 @@ from workflow.runs.failures import failures
 
 EXPERIMENT = admit(config, root=ROOT, files=workflow.overwrite_configfiles)
 PLACE = EXPERIMENT.place
+# In a random search the pairs of drawn models are many and of no interest: odyssey.csv compares the variants.
 TABLES = expand(
     f"{PLACE.results}/{{table}}.csv",
-    table=["summary", "curves", "provenance", "statistics", "comparisons", *config["tables"]],
+    table=["summary", "curves", "provenance", "statistics"]
+    + ([] if "search" in config else ["comparisons"])
+    + config["tables"],
 )
 FIGURES = expand(
     f"{PLACE.figures}/{{figure}}.{{format}}",

@@ -1,0 +1,116 @@
+"""Shares of variance against functions whose Sobol indices are known."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from tests.analysis.searched import make_summary, search_of
+from workflow.analysis.columns import IMPORTANCE, SHARES
+from workflow.analysis.importance import expansion, importance_table, scale, shares, shares_with_intervals
+from workflow.analysis.summary import read_csv, write_csv
+
+
+def plan(sizes: int, rates: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Draw u and v as a search does: v in groups, u in strata within each."""
+    rng = np.random.default_rng(seed)
+    v = 2 * (np.arange(sizes) + rng.random(sizes)) / sizes - 1
+    u = 2 * (np.arange(rates) + rng.random((sizes, rates))) / rates - 1
+    return u.ravel(), np.repeat(v, rates)
+
+
+def shares_of(values: np.ndarray, u: np.ndarray, v: np.ndarray) -> list[float]:
+    return shares(expansion(values, u=u, v=v), values[:, None])[:, 0].tolist()
+
+
+def test_polynomials_have_the_shares_that_their_coefficients_say() -> None:
+    # variances under U[-1, 1]: u 1/3, v^2 4/45, u v 1/9
+    u, v = plan(8, 8)
+    whole = 1 / 3 + 4 / 45 + 1 / 9
+    found = shares_of(u + v**2 + u * v, u, v)
+    assert found == pytest.approx([1 / 3 / whole, 4 / 45 / whole, 1 / 9 / whole, 0], abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda u, v: np.sin(math.pi * u) * (1 + 0.1 * (math.pi * v) ** 2),  # as Ishigami's third term, with a square
+        lambda u, v: np.sin(math.pi * u) + 2 * np.sin(math.pi * v / 2) ** 2,  # additive
+        lambda u, v: np.tanh(2 * u + v),
+        lambda u, v: 1 / (1 + np.exp(4 * (u - 0.3 * v))),
+    ],
+)
+def test_smooth_functions_have_scipys_sobol_indices(function) -> None:
+    """scipy's estimator samples the function itself (Saltelli 2010) and knows no polynomials."""
+    uniform = stats.uniform(-1, 2)
+    known = stats.sobol_indices(
+        func=lambda x: function(*x)[None], n=2**15, dists=[uniform, uniform], rng=np.random.default_rng(0)
+    )
+    first = known.first_order.ravel()
+    u, v = plan(16, 16)
+    found = shares_of(function(u, v), u, v)
+    assert found[:3] == pytest.approx([*first, 1 - first.sum()], abs=0.02)
+    assert found[3] < 0.03
+
+
+@pytest.mark.parametrize("noise", [0.1, 0.5])
+def test_what_seeds_vary_is_the_rest(noise: float) -> None:
+    """Over many searches the mean of each share is the true one: the noise in the coefficients is taken off."""
+    found = []
+    for seed in range(60):
+        u, v = plan(8, 12, seed=seed)
+        values = u + 0.5 * u * v + noise * np.random.default_rng(seed).normal(size=len(u))
+        found.append(shares_of(values, u, v))
+    whole = 1 / 3 + 0.25 / 9 + noise**2
+    truth = [1 / 3 / whole, 0, 0.25 / 9 / whole, noise**2 / whole]
+    assert np.mean(found, axis=0) == pytest.approx(truth, abs=0.02)
+
+
+def test_pure_noise_belongs_to_no_hyperparameter() -> None:
+    u, v = plan(8, 12)
+    found = [shares_of(np.random.default_rng(seed).normal(size=96), u, v) for seed in range(40)]
+    assert np.mean(found, axis=0) == pytest.approx([0, 0, 0, 1], abs=0.06)
+
+
+def test_intervals_cover_the_truth_and_shrink_with_the_noise() -> None:
+    covered, widths = [], {}
+    for noise in (0.1, 0.3):
+        whole = 1 / 3 + noise**2
+        for seed in range(25):
+            u, v = plan(6, 8, seed=seed)
+            values = u + noise * np.random.default_rng(seed).normal(size=len(u))
+            row = shares_with_intervals(values, u=u, v=v)
+            covered.append(row["learning_rate_share_low"] <= 1 / 3 / whole <= row["learning_rate_share_high"])
+            widths.setdefault(noise, []).append(row["learning_rate_share_high"] - row["learning_rate_share_low"])
+    assert np.mean(covered) > 0.75
+    assert np.mean(widths[0.1]) < 0.5 * np.mean(widths[0.3])
+
+
+def test_equal_values_have_no_shares_and_too_few_trials_are_refused() -> None:
+    u, v = plan(4, 4)
+    assert all(math.isnan(value) for value in shares_with_intervals(np.ones(16), u=u, v=v).values())
+    with pytest.raises(ValueError, match="expected at least 9 trials of a variant; came 8"):
+        shares_with_intervals(np.arange(8.0), u=u[:8], v=v[:8])
+
+
+def test_scale_maps_the_range_of_the_search_to_minus_one_and_one() -> None:
+    assert scale(np.array([0.001, 0.01, 0.1]), low=0.001, high=0.1) == pytest.approx([-1, 0, 1])
+
+
+def test_table_has_a_row_per_variant_and_task_and_survives_its_file(tmp_path) -> None:
+    summary = make_summary(lambda variant, u, v, seed: 0.5 + 0.2 * (u if variant == "vanilla" else v))
+    search = search_of(["vanilla", "nfg"])
+    table = importance_table(summary, search)
+    assert list(table.columns) == IMPORTANCE
+    assert list(zip(table["task"], table["variant"], strict=True)) == [
+        (task, variant) for task in ("adding", "copy") for variant in ("vanilla", "nfg")
+    ]
+    assert set(table["trials"]) == {96}
+    assert table[SHARES].sum(axis="columns").tolist() == pytest.approx([1] * 4)
+    assert table["learning_rate_share"].tolist() == pytest.approx([1, 0, 1, 0], abs=1e-9)
+    assert table["hidden_size_share"].tolist() == pytest.approx([0, 1, 0, 1], abs=1e-9)
+    write_csv(table, tmp_path / "table.csv")
+    assert read_csv(tmp_path / "table.csv").equals(table)
+    again = importance_table(summary.sample(frac=1, random_state=1), search)
+    assert again.equals(table)

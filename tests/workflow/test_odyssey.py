@@ -1,0 +1,76 @@
+"""A random search through the pipeline: from drawn models to the tables and figures of their variants."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.conftest import Tree
+
+SEARCH = {
+    "hidden_size": {"draws": 2, "from": 2, "to": 8},
+    "learning_rate": {"draws": 5, "from": 0.001, "to": 0.1},
+    "seed": 0,
+    "reference": "rnn",
+}
+GRID = [{"devices": ["cpu"], "tasks": ["adding", "copy"], "models": ["rnn", "lstm"], "gradients": ["full"]}]
+CHANGES = {
+    "grid": GRID,
+    "seeds": [0, 1],
+    "search": SEARCH,
+    "tasks": {"adding": {"lags": [2]}},
+    "tables": ["odyssey", "odyssey_importance"],
+    "figures": ["odyssey_variants", "odyssey_importance"],
+}
+
+
+def test_dry_run_trains_every_model_at_every_drawn_size(fresh: Tree):
+    fresh.configure(**CHANGES)
+    jobs = fresh.jobs()
+    sizes = {run.split("/")[2].partition(".h")[2] for run in jobs["train"]}
+    assert len(sizes) == 2
+    assert jobs["train"] == {
+        f"{task}/lag={lag}/{model}.h{size}/full/seeds=0-1"
+        for task, lag in (("adding", 2), ("copy", 11))
+        for model in ("rnn", "lstm")
+        for size in sizes
+    }
+    assert "comparisons" not in jobs
+    assert {"variants", "importance"} <= set(jobs)
+
+
+def test_target_needs_a_search(fresh: Tree):
+    said = fresh.snakemake("-n", "odyssey", check=False)
+    assert "config: search: the key is missing: this experiment has no random search" in said
+
+
+@pytest.mark.slow
+def test_search_runs_to_its_tables_and_reruns_nothing(fresh: Tree):
+    fresh.configure(**CHANGES)
+    fresh.snakemake("--cores", "2", "odyssey")
+    results = fresh.root / "results/tiny"
+    assert {path.name for path in (results / "figures").iterdir()} == {
+        f"{name}.{kind}" for name in CHANGES["figures"] for kind in ("pdf", "svg", "png")
+    }
+    rows = {name: read(results / f"{name}.csv") for name in ("summary", "odyssey", "odyssey_importance")}
+    for name in ("odyssey", "odyssey_importance"):
+        found = [(row["task"], row["lag"], row["variant"], row["trials"]) for row in rows[name]]
+        assert found == [
+            (task, lag, variant, "20") for task, lag in (("adding", "2"), ("copy", "11")) for variant in ("rnn", "lstm")
+        ]
+    trials = {(row["learning_rate"], row["hidden_size"], row["seed"]) for row in rows["summary"]}
+    assert len(trials) == 20
+    assert len(rows["summary"]) == 80
+    first = {name: (results / f"{name}.csv").read_bytes() for name in rows}
+    assert "Nothing to be done" in fresh.snakemake("--cores", "2", "odyssey")
+
+    fresh.configure(**CHANGES | {"search": SEARCH | {"reference": "lstm"}})
+    assert fresh.to_train() == set()
+    fresh.snakemake("--cores", "2", "odyssey")
+    assert (results / "odyssey.csv").read_bytes() != first["odyssey"]
+    assert (results / "odyssey_importance.csv").read_bytes() == first["odyssey_importance"]
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
