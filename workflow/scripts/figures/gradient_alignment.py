@@ -1,8 +1,8 @@
 """How like the full gradient the truncated one of 1997 is: cosine and norm ratio over all weights of the cell.
 
 Left: against the lag, in networks as drawn (dashed) and solved (solid). Right: over a training at the largest lag, from
-the first update (0) to the last (1). A row of panels per task, one line per model, trained under the full gradient; lines are
-medians over n seeds, bands reach from the lower to the upper quartile. Where both are 1 the truncation cuts nothing; a
+the first update (0) to the last (1). A row of panels per task, one line per model, trained under the full gradient; lines
+are medians over n seeds, bands reach from the lower to the upper quartile. Where both are 1 the truncation cuts nothing; a
 step along the truncated gradient descends the loss as long as the cosine is above 0.
 """
 
