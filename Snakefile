@@ -18,6 +18,7 @@ include: "workflow/rules/baselines.smk"
 include: "workflow/rules/surface.smk"
 include: "workflow/rules/findings.smk"
 include: "workflow/rules/odyssey.smk"
+include: "workflow/rules/gradients.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/outcome.smk"
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from benchmarks import jobs, machine, memory, ratios, speed, targets, teams, update
+from benchmarks import jobs, machine, memory, online, ratios, speed, targets, teams, update
 from benchmarks.figures import memory as memory_figure
 from benchmarks.figures import speed as speed_figure
 from benchmarks.points import POINTS, QUICK_POINTS
@@ -51,7 +51,7 @@ def main() -> None:
     write(lost, job.to / "lost.csv")
     speed_figure.write(table, job.to / "speed")
     settled = targets.speed_targets(table)
-    for measure in (measure_memory, measure_update, measure_jobs):
+    for measure in (measure_memory, measure_update, measure_online, measure_jobs):
         settled += measure(job, say)
     verdicts = targets.to_table(settled)
     write(verdicts, job.to / "targets.csv")
@@ -128,6 +128,15 @@ def measure_update(job: Job, say: Callable[[str], None]) -> list[targets.Target]
     first = jobs.seconds_to_first_update(repeats=1 if job.quick else 5)
     say(f"first update of a job: after {first:.1f} s")
     return targets.update_targets(kernel_share=share, first_update=first)
+
+
+def measure_online(job: Job, say: Callable[[str], None]) -> list[targets.Target]:
+    """Measure online training of the 1997 network on one thread."""
+    table = in_fresh_process(online.measure_online, job.rounds, 100 if job.quick else 1000)
+    write(table, job.to / "online.csv")
+    settled = targets.online_targets(table)
+    say(f"online training: {settled[0].measured:.2f} microseconds per step of 156 weights, one replica alone")
+    return settled
 
 
 def measure_jobs(job: Job, say: Callable[[str], None]) -> list[targets.Target]:

@@ -32,6 +32,8 @@ class Cell(ABC):
     """The recurrent paths along which error can flow to the step before."""
     state_sizes: tuple[int, ...]
     """The last axis of each tensor of the state; the first is that of h, which the readout reads."""
+    state_symbols: tuple[str, ...] = ("h", "c")
+    """The symbols of the state's tensors, as far as they are measured."""
     shapes: Mapping[str, tuple[int, ...]]
     """Parameter shapes by symbol without the replica axis; rows are sources: x (B, features) times W (features, H)."""
     biases: bool = True

@@ -46,6 +46,8 @@ DIVIDES = {"block_size": "hidden_size"}
 class LSTM1997Cell(Cell):
     """Memory cell blocks; the state is (y, (i, o), s)."""
 
+    state_symbols = ("h", "gates", "c")
+
     def __init__(
         self,
         *,

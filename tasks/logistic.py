@@ -23,7 +23,7 @@ def within(outputs: Tensor, vectors: Tensor, *, tolerance: float) -> Tensor:
 
 def one_hot(classes: Tensor, *, like: Tensor) -> Tensor:
     """Return the vectors (R, S, B, n) of classes (R, S, B) for outputs (R, S, B, n)."""
-    return torch.nn.functional.one_hot(classes, like.shape[-1]).to(like.dtype)
+    return torch.nn.functional.one_hot(classes.long(), like.shape[-1]).to(like.dtype)
 
 
 def one_hot_array(classes: np.ndarray, *, outputs: int) -> np.ndarray:

@@ -1,5 +1,6 @@
 """One condition from its settings to its run record: what a training job computes."""
 
+import importlib
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -12,13 +13,12 @@ from models.cell import Cell, load_cell
 from models.gradient_flow import GradientFlow
 from models.kernels import load_kernel
 from models.network import Network
-from tasks.task import Task, load_task
+from tasks.task import Batch, Task, load_task
 from training.evaluation import evaluate
 from training.loop import Course, Data, Protocol, Replica, Standing, train
 from training.optimiser import load_optimiser
+from training.placement import DTYPES, device_of
 from training.streams import Purpose, stream
-
-DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
 def train_condition(settings: Mapping[str, Any], report: Callable[[Standing], None]) -> dict[str, Any]:
@@ -30,6 +30,9 @@ def train_condition(settings: Mapping[str, Any], report: Callable[[Standing], No
     learning curves; the same versions on the same kind of machine make the same record again. Settings that do not fit
     together are a ValueError, a missing GPU a RuntimeError.
     """
+    if settings["training"]["protocol"] == "online":  # by name, so that no other run depends on its code
+        made: dict[str, Any] = importlib.import_module("training.online").train_online_condition(settings, report)
+        return made
     course, replicas, weights = prepared = prepare(settings)
     train(course, replicas, weights=weights, report=report)
     best = torch.stack([weights[row] if r.best_weights is None else r.best_weights for row, r in enumerate(replicas)])
@@ -89,7 +92,7 @@ def record(settings: Mapping[str, Any], prepared: Prepared, *, best: Tensor) -> 
         "kernel": network.kernel.name,
         "sequence_length": task.sequence_length,
         "success_accuracy": task.success_accuracy,
-        "scored_steps": _scored_steps(task),
+        "scored_steps": _scored_steps(task, data[0]),
         "chance": task.chance._asdict(),
         "floor": task.floor(settings["gradient"]["k2"] or task.sequence_length)._asdict(),
         "replicas": [
@@ -115,16 +118,9 @@ def _build(settings: Mapping[str, Any]) -> tuple[Task, Cell, GradientFlow]:
     return task, cell, flow
 
 
-def device_of(name: str) -> torch.device:
-    """Return a device; a GPU that is not there is a RuntimeError."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError("device cuda was asked for, but torch finds no GPU on this machine; devices here: cpu")
-    return torch.device(name)
-
-
-def _scored_steps(task: Task) -> int:
+def _scored_steps(task: Task, batch: Batch) -> int:
     """Count the steps of a sequence that accuracy is about."""
-    targets = torch.from_numpy(task.sample(np.random.default_rng(0), 1).targets)[None]
+    targets = torch.from_numpy(batch.targets[:, :1])[None]
     return task.correct(torch.zeros(*targets.shape, task.outputs), targets).shape[1]
 
 

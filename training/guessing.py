@@ -16,8 +16,8 @@ from models.cell import load_cell
 from models.kernels import load_kernel
 from models.network import Network
 from tasks.task import Batch, Task, load_task
-from training.condition import DTYPES, device_of
 from training.evaluation import evaluate
+from training.placement import DTYPES, device_of
 from training.streams import stream
 
 GUESSES_AT_ONCE = 64

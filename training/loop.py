@@ -108,14 +108,23 @@ class Standing(NamedTuple):
     """Training sequences of all replicas so far."""
 
 
-def train(course: Course, replicas: Sequence[Replica], *, weights: Tensor, report: Callable[[Standing], None]) -> None:
+def train(
+    course: Course,
+    replicas: Sequence[Replica],
+    *,
+    weights: Tensor,
+    report: Callable[[Standing], None],
+    observe: Callable[[int, Cohort], None] = lambda update, cohort: None,
+) -> None:
     """Train row r of weights (R, P) as `replicas[r]` and record in it what became of it.
 
-    `report` is called after the evaluation of the initial weights and after every update.
+    `report` is called after the evaluation of the initial weights and after every update; `observe` with the update and
+    the replicas in the batch before every evaluation: it may look, not touch.
     """
     protocol = course.protocol
     losses = torch.zeros(len(replicas), dtype=torch.float64)
     cohort = Cohort(list(replicas), weights.clone(), protocol.optimiser.start(weights), losses)
+    observe(0, cohort)
     _validate(course, cohort, update=0)
     report(_standing(replicas, update=0, course=course))
     for update in range(1, protocol.updates + 1):
@@ -123,6 +132,7 @@ def train(course: Course, replicas: Sequence[Replica], *, weights: Tensor, repor
             break
         _update(course, cohort, update=update)
         if cohort.replicas and (update % protocol.evaluate_every == 0 or update == protocol.updates):
+            observe(update, cohort)
             _validate(course, cohort, update=update)
         report(_standing(replicas, update=update, course=course))
     cohort.keep([False] * len(cohort.replicas))

@@ -28,8 +28,10 @@ log = logging.getLogger(__name__)
 HERE = Path(__file__).parent
 SOURCES = (
     "compilation.py",
+    "double_lanes.py",
     "elementwise.py",
     "fused.py",
+    "groups.py",
     "lanes.py",
     "memory_blocks.py",
     "products.py",

@@ -6,22 +6,23 @@ A replica's arithmetic is the same whoever else trains and however many threads 
 goes on as NaN.
 """
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.gradient_flow import GradientFlow
-from models.kernels import memory_blocks
-from models.kernels.memory_blocks import Array, Integers
+from models.kernels import groups, memory_blocks
+from models.kernels.double_lanes import WIDTH, Array
+from models.kernels.groups import Integers
 from models.kernels.threads import for_each_range
 
 if TYPE_CHECKING:
     from models.lstm_1997 import LSTM1997Cell
 
 
-class _Sizes(NamedTuple):
+class _Axes(NamedTuple):
     """Axes of the arrays."""
 
     replicas: int
@@ -53,82 +54,67 @@ def train_online(
     flow.check(cell.paths)
     if inputs.ndim not in (3, 4):
         raise ValueError(f"inputs must have the axes (D, T, n, features) or (D, T, n); came: {inputs.shape}")
-    sizes = _Sizes(len(rows), inputs.shape[0], inputs.shape[1], inputs.shape[2], outputs)
-    order = _order(cell, outputs=outputs)
-    _check(cell, sizes, order=order, weights=weights, inputs=inputs, targets=targets, starts=starts, rows=rows)
-    R, _, T, n, _ = sizes
-    C, N, features = cell.hidden_size, cell.hidden_size + 2 * cell.blocks, cell.features
-    packed = memory_blocks.Weights(*(np.ascontiguousarray(weights[:, part]) for part in order))
-    if not cell.biases:
-        packed = packed._replace(b=np.zeros((R, N)), b_y=np.zeros((R, outputs)))
-    one_hot = inputs.ndim == 3
-    data = memory_blocks.Data(
-        dense=np.zeros((1, 1, 0, 1), np.float32) if one_hot else np.require(inputs, np.float32, "CW"),
-        indices=np.require(inputs, np.int64, "CW") if one_hot else np.zeros((1, 1, 0), np.int64),
-        starts=np.require(starts, requirements="CW"),  # another layout would be compiled anew
-        targets=np.require(targets, requirements="CW"),
-    )
+    axes = _Axes(len(rows), inputs.shape[0], inputs.shape[1], inputs.shape[2], outputs)
+    order = groups.places(cell, outputs=outputs)
+    given = {"weights": weights, "targets": targets, "starts": starts, "rates": np.array(rates, np.float64)}
+    _check(cell, axes, order=order, given=given, inputs=inputs, rows=rows)
+    R, _, T, n, _ = axes
+    if R == 0:
+        return np.empty((0, n, outputs))
+    count, one_hot = -(-R // WIDTH), inputs.ndim == 3
     along = memory_blocks.Flow(
         cell="cell" in flow.paths,
         gates="gates" in flow.paths,
         block_input="block_input" in flow.paths,
         earliest=flow.windows(T)[-1].start,
     )
+    sizes = groups.Sizes(cell.blocks, cell.hidden_size, cell.hidden_size + 2 * cell.blocks, cell.features, outputs, T)
+    packed = groups.pack(cell, weights, order=order, one_hot=one_hot)
+    data = memory_blocks.Data(
+        dense=np.zeros((1, 1, 0, 1), np.float32) if one_hot else np.require(inputs, np.float32, ["C", "W"]),
+        indices=np.require(inputs, np.int64, ["C", "W"]) if one_hot else np.zeros((1, 1, 0), np.int64),
+        starts=np.require(starts, np.int64, ["C", "W"]),  # another layout would be compiled anew
+        targets=np.require(targets, np.float64, ["C", "W"]),
+    )
     nets = np.empty((R, n, outputs))
-    rates_, rows_ = np.array(rates, np.float64), np.array(rows, np.int64)
+    rates_ = np.zeros((count, 1, WIDTH))
+    rates_.reshape(-1)[:R] = given["rates"]
+    rows_ = np.array(rows, np.int64)
 
-    def run(replicas: tuple[int, int], scratch: memory_blocks.Scratch) -> None:
-        memory_blocks.train(replicas, cell.blocks, cell.biases, along, packed, rates_, rows_, data, nets, scratch)
+    def run(part: tuple[int, int], scratch: groups.Scratch) -> None:
+        memory_blocks.train(part, sizes, cell.biases, along, packed, rates_, rows_, data, nets, scratch)
 
-    of_scratch = ((T + 1, N), (T, C), (T, C), (T, N), (C,), (N,), (C,), (outputs,), (N, N))
-    work = R * n * T * N * (N + 1 + (0 if one_hot else features))
-    if R:
-        for_each_range(
-            run, R, work=work, prepare=lambda: memory_blocks.Scratch(*(np.zeros(shape) for shape in of_scratch))
-        )
-    for part, values in zip(order, packed, strict=True):
-        if part.size:
-            weights[:, part] = values
+    for_each_range(
+        run, count, work=R * n * T * sizes.units**2, prepare=lambda: groups.make_scratch(sizes, one_hot=one_hot)
+    )
+    groups.unpack(packed, weights, order=order)
     return nets
-
-
-def _order(cell: "LSTM1997Cell", *, outputs: int) -> list[Integers]:
-    """Return where in a row of weights W, U, b (nets in the order z i o), V and b_y stand; biases may be nowhere."""
-    shapes = {**cell.shapes, "V": (cell.hidden_size, outputs)} | ({"b_y": (outputs,)} if cell.biases else {})
-    places, begin = {}, 0
-    for symbol, shape in shapes.items():
-        size = int(np.prod(shape))
-        places[symbol] = np.arange(begin, begin + size).reshape(shape)
-        begin += size
-    nowhere = np.zeros(0, np.int64)
-    stacked = [np.concatenate([places.get(f"{kind}_{net}", nowhere) for net in "zio"], axis=-1) for kind in "WUb"]
-    return [*stacked, places["V"], places.get("b_y", nowhere)]
 
 
 def _check(
     cell: "LSTM1997Cell",
-    sizes: _Sizes,
+    axes: _Axes,
     *,
     order: Sequence[Integers],
-    weights: Array,
+    given: Mapping[str, NDArray[Any]],
     inputs: NDArray[np.float32] | Integers,
-    targets: Array,
-    starts: Integers,
     rows: Sequence[int],
 ) -> None:
     """Refuse what the time loop, which checks no bounds, cannot take."""
-    R, D, T, n, outputs = sizes
+    R, D, T, n, outputs = axes
     known = ("int64", (D, T, n)) if inputs.ndim == 3 else ("float32", (D, T, n, cell.features))
     expected = {
-        "weights": (weights, "float64", (R, sum(part.size for part in order))),
-        "inputs": (inputs, *known),
-        "targets": (targets, "float64", (D, n, outputs)),
-        "starts": (starts, "int64", (D, n)),
+        "weights": ("float64", (R, sum(part.size for part in order))),
+        "inputs": known,
+        "targets": ("float64", (D, n, outputs)),
+        "starts": ("int64", (D, n)),
+        "rates": ("float64", (R,)),
     }
-    for name, (array, dtype, shape) in expected.items():
+    for name, (dtype, shape) in expected.items():
+        array = inputs if name == "inputs" else given[name]
         if array.shape != shape or array.dtype != dtype:
             raise ValueError(f"{name} must be {dtype} {shape}; came: {array.dtype} {array.shape}")
-    for name, array, bound in (("rows", np.array(rows), D), ("starts", starts, T)):
+    for name, array, bound in (("rows", np.array(rows), D), ("starts", given["starts"], T)):
         if array.size and not 0 <= array.min() <= array.max() < bound:
             raise ValueError(f"{name} must be from 0 to {bound - 1}; came: {array.min()} to {array.max()}")
     if inputs.ndim == 3 and inputs.size and inputs.max() >= cell.features:

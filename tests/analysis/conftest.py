@@ -87,7 +87,7 @@ def make_run(settings: dict, *, solvable: bool = True) -> dict:
         for rate in settings["learning_rates"]:
             key = [seed, lag, round(rate * 1e6), *f"{task}{model}{gradient}".encode()]
             rng = np.random.default_rng(key)
-            reach = REACH[model] * SHARE[gradient] * (1.0 if rate == max(settings["learning_rates"]) else 0.7)
+            reach = REACH[model] * SHARE.get(gradient, 0.25) * (1.0 if rate == max(settings["learning_rates"]) else 0.7)
             middle = 250 * (lag / reach) ** 1.3 * math.exp(0.35 * rng.normal()) * (1 if solvable else 1e6)
             points = []
             for update in range(0, BUDGET + 1, EVALUATE_EVERY):

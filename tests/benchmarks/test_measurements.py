@@ -69,7 +69,7 @@ def test_benchmark_writes_tables_figures_and_the_record_of_the_machine(tmp_path)
     assert done.returncode == 0, done.stderr
     assert "points that we lose:" in done.stdout
     figures = {f"{name}.{kind}" for name in ("speed", "memory") for kind in ("pdf", "svg", "png")}
-    tables = {f"{name}.csv" for name in ("speed", "lost", "memory", "update", "targets")}
+    tables = {f"{name}.csv" for name in ("speed", "lost", "memory", "update", "online", "targets")}
     assert {path.name for path in tmp_path.iterdir()} == figures | tables | {"machine.json"}
     table = pd.read_csv(tmp_path / "speed.csv")
     assert (table["microseconds"] > 0).all()

@@ -75,7 +75,7 @@ def test_refusals() -> None:
         train_condition({**good, "gradient": {**good["gradient"], "paths": ["cell", "peepholes"]}}, ignore)
     with pytest.raises(ValueError, match="unknown kernel 'fast'; known: cpu, reference"):
         train_condition({**good, "training": {**good["training"], "kernel": "fast"}}, ignore)
-    with pytest.raises(ValueError, match="unknown cell 'lsmt'; known: gru, lstm"):
+    with pytest.raises(ValueError, match=r"unknown cell 'lsmt'; known: .*lstm, .*rnn"):
         train_condition({**good, "model": {**good["model"], "cell": "lsmt"}}, ignore)
 
 

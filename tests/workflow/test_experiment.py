@@ -144,7 +144,7 @@ def test_a_when_is_met_by_equal_values():
     assert met({}, options={"a": 1})
     assert met({"a": 1}, options={"a": 1})
     assert not met({"a": 1}, options={"a": 2})
-    task = Declaration({}, [], [{"when": {"a": 1}, "minimum": 5}, {"when": {"a": 2}, "minimum": 9}], {})
+    task = Declaration({}, [], [{"when": {"a": 1}, "minimum": 5}, {"when": {"a": 2}, "minimum": 9}], {}, {})
     assert smallest_lag(task, options={"a": 1}) == 5
     assert smallest_lag(task, options={"a": 3}) == 1
 

@@ -15,6 +15,7 @@ from workflow.configuration.validation import known_at, validate
 
 ROOT = Path(__file__).resolve().parents[2]
 KNOWN = known_at(ROOT)
+CELLS = ", ".join(KNOWN.cells)
 
 
 def grid(**changes: object) -> dict:
@@ -23,6 +24,14 @@ def grid(**changes: object) -> dict:
 
 
 NAN, INFINITY = float("nan"), float("inf")
+LSTM_1997 = {
+    "cell": "lstm_1997",
+    "hidden_size": 4,
+    "block_size": 2,
+    "input_gate_bias": -2,
+    "biases": True,
+    "bound": 0.1,
+}
 MALFORMED = [
     # the changes, the key named, what else the line says
     ({"seed": [0]}, "seed:", ["unknown key", "known: experiment, grid, seeds", "did you mean seeds?"]),
@@ -58,13 +67,19 @@ MALFORMED = [
     ({"models": {"lstm": None}}, "models.lstm:", ["a mapping", "came null"]),
     ({"models": {"lstm": {"hiden_size": 3}}}, "models.lstm.hiden_size:", ["unknown key", "did you mean hidden_size?"]),
     ({"models": {"lstm": {"hidden_size": 0}}}, "models.lstm.hidden_size:", ["an integer >= 1", "came 0"]),
-    ({"models": {"lstm": {"cell": "lsmt"}}}, "models.lstm.cell:", ["known: gru, lstm", "did you mean lstm?"]),
-    ({"models": {"lstm": {"cell": ["lstm"]}}}, "models.lstm.cell:", ["unknown cell ['lstm']", "known: gru, lstm"]),
-    ({"models": {"new": {"hidden_size": 3}}}, "models.new.cell:", ["missing", "one of gru, lstm"]),
+    ({"models": {"lstm": {"cell": "lsmt"}}}, "models.lstm.cell:", [f"known: {CELLS}", "did you mean lstm?"]),
+    ({"models": {"lstm": {"cell": ["lstm"]}}}, "models.lstm.cell:", ["unknown cell ['lstm']", f"known: {CELLS}"]),
+    ({"models": {"new": {"hidden_size": 3}}}, "models.new.cell:", ["missing", f"one of {CELLS}"]),
     ({"models": {"new": {"cell": "rnn", "hidden_size": 3}}}, "models.new.initialisation:", ["uniform, orthogonal"]),
     ({"models": {"rnn": {"peepholes": True}}}, "models.rnn.peepholes:", ["unknown key", "initialisation"]),
     ({"models": {"rnn": {"initialisation": "ortho"}}}, "models.rnn.initialisation:", ["did you mean orthogonal?"]),
     ({"models": {"lstm": {"peepholes": "yes"}}}, "models.lstm.peepholes:", ["true or false", "came 'yes'"]),
+    (
+        {"models": {"blocks": LSTM_1997 | {"block_size": 3}}},
+        "models.blocks.block_size:",
+        ["a divisor of hidden_size = 4", "came 3"],
+    ),
+    ({"models": {"blocks": LSTM_1997 | {"bound": 0}}}, "models.blocks.bound:", ["a number > 0", "came 0"]),
     ({"models": {"lstm": {"forget_bias": "crono"}}}, "models.lstm.forget_bias:", ["a number or chrono", "'crono'"]),
     (
         {"models": {"lstm": {"forget_gate": False, "forget_bias": "chrono"}}},
@@ -125,6 +140,11 @@ MALFORMED = [
     ({"training": None}, "training:", ["a mapping with the keys", "came null"]),
     ({"training": [1]}, "training:", ["a mapping with the keys", "came [1]"]),
     ({"optimisers": {"adam": {"beta1": 1}}}, "optimisers.adam.beta1:", ["a number >= 0 and < 1", "came 1"]),
+    ({"baselines": {"guesses": 0}}, "baselines.guesses:", ["an integer >= 1", "came 0"]),
+    ({"baselines": {"bounds": 9}}, "baselines.bounds:", ["unknown key", "did you mean bound?"]),
+    ({"baselines": {"scales": [0]}}, "baselines.scales[0]:", ["a number > 0", "came 0"]),
+    ({"baselines": None}, "baselines:", ["a mapping with the keys guesses, bound", "came null"]),
+    ({"tables": ["surfaces"]}, "tables[0]:", ["surface", "did you mean surface?"]),
     ({"optimisers": {"lion": {}}}, "optimisers.lion:", ["unknown key", "known: adam, sgd, rmsprop"]),
     ({"figures": ["acuracy_versus_lag"]}, "figures:", ["unknown figure", "did you mean accuracy_versus_lag?"]),
     ({"figures": "accuracy_versus_lag"}, "figures:", ["a list of", "came 'accuracy_versus_lag'"]),

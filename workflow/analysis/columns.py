@@ -5,6 +5,7 @@ SERIES = ["device", "task", "model", "gradient"]
 REPLICA = [*CONDITION, "seed", "learning_rate"]
 
 _EFFORT = ["parameters", "updates", "sequences", "updates_to_solve", "solved", "diverged", "best_update"]
+_HALVES = ["sequences_to_error", "sequences_to_streak"]
 _VALIDATION = ["validation_loss", "validation_accuracy", "validation_exact_match"]
 _TEST = ["test_loss", "test_accuracy", "test_exact_match"]
 _CHANCE = ["chance_loss", "chance_accuracy", "floor_loss", "floor_accuracy", "success_accuracy", "sequence_length"]
@@ -12,7 +13,18 @@ _NETWORK = ["task_file", "task_options", "cell", "hidden_size", "model_options",
 _TRAINING = ["budget", "protocol", "kernel", "dtype", "optimiser", "batch_size", "clip_norm"]
 _EVALUATION = ["evaluate_every", "validation_sequences", "test_sequences"]
 _SCORES = [*_VALIDATION, *_TEST, *_CHANCE, "scored_steps"]
-SUMMARY = [*CONDITION, "num_steps", "seed", "learning_rate", *_EFFORT, *_SCORES, *_NETWORK, *_TRAINING, *_EVALUATION]
+SUMMARY = [
+    *CONDITION,
+    "num_steps",
+    "seed",
+    "learning_rate",
+    *_EFFORT,
+    *_HALVES,
+    *_SCORES,
+    *_NETWORK,
+    *_TRAINING,
+    *_EVALUATION,
+]
 
 CURVES = [*REPLICA, "update", "train_loss", "validation_loss", "validation_accuracy"]
 
@@ -43,14 +55,26 @@ ODYSSEY = [*_SEARCHED, *_BEST, *_ALL, *_DISTANCE, "chance_accuracy"]
 SHARES = ["learning_rate_share", "hidden_size_share", "interaction_share", "rest_share"]
 IMPORTANCE = [*_SEARCHED, "deviation", *(name for share in SHARES for name in (share, f"{share}_low", f"{share}_high"))]
 
+# what the measuring jobs measured (workflow/analysis/gradients.py)
+_MEASURED = [*CONDITION, "seed", "snapshot"]
+SNAPSHOTS = [*_MEASURED, "update", "solved"]
+GRADIENT_VERSUS_LAG = [*CONDITION, "snapshot", "flow", "quantity", "u", "seed", "norm"]
+PATH_SHARES = [*CONDITION, "snapshot", "path", "quantity", "u", "seed", "norm", "share"]
+ATTRIBUTION = [*CONDITION, "snapshot", "kind", "paths", "quantity", "u", "seed", "norm", "share"]
+ALIGNMENT = [*_MEASURED, "update", "solved", "quantity", "cosine", "norm_ratio", "norm"]
+TRUNCATION_COST = ["device", "task", "lags", "model", "measure", "pairs", "full", "truncated", "difference"]
+TRUNCATION_COST += ["low", "high", "p", "p_holm", "censored"]
+
 LABELS = {"device", "task", "model", "gradient", "task_file", "task_options", "cell", "model_options", "paths"}
 LABELS |= {"protocol", "kernel", "dtype", "optimiser", "a_model", "a_gradient", "b_model", "b_gradient", "lags", "run"}
 LABELS |= {"variant", "windowing"}
+LABELS |= {"snapshot", "flow", "quantity", "path", "kind", "measure"}
 COUNTS = {"lag", "seed", "update", "updates", "sequences", "parameters", "sequence_length", "hidden_size", "budget"}
 COUNTS |= {"batch_size", "evaluate_every", "validation_sequences", "test_sequences", "seeds", "pairs", "horizon"}
 COUNTS |= {"solved_on_test", "scored_steps", "guesses"}
-COUNTS |= {"trials", "best_trials", "best_hidden_size", "jobs"}
-MAYBE_COUNTS = {"num_steps", "k1", "updates_to_solve", "best_update", "horizon_low", "horizon_high"}
+COUNTS |= {"u", "censored", "trials", "best_trials", "best_hidden_size", "jobs"}
+MAYBE_COUNTS = {"sequences_to_error", "sequences_to_streak"}
+MAYBE_COUNTS |= {"num_steps", "k1", "updates_to_solve", "best_update", "horizon_low", "horizon_high"}
 FLAGS = {"solved", "diverged", "horizon_censored", "easy"}  # in the statistics, solved and diverged are counts
 
 _OF_STEP = ["deviation_from_one", "deviation_from_gate", "added"]

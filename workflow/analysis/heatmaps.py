@@ -70,7 +70,7 @@ def draw_maps(tables: Tables, look: Look, *, note: str) -> Figure:
     tasks = surface["task"].nunique()
     columns = min(len(maps), tasks if 1 < tasks <= 3 else 3)
     lags = max(one.rows["lag"].nunique() for one in maps)
-    figure, panels = panel_grid(len(maps), columns=columns, height=0.75 + 0.17 * max(lags, 3))
+    figure, panels = panel_grid(len(maps), columns=columns, height=0.75 + 0.17 * max(lags, 3), sharey=False)
     for one, axes in zip(maps, panels, strict=True):
         _draw_map(axes, one, look)
     for index, axes in enumerate(panels):
@@ -80,7 +80,7 @@ def draw_maps(tables: Tables, look: Look, *, note: str) -> Figure:
             axes.set_xlabel("num_steps")
     colours = figure.colorbar(panels[0].collections[0], ax=panels, location="top", shrink=0.5, aspect=40, pad=0.01)
     colours.set_label(look.label)
-    colours.outline.set_visible(False)  # type: ignore[operator]
+    colours.outline.set_visible(False)
     lines = [
         Line2D([], [], **REACHED, label="right of it: a window can hold the lag"),
         Line2D([], [], **IN_SIGHT, label="right of it: a window always shows all that the target needs"),

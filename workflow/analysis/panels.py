@@ -56,11 +56,13 @@ def new_figure(*, columns: int, height: float) -> Figure:
     return Figure(figsize=(width, height), layout=layout)
 
 
-def panel_grid(panels: int, *, columns: int, height: float, sharex: bool = False) -> tuple[Figure, list[Axes]]:
-    """Return a figure and its `panels` axes in reading order; all share y; `height` is that of one row in inches."""
+def panel_grid(
+    panels: int, *, columns: int, height: float, sharex: bool = False, sharey: bool = True
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure and its `panels` axes in reading order; `height` is that of one row in inches."""
     rows = math.ceil(panels / columns)
     figure = new_figure(columns=columns, height=rows * height)
-    grid = figure.subplots(rows, columns, sharey=True, sharex=sharex, squeeze=False)
+    grid = figure.subplots(rows, columns, sharey=sharey, sharex=sharex, squeeze=False)
     axes = list(grid.flat)
     for spare in axes[panels:]:
         spare.remove()

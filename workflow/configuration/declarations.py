@@ -2,8 +2,9 @@
 
 A file of tasks/ that declares `LAGS` is a task, one of models/ that declares `PATHS` is a cell. Both declare `OPTIONS`
 (JSON-schema properties of their own configuration keys) and may declare `REFUSED`: option values that do not go
-together, `{"when": {...}, "why": ...}`. A cell that can be trained online declares `ONLINE = True`; a task declares in
-`STOPS` under which options it has a published stop rule: `{"when": {...}}`.
+together, `{"when": {...}, "why": ...}`, and a cell `DIVIDES`: options that must divide another key, `{option: key}`. A
+cell that can be trained online declares `ONLINE = True`; a task declares in `STOPS` under which options it has a
+published stop rule: `{"when": {...}}`.
 """
 
 import ast
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple
 
 from workflow.configuration.refusal import ConfigurationError
 
-LITERALS = ("LAGS", "PATHS", "OPTIONS", "REFUSED", "ONLINE", "STOPS", "TABLES")
+LITERALS = ("LAGS", "PATHS", "OPTIONS", "REFUSED", "DIVIDES", "ONLINE", "STOPS", "TABLES")
 
 
 class Declaration(NamedTuple):
@@ -24,6 +25,7 @@ class Declaration(NamedTuple):
     refused: list[dict[str, Any]]
     lags: list[dict[str, Any]]
     paths: dict[str, dict[str, Any]]
+    divides: dict[str, str]
     online: bool = False
     stops: Sequence[dict[str, Any]] = ()
 
@@ -44,10 +46,11 @@ def kernels(root: Path) -> list[str]:
     return sorted(path.stem for path in files if re.search(r"^def unroll\b", path.read_text(), flags=re.MULTILINE))
 
 
-def figures(root: Path) -> list[str]:
-    """Return the names of the figures on disk."""
+def figures(root: Path) -> dict[str, list[str]]:
+    """Return the figures on disk by name, with the tables that each reads beside the usual ones."""
     folder = root / "workflow" / "scripts" / "figures"
-    return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
+    names = sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
+    return {name: tables(root, name) for name in names}
 
 
 def tables(root: Path, figure: str) -> list[str]:
@@ -104,6 +107,7 @@ def _declared(root: Path, *, folder: str, marker: str) -> dict[str, Declaration]
                 refused=literals.get("REFUSED", []),
                 lags=literals.get("LAGS", []),
                 paths=literals.get("PATHS", {}),
+                divides=literals.get("DIVIDES", {}),
                 online=literals.get("ONLINE", False),
                 stops=literals.get("STOPS", []),
             )

@@ -140,7 +140,8 @@ class Experiment:
         if files not in self._digests:
             kernels = {self.config["training"]["kernel"], "reference"}  # reference runs what the other does not support
             loaded = [f"tasks/{files[0]}.py", f"models/{files[1]}.py", *(f"models/kernels/{k}.py" for k in kernels)]
-            entries = ["training/condition.py", *loaded]
+            protocol = ["training/online.py"] if self.config["training"]["protocol"] == "online" else []
+            entries = ["training/condition.py", *protocol, *loaded]
             self._digests[files] = self._sources.digest(entries)
         return self._digests[files]
 

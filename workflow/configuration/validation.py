@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from workflow.configuration import declarations
 from workflow.configuration.declarations import Declaration
+from workflow.configuration.measurement import check_measurement
 from workflow.configuration.online import check_online
 from workflow.configuration.reading import read
 from workflow.configuration.refusal import listed, refuse, shown, unknown
@@ -22,7 +23,8 @@ class Known(NamedTuple):
     tasks: dict[str, Declaration]
     cells: dict[str, Declaration]
     kernels: list[str]
-    figures: list[str]
+    figures: dict[str, list[str]]
+    """The tables that each reads beside the usual ones."""
     schema: dict[str, Any]
 
 
@@ -50,6 +52,7 @@ def validate(config: Mapping[str, Any], *, known: Known) -> None:
     _check_names(config, known=known)
     _check_blocks(config)
     check_search(config)
+    check_measurement(config, figures=known.figures)
     if config["training"]["protocol"] == "online":
         check_online(config, tasks=known.tasks, cells=known.cells)
     for block in config["grid"]:
@@ -85,6 +88,11 @@ def _check_definition(
         if declarations.met(rule["when"], options=options):
             came = ", ".join(f"{name}: {shown(options[name])}" for name in rule["when"])
             raise refuse(key, f"{rule['why']}; came {came}")
+    for option, whole in declaration.divides.items():
+        if definition[whole] % definition[option]:
+            raise refuse(
+                f"{key}.{option}", f"expected a divisor of {whole} = {definition[whole]}; came {definition[option]}"
+            )
     if kind == "task":
         smallest = declarations.smallest_lag(declaration, options=options)
         for lag in definition["lags"]:

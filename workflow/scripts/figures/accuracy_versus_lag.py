@@ -7,6 +7,8 @@ marks a lag as easy that it solves. Series stand a little apart sideways at each
 number of seeds n is given below the panels.
 """
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -26,11 +28,11 @@ from workflow.analysis.panels import (
 from workflow.analysis.statistics import chosen_replicas, scored
 from workflow.analysis.style import REFERENCE, Tables, rows_of, series_of, styled
 
-GUESS = {"color": REFERENCE, "linestyle": (0, (1, 1.5)), "linewidth": 1.0}
-EASY = {"color": "0.9", "linewidth": 7}
+GUESS: dict[str, Any] = {"color": REFERENCE, "linestyle": (0, (1, 1.5)), "linewidth": 1.0}
+EASY: dict[str, Any] = {"color": "0.9", "linewidth": 7}
 SYMBOLS = [
-    Line2D([], [], **GUESS, label="best of random weight guessing"),  # type: ignore[arg-type]
-    Line2D([], [], **EASY, label="easy: guessing solves this lag"),  # type: ignore[arg-type]
+    Line2D([], [], **GUESS, label="best of random weight guessing"),
+    Line2D([], [], **EASY, label="easy: guessing solves this lag"),
 ]
 
 

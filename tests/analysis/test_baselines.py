@@ -1,0 +1,100 @@
+"""The baselines beside an accuracy: which lag is easy, the join, and the refusal of what is stale."""
+
+import copy
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from workflow.analysis.baselines import baselines_table, read_baselines, with_baselines
+from workflow.analysis.columns import BASELINES, CONTROLS
+from workflow.analysis.summary import read_csv, write_csv
+
+
+def record(*, lag: int, accuracy: float | None, model: str = "lstm") -> dict:
+    best = None if accuracy is None else {"test_accuracy": accuracy, "test_loss": 0.3, "validation_accuracy": 1.0}
+    return {
+        "settings": {
+            "device": "cpu",
+            "task": {"name": "copy", "lag": lag},
+            "model": {"name": model},
+            "guessing": {"guesses": 500},
+        },
+        "sources": "7" * 64,
+        "success_accuracy": 0.99,
+        "chance": {"loss": 2.0, "accuracy": 0.125},
+        "best": best,
+    }
+
+
+def test_a_lag_is_easy_from_the_success_criterion_on_by_test_data_alone(tmp_path: Path) -> None:
+    table = baselines_table(
+        [record(lag=30, accuracy=0.9899), record(lag=20, accuracy=0.99), record(lag=40, accuracy=None)]
+    )
+    assert list(table.columns) == BASELINES
+    assert table["lag"].tolist() == [20, 30, 40]
+    assert table["easy"].tolist() == [True, False, False]
+    assert table["guess_accuracy"].tolist() == [0.99, 0.9899, 0.0]
+    assert table["guess_loss"].isna().tolist() == [False, False, True]
+    assert set(table["constant_accuracy"]) == {0.125}
+    write_csv(table, tmp_path / "baselines.csv")
+    pd.testing.assert_frame_equal(read_csv(tmp_path / "baselines.csv"), table)
+
+
+def test_the_join_goes_by_device_task_lag_and_model() -> None:
+    baselines = baselines_table(
+        [record(lag=20, accuracy=1.0), record(lag=20, accuracy=0.2, model="rnn"), record(lag=30, accuracy=0.4)]
+    )
+    accuracies = pd.DataFrame(
+        [["cpu", "copy", 30, "lstm", "full", 0.7], ["cpu", "copy", 20, "rnn", "full", 0.6]]
+        + [["cpu", "copy", 20, "lstm", name, 0.5] for name in ("full", "tbptt")],
+        columns=["device", "task", "lag", "model", "gradient", "accuracy"],
+    )
+    joined = with_baselines(accuracies, baselines)
+    assert list(joined.columns) == [*accuracies.columns, *CONTROLS]
+    assert joined["guess_accuracy"].tolist() == [0.4, 0.2, 1.0, 1.0]
+    assert joined["easy"].tolist() == [False, False, True, True]
+    assert joined["easy"].dtype == bool
+    with pytest.raises(
+        ValueError, match=r"^no baseline of device cpu, task copy, lag 30, model lstm; run the workflow"
+    ):
+        with_baselines(accuracies, baselines[baselines["lag"] == 20])
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> tuple[Path, dict[str, dict]]:
+    path, made = tmp_path / "lstm.json", record(lag=20, accuracy=0.5)
+    path.write_text(json.dumps(made))
+    return path, {str(path): copy.deepcopy({name: made[name] for name in ("settings", "sources")})}
+
+
+def test_a_record_that_fits_is_read(stored: tuple[Path, dict[str, dict]]) -> None:
+    path, expected = stored
+    assert read_baselines([path], expected=expected) == [record(lag=20, accuracy=0.5)]
+
+
+@pytest.mark.parametrize(
+    ("change", "phrase"),
+    [
+        (
+            lambda wanted: wanted["settings"]["guessing"].update(guesses=9),
+            "guessing.guesses is 500, the config asks for 9",
+        ),
+        (lambda wanted: wanted.update(sources="8" * 64), "the code has changed since"),
+    ],
+)
+def test_a_stale_record_is_refused_in_one_line(stored: tuple[Path, dict[str, dict]], change, phrase: str) -> None:
+    path, expected = stored
+    change(expected[str(path)])
+    with pytest.raises(ValueError, match=phrase) as caught:
+        read_baselines([path], expected=expected)
+    assert "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_a_record_without_its_parts_is_refused(stored: tuple[Path, dict[str, dict]]) -> None:
+    path, expected = stored
+    path.write_text("{}")
+    with pytest.raises(ValueError, match="lacks best, chance, settings, sources, success_accuracy; delete the file"):
+        read_baselines([path], expected=expected)

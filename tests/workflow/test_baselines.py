@@ -1,0 +1,106 @@
+"""The jobs of the baselines: one per task, lag and model, made again only when their own numbers would change."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.conftest import TINY, Tree
+from workflow.analysis.summary import read_csv
+from workflow.configuration.baselines import Baselines, Point
+from workflow.configuration.experiment import Experiment
+from workflow.configuration.reading import merge
+from workflow.configuration.sources import Sources
+
+ROOT = Path(__file__).resolve().parents[2]
+POINTS = {
+    ("cpu", "adding", 2, "rnn"),
+    ("cpu", "adding", 3, "rnn"),
+    ("cpu", "copy", 11, "rnn"),
+    ("cpu", "adding", 2, "lstm_peephole"),
+    ("cpu", "adding", 3, "lstm_peephole"),
+}
+
+
+def baselines(**changes: object) -> Baselines:
+    return Baselines(Experiment(merge(TINY, changes), root=ROOT))
+
+
+def test_there_is_one_point_per_task_lag_and_model_whatever_the_gradients():
+    assert set(baselines().points) == POINTS
+    both = [{**block, "gradients": ["full", "tbptt"]} for block in TINY["grid"]]
+    assert set(baselines(grid=both).points) == POINTS
+    assert len(baselines(grid=both).paths) == 5
+
+
+def test_settings_hold_what_determines_a_guess_and_nothing_else():
+    point = Point("cpu", "adding", 3, "lstm_peephole")
+    settings = baselines().settings(point)
+    assert settings["task"] == {
+        "name": "adding",
+        "task": "adding",
+        "lag": 3,
+        "options": {"output": "linear", "variant": "uniform"},
+    }
+    assert settings["training"] == {"kernel": "reference", "dtype": "float32", "test_sequences": 16}
+    assert settings["guessing"] == TINY["baselines"]
+    trained_otherwise = baselines(
+        seeds=[7], learning_rates=[0.5], gradients={"tbptt": {"num_steps": 3}}, training={"batch_size": 8}
+    )
+    assert trained_otherwise.settings(point) == settings
+    assert trained_otherwise.digest == baselines().digest
+    for change in (
+        {"baselines": {"guesses": 7}},
+        {"training": {"test_sequences": 17}},
+        {"models": {"lstm_peephole": {"hidden_size": 3}}},
+    ):
+        assert baselines(**change).settings(point) != settings
+        assert baselines(**change).digest != baselines().digest
+
+
+def test_a_guess_depends_on_its_task_cell_and_kernel_and_on_nothing_that_trains():
+    closure = {path.as_posix() for path in Sources(ROOT).closure(["training/guessing.py"])}
+    assert {"training/evaluation.py", "training/streams.py", "models/network.py", "tasks/task.py"} <= closure
+    assert not closure & {"training/loop.py", "training/optimiser.py", "training/condition.py", "models/lstm.py"}
+    copy, adding = (baselines().sources(Point("cpu", task, lag, "rnn")) for task, lag in (("copy", 11), ("adding", 2)))
+    assert copy != adding
+
+
+def test_dry_run_has_one_job_per_point_only_where_the_table_is_asked_for(fresh: Tree):
+    assert "baseline" not in fresh.jobs()
+    jobs = fresh.jobs("baselines")
+    assert jobs["baseline"] == {f"{d}, {t}, {lag}, {m}" for d, t, lag, m in POINTS}
+    assert set(jobs) == {"baseline", "baselines"}
+    fresh.configure(tables=["surface"], figures=["truncation_surface"])
+    assert {"baseline", "baselines", "surface", "train"} <= set(fresh.jobs())
+
+
+@pytest.mark.slow
+def test_guesses_stand_beside_accuracies_and_nothing_is_guessed_twice(fresh: Tree):
+    fresh.configure(tables=["baselines", "surface"], figures=["truncation_surface", "accuracy_versus_lag"])
+    fresh.snakemake("--cores", "2", "--quiet", "all")
+    results = fresh.root / "results/tiny"
+    tables = {name: read_csv(results / f"{name}.csv") for name in ("baselines", "statistics", "surface")}
+    assert {
+        tuple(row) for row in tables["baselines"][["device", "task", "lag", "model"]].itertuples(index=False)
+    } == POINTS
+    assert (tables["baselines"]["guesses"] == 6).all()
+    for name in ("statistics", "surface"):
+        joined = tables[name].merge(tables["baselines"], on=["device", "task", "lag", "model"], suffixes=("", "_"))
+        assert len(joined) == len(tables[name]) == 5
+        assert (joined["guess_accuracy"] == joined["guess_accuracy_"]).all()
+    assert (results / "figures/truncation_surface.pdf").exists()
+    assert "Nothing to be done" in fresh.snakemake("--cores", "2", "all")
+    fresh.edit("training/guessing.py", "GUESSES_AT_ONCE = 64", "GUESSES_AT_ONCE = 64  # a comment")
+    assert "baseline" not in fresh.jobs()
+    fresh.edit("training/guessing.py", "GUESSES_AT_ONCE = 64", "GUESSES_AT_ONCE = 32")
+    jobs = fresh.jobs()
+    assert len(jobs["baseline"]) == 5
+    assert "train" not in jobs
+
+
+@pytest.mark.slow
+def test_a_failed_guess_is_told_in_one_line(fresh: Tree):
+    fresh.edit("training/guessing.py", "    about, model", "    raise ValueError('no luck')\n    about, model")
+    fresh.configure(tables=["baselines"])
+    said = fresh.snakemake("--cores", "2", "--quiet", "all", "--until", "baselines", check=False)
+    assert "failed: results/tiny/baselines/cpu/adding/lag=2/rnn.json: no luck" in said

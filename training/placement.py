@@ -1,0 +1,12 @@
+"""Where numbers are computed and in which format: devices and dtypes by their names in the config."""
+
+import torch
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+def device_of(name: str) -> torch.device:
+    """Return a device; a GPU that is not there is a RuntimeError."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise RuntimeError("device cuda was asked for, but torch finds no GPU on this machine; devices here: cpu")
+    return torch.device(name)
