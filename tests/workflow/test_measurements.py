@@ -58,7 +58,7 @@ def test_a_job_is_given_the_rate_and_the_flows_that_its_model_can_have() -> None
 @pytest.mark.slow
 def test_measurements_are_reproducible_kept_and_repeated_when_they_must_be(fresh: Tree) -> None:
     fresh.configure(**MEASURING, grid=GRID, seeds=[0, 1])
-    fresh.snakemake("--cores", "2", "--", "gradients")
+    fresh.snakemake("--cores", "2", "gradients")
     results = fresh.root / "results" / "tiny"
     made = {
         path: path.read_bytes()
@@ -66,8 +66,8 @@ def test_measurements_are_reproducible_kept_and_repeated_when_they_must_be(fresh
         if path.suffix in (".csv", ".png") or "seeds" in path.name
     }
     assert {f"{table}.csv" for table in TABLES} | {f"{figure}.png" for figure in FIGURES} <= {p.name for p in made}
-    assert "Nothing to be done" in fresh.snakemake("--cores", "2", "--", "gradients")
-    fresh.snakemake("--cores", "1", "--forcerun", "measure", "train", "--", "gradients")
+    assert "Nothing to be done" in fresh.snakemake("--cores", "2", "gradients")
+    fresh.snakemake("--cores", "1", "--forcerun", "measure", "train", "gradients")
     for path, content in made.items():
         if "provenance" not in path.name and path.suffix != ".log":
             assert path.read_bytes() == content, path
