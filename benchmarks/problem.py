@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from benchmarks.points import FEATURES, Point
 from models.cell import Cell, load_cell
 from models.gradient_flow import GradientFlow
+from models.lstm import VANILLA
 
 Array = NDArray[np.float32]
 
-LSTM_OPTIONS = {"forget_gate": True, "forget_bias": "chrono", "input_bias": 0}
+LSTM_OPTIONS = VANILLA | {"forget_bias": "chrono", "input_bias": 0}
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "lstm_peephole": ("lstm", LSTM_OPTIONS | {"peepholes": True}),
     "lstm": ("lstm", LSTM_OPTIONS | {"peepholes": False}),

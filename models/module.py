@@ -9,7 +9,7 @@ from torch.nn.utils.rnn import PackedSequence
 from models.cell import Parameters
 from models.gradient_flow import GradientFlow
 from models.kernels import cpu, reference
-from models.lstm import LSTMCell
+from models.lstm import VANILLA, LSTMCell
 
 
 class LSTM(nn.Module):
@@ -59,7 +59,7 @@ class LSTM(nn.Module):
                 features=hidden_size if layer else input_size,
                 hidden_size=hidden_size,
                 peepholes=peepholes,
-                forget_gate=True,
+                **VANILLA,
                 forget_bias=0.0,  # unused: `reset_parameters` draws the biases
                 input_bias=0.0,
             )

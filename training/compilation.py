@@ -12,11 +12,12 @@ from models.cell import Cell, load_cell
 from models.gradient_flow import GradientFlow
 from models.kernels import compilation, load_kernel
 from models.kernels.online import train_online
+from models.lstm import VANILLA
 from models.lstm_1997 import LSTM1997Cell
 from models.network import Network
 
 LSTMS = [
-    {"peepholes": peepholes, "forget_gate": forget_gate, "forget_bias": 1, "input_bias": 0}
+    VANILLA | {"peepholes": peepholes, "forget_gate": forget_gate, "forget_bias": 1, "input_bias": 0}
     for peepholes, forget_gate in product((False, True), repeat=2)
 ]
 CELLS: list[tuple[str, dict[str, Any]]] = [

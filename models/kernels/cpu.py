@@ -55,6 +55,8 @@ class _Plan(NamedTuple):
 
 def describe(cell: Cell) -> Fused | None:
     """Return the fused version of a cell, or None if it has none."""
+    if getattr(cell, "coupled_gates", False) or getattr(cell, "gate_recurrence", False):
+        return None
     version = FUSED.get(type(cell).__name__)
     return version(cell) if version else None
 
@@ -63,14 +65,16 @@ def _rnn(cell: "RNNCell") -> Fused:
     return Fused(fused.RNN, ("",), ("recurrent",))
 
 
-def _lstm(cell: "LSTMCell") -> Fused:
-    kind = fused.LSTM if cell.forget_gate else fused.LSTM_WITHOUT_FORGET_GATE
-    paths = tuple("block_input" if gate == "z" else "gates" for gate in cell.gates)
-    return Fused(kind, tuple(f"_{gate}" for gate in cell.gates), paths, cell.peepholes)
+def _lstm(cell: "LSTMCell") -> Fused | None:
+    if (cell.input_activation, cell.output_activation) != ("tanh", "tanh") or cell.blocks not in ("ifzo", "izo"):
+        return None
+    kind = fused.LSTM if "f" in cell.blocks else fused.LSTM_WITHOUT_FORGET_GATE
+    paths = tuple("block_input" if gate == "z" else "gates" for gate in cell.blocks)
+    return Fused(kind, tuple(f"_{gate}" for gate in cell.blocks), paths, cell.peepholes)
 
 
 # By name: were the cells imported, a change of one would make the runs of every other stale.
-FUSED: dict[str, Callable[[Any], Fused]] = {"RNNCell": _rnn, "LSTMCell": _lstm}
+FUSED: dict[str, Callable[[Any], Fused | None]] = {"RNNCell": _rnn, "LSTMCell": _lstm}
 
 
 def supports(cell: Cell, *, dtype: torch.dtype, device: torch.device) -> bool:

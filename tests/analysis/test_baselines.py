@@ -7,9 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tests.analysis.test_figures import assert_readable
 from workflow.analysis.baselines import baselines_table, read_baselines, with_baselines
 from workflow.analysis.columns import BASELINES, CONTROLS
 from workflow.analysis.summary import read_csv, write_csv
+from workflow.scripts.figures.accuracy_versus_lag import draw
 
 
 def record(*, lag: int, accuracy: float | None, model: str = "lstm") -> dict:
@@ -60,6 +62,25 @@ def test_the_join_goes_by_device_task_lag_and_model() -> None:
         ValueError, match=r"^no baseline of device cpu, task copy, lag 30, model lstm; run the workflow"
     ):
         with_baselines(accuracies, baselines[baselines["lag"] == 20])
+
+
+def test_the_figure_of_accuracies_draws_the_best_guess_and_marks_easy_lags(runs_of, tables_of) -> None:
+    runs = runs_of(series=[("rnn", "full"), ("lstm", "full")], tasks=["copy"], lags=[10, 50, 100], seeds=[0, 1])
+    tables = tables_of(runs)
+    baselines = tables.more["baselines"].copy()  # lag 10 is easy there
+    baselines.loc[(baselines["lag"] == 50) & (baselines["model"] == "rnn"), "guess_accuracy"] = 0.4
+    with_guesses = tables._replace(statistics=with_baselines(tables.statistics, baselines))
+    figure = draw(with_guesses)
+    assert_readable(figure)
+    (axes,) = figure.axes
+    (guesses,) = [line for line in axes.get_lines() if line.get_gid() == "guess"]
+    assert list(guesses.get_ydata()) == [1.0, 0.4, pytest.approx(0.145)]  # of the better model
+    (band,) = [patch for patch in axes.patches if patch.get_gid() == "easy"]
+    left, right = band.get_x(), band.get_x() + band.get_width()
+    assert left < 10 < right < 50
+    legend = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+    assert {"best of random weight guessing", "easy: guessing solves this lag"} <= set(legend)
+    assert not [line for line in draw(tables).axes[0].get_lines() if line.get_gid() == "guess"]
 
 
 @pytest.fixture

@@ -19,9 +19,9 @@ class Outcome(NamedTuple):
     """Values and gradients of one run, the replica axis first."""
 
     h: Tensor  # (R, T - first_target, B, H)
-    state: tuple[Tensor, ...]  # h, or h and c, of the last step, each (R, B, H)
+    state: tuple[Tensor, ...]  # of the last step: h, of an LSTM c, and perhaps the gates
     gradients: dict[str, Tensor]  # (R, ...)
-    of_initial: tuple[Tensor, ...]  # (R, B, H)
+    of_initial: tuple[Tensor, ...]  # (R, B, n)
 
 
 def make_cell(options: Options, *, features: int, hidden_size: int) -> Cell:
@@ -29,8 +29,7 @@ def make_cell(options: Options, *, features: int, hidden_size: int) -> Cell:
     if options.cell == "rnn":
         named: dict[str, object] = {"initialisation": "uniform"}
     else:
-        switches = {"peepholes": options.peepholes, "forget_gate": options.forget_gate}
-        named = switches | {"forget_bias": 1.0, "input_bias": 0.0}
+        named = options.switches | {"forget_bias": 1.0, "input_bias": 0.0}
     return load_cell(options.cell, features=features, hidden_size=hidden_size, options=named)
 
 
@@ -59,10 +58,7 @@ def run_cases(
         return torch.tensor(np.stack(arrays), dtype=dtype, device=device)
 
     parameters = {name: stacked([case.parameters[name] for case in cases]).requires_grad_() for name in cell.shapes}
-    initial = tuple(
-        stacked(arrays).requires_grad_()
-        for arrays in ([case.h0 for case in cases], [case.c0 for case in cases])[: len(cell.state_sizes)]
-    )
+    initial = tuple(stacked(s).requires_grad_() for s in zip(*(case.initial for case in cases), strict=True))
     h, state = unroll(
         cell,
         parameters,
@@ -73,7 +69,8 @@ def run_cases(
         first_target=first_target,
     )
     loss = (h * stacked([case.errors.h[first_target:] for case in cases])).sum()
-    loss = loss + (state[-1] * stacked([case.errors.c_last for case in cases])).sum()
+    for last, name in zip(state[1:], ("c_last", "g_last"), strict=False):
+        loss = loss + (last * stacked([getattr(case.errors, name) for case in cases])).sum()
     wanted = [*parameters.values(), *initial]
     of_all = torch.autograd.grad(loss, wanted, allow_unused=True, materialize_grads=True)
     gradients = dict(zip(parameters, of_all, strict=False))
@@ -87,5 +84,5 @@ def assert_gradients(outcome: Outcome, expected: Sequence[Gradients], *, rtol: f
             message = f"{name} of replica {replica}"
             assert_allclose(gradient[replica], of_replica.parameters[name], rtol=rtol, atol=0, err_msg=message)
         if initial:
-            for mine, theirs in zip(outcome.of_initial, (of_replica.h0, of_replica.c0), strict=False):
+            for mine, theirs in zip(outcome.of_initial, (of_replica.h0, of_replica.c0, of_replica.g0), strict=False):
                 assert_allclose(mine[replica], theirs, rtol=rtol, atol=0, err_msg=f"initial state of replica {replica}")

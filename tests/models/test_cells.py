@@ -13,6 +13,7 @@ from models.kernels.reference import readout, unroll
 from models.network import Network
 from tests.models.cases import CELLS, LSTM, RNN, Options, draw_case
 from tests.models.experiment import assert_gradients, cell_of, full, make_cell, run_cases
+from tests.models.oracle import Errors
 
 # relative; an element may be small by cancellation of terms of order 1, so the last digits of the terms show
 VALUES, GRADIENTS = 1e-10, 1e-10
@@ -33,7 +34,9 @@ def test_outputs_states_and_gradients_are_those_of_the_equations(options: Option
     for replica, case in enumerate(cases):
         trace = case.forward()
         assert_allclose(outcome.h[replica].cpu(), trace.h[1:], rtol=VALUES, atol=0)
-        for state, expected in zip(outcome.state, (trace.h[-1], trace.c[-1]), strict=False):
+        of_gates = [states[-1] for states in trace.carried.values()]
+        expected_states = [trace.h[-1], trace.c[-1], *([np.concatenate(of_gates, axis=1)] if of_gates else [])]
+        for state, expected in zip(outcome.state, expected_states, strict=False):
             assert_allclose(state[replica].cpu(), expected, rtol=VALUES, atol=0)
     on_cpu = {name: gradient.cpu() for name, gradient in outcome.gradients.items()}
     outcome = outcome._replace(gradients=on_cpu, of_initial=tuple(s.cpu() for s in outcome.of_initial))
@@ -54,7 +57,7 @@ def test_outputs_and_gradients_are_those_of_torch(options: Options) -> None:
             stacked = np.concatenate([case.parameters[kind + gate] for gate in order], axis=-1)
             layer.get_parameter(theirs).data = torch.tensor(stacked.T.copy())
         torch.nn.init.zeros_(layer.get_parameter("bias_hh_l0"))
-        initial = [torch.tensor(s[None], requires_grad=True) for s in (case.h0, case.c0)[: len(outcome.of_initial)]]
+        initial = [torch.tensor(s[None], requires_grad=True) for s in case.initial]
         h, last = layer(torch.tensor(case.x), initial[0] if options is RNN else tuple(initial))
         torch.testing.assert_close(outcome.h[replica], h.detach(), rtol=VALUES, atol=0)
         loss = (h * torch.tensor(case.errors.h)).sum()
@@ -74,6 +77,11 @@ def test_outputs_and_gradients_are_those_of_torch(options: Options) -> None:
 @pytest.mark.parametrize(
     ("options", "count"),
     [
+        (Options("lstm", input_gate=False), lambda m, n: 3 * n * (m + n + 1)),
+        (Options("lstm", output_gate=False, peepholes=True), lambda m, n: 3 * n * (m + n + 1) + 2 * n),
+        (Options("lstm", input_activation="identity"), lambda m, n: 4 * n * (m + n + 1)),
+        (Options("lstm", coupled_gates=True, peepholes=True), lambda m, n: 3 * n * (m + n + 1) + 2 * n),
+        (Options("lstm", gate_recurrence=True), lambda m, n: 4 * n * (m + n + 1) + 9 * n * n),
         (RNN, lambda m, n: n * (m + n + 1)),
         (LSTM, lambda m, n: 4 * n * (m + n + 1)),
         (Options("lstm", forget_gate=False), lambda m, n: 3 * n * (m + n + 1)),
@@ -139,7 +147,10 @@ def test_a_state_is_held_until_its_sequence_starts() -> None:
                 starts=np.zeros(1, dtype=np.int64),
                 h0=case.h0[b : b + 1],
                 c0=case.c0[b : b + 1],
-                errors=case.errors._replace(h=case.errors.h[start:, b : b + 1], c_last=case.errors.c_last[b : b + 1]),
+                g0=case.g0[b : b + 1],
+                errors=Errors(
+                    case.errors.h[start:, b : b + 1], case.errors.c_last[b : b + 1], case.errors.g_last[b : b + 1]
+                ),
             )
             own = run_cases([alone], full(case))
             torch.testing.assert_close(outcome.h[0, start:, b], own.h[0, :, 0], rtol=VALUES, atol=0)

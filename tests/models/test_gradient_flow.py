@@ -59,7 +59,7 @@ def test_windows_rebuilt_from_cut_out_sequences(k1: int, k2: int) -> None:
     cell, steps = cell_of(case), len(case.x)
     parameters = {name: torch.tensor(value[None], requires_grad=True) for name, value in case.parameters.items()}
     inputs, of_h = torch.tensor(case.x[None]), torch.tensor(case.errors.h[None])
-    states: list[tuple[torch.Tensor, ...]] = [(torch.tensor(case.h0[None]), torch.tensor(case.c0[None]))]
+    states: list[tuple[torch.Tensor, ...]] = [tuple(torch.tensor(s[None]) for s in case.initial)]
     for t in range(steps):
         states.append(unroll(cell, parameters, inputs=inputs[:, t : t + 1], flow=full(case), initial=states[t])[1])
     loss = torch.zeros((), dtype=torch.float64)

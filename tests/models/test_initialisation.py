@@ -6,7 +6,7 @@ import torch
 
 from models.cell import cell_names, load_cell
 from models.kernels import Kernel, reference
-from models.lstm import LSTMCell
+from models.lstm import VANILLA, LSTMCell
 from models.network import Network
 from models.rnn import RNNCell
 from tests.models.cases import CELLS, Options
@@ -16,14 +16,14 @@ REFERENCE = Kernel("reference", reference.unroll, reference.readout)
 
 
 def lstm(
-    *, forget_bias: float | str = 1.0, input_bias: float = 0.0, forget_gate: bool = True, peepholes: bool = True
+    *, forget_bias: float | str = 1.0, input_bias: float = 0.0, peepholes: bool = True, **switches: object
 ) -> LSTMCell:
     """Make an LSTM of 400 cells."""
     return LSTMCell(
         features=3,
         hidden_size=400,
         peepholes=peepholes,
-        forget_gate=forget_gate,
+        **(VANILLA | switches),
         forget_bias=forget_bias,
         input_bias=input_bias,
     )
@@ -131,3 +131,47 @@ def test_with_and_without_peepholes_the_other_weights_are_the_same(forget_bias: 
         drawn.append(network.by_symbol(torch.from_numpy(weights)[None]))
     assert set(drawn[1]) - set(drawn[0]) == {"p_i", "p_f", "p_o"}
     assert all(torch.equal(value, drawn[1][symbol]) for symbol, value in drawn[0].items())
+
+
+def test_coupled_gates_start_as_without_coupling() -> None:
+    """f = 1 - sigmoid(b_i) = sigmoid(b_f), of numbers and of chrono."""
+    for forget_bias in (1.5, "chrono"):
+        drawn = [
+            lstm(forget_bias=forget_bias, coupled_gates=coupled).initialise(
+                np.random.default_rng(0), sequence_length=50
+            )
+            for coupled in (False, True)
+        ]
+        assert "b_f" not in drawn[1]
+        spread = (np.sort(1 / (1 + np.exp(-drawn[0]["b_f"]))), np.sort(1 - 1 / (1 + np.exp(-drawn[1]["b_i"]))))
+        assert abs(spread[0].mean() - spread[1].mean()) < 0.02
+        assert (spread[1] >= 0.5).all()
+        assert (spread[1] < 1).all()
+    shifted = lstm(forget_bias=1.5, coupled_gates=True, input_bias=-1.0)
+    assert set(shifted.initialise(np.random.default_rng(0), sequence_length=50)["b_i"]) == {-2.5}
+
+
+def test_with_and_without_gate_recurrence_the_other_weights_are_the_same() -> None:
+    drawn = [
+        lstm(gate_recurrence=recurrent).initialise(np.random.default_rng(5), sequence_length=20)
+        for recurrent in (False, True)
+    ]
+    assert set(drawn[1]) - set(drawn[0]) == {f"R_{a}{b}" for a in "ifo" for b in "ifo"}
+    assert all(np.array_equal(value, drawn[1][symbol]) for symbol, value in drawn[0].items())
+
+
+@pytest.mark.parametrize(
+    ("switches", "message"),
+    [
+        ({"coupled_gates": True, "forget_gate": False}, "coupled gates need a forget gate; came: coupled_gates: True"),
+        ({"coupled_gates": True, "input_gate": False}, "coupled gates need an input gate"),
+        ({"input_gate": False, "forget_gate": False, "output_gate": False, "peepholes": False}, "an LSTM needs a gate"),
+        ({"input_gate": False, "forget_gate": False}, "peepholes need an input gate or a forget gate"),
+        ({"input_activation": "relu"}, "unknown input_activation 'relu' of cell 'lstm'; known: tanh, identity"),
+        ({"output_activation": "none"}, "unknown output_activation 'none'"),
+    ],
+    ids=str,
+)
+def test_switches_that_make_no_sense_are_refused(switches: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        lstm(**switches)

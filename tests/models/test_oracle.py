@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from tests.models import oracle
-from tests.models.cases import CELLS, LSTMS, Case, Options, draw_case, subsets
+from tests.models.cases import ALL_LSTMS, CELLS, Case, Options, draw_case, subsets
 
 # relative; a complex step has no cancellation, so the two sides differ by rounding alone
 RTOL = 1e-11
@@ -13,20 +13,23 @@ RTOL = 1e-11
 
 def loss(case: Case, trace: oracle.Trace) -> complex:
     """Return the loss whose derivatives the case's errors are."""
-    return (case.errors.h * trace.h[1:]).sum() + (case.errors.c_last * trace.c[-1]).sum()
+    of_gates = np.concatenate([trace.h[-1, :, :0], *(states[-1] for states in trace.carried.values())], axis=1)
+    of_states = (case.errors.c_last * trace.c[-1]).sum() + (case.errors.g_last * of_gates).sum()
+    return (case.errors.h * trace.h[1:]).sum() + of_states
 
 
 def complex_step(case: Case, paths: frozenset[str]) -> dict[str, np.ndarray]:
     """Differentiate the forward pass in which every path outside `paths` reads recorded, hence constant, states."""
     frozen = case.forward()
-    variables = {**case.parameters, "h0": case.h0, "c0": case.c0}
+    states = dict(zip(("h0", "c0", "g0"), case.initial, strict=False))
+    variables = {**case.parameters, **states}
     derivatives = {}
     for name, value in variables.items():
         derivative = np.zeros_like(value)
         for index in np.ndindex(value.shape):
             moved = value.astype(complex)
             moved[index] += 1e-100j
-            changed = {name: moved} if name in ("h0", "c0") else {"p": case.parameters | {name: moved}}
+            changed = {name: moved} if name in states else {"p": case.parameters | {name: moved}}
             derivative[index] = loss(case, case.forward(**changed, paths=paths, frozen=frozen)).imag / 1e-100
         derivatives[name] = derivative
     return derivatives
@@ -40,8 +43,9 @@ def test_backward_is_the_derivative_with_cut_paths_held_constant(options: Option
     case = case._replace(starts=np.array([0, 2]))
     gradients = case.backward(paths)
     expected = complex_step(case, paths)
-    for name, gradient in {**gradients.parameters, "h0": gradients.h0, "c0": gradients.c0}.items():
-        assert_allclose(gradient, expected[name], rtol=RTOL, atol=0, err_msg=name)
+    for name, derivative in expected.items():
+        gradient = gradients.parameters[name] if name in case.parameters else getattr(gradients, name)
+        assert_allclose(gradient, derivative, rtol=RTOL, atol=0, err_msg=name)
 
 
 @pytest.mark.parametrize("options", CELLS, ids=str)
@@ -59,12 +63,14 @@ def test_full_backward_agrees_with_central_differences(options: Options) -> None
 
 
 @pytest.mark.parametrize(
-    ("options", "output_peephole"), [(o, False) for o in LSTMS] + [(o, True) for o in LSTMS if o.peepholes], ids=str
+    ("options", "output_peephole"),
+    [(o, False) for o in ALL_LSTMS] + [(o, True) for o in ALL_LSTMS if "output_peephole" in o.paths],
+    ids=str,
 )
 def test_rtrl_is_the_backward_pass_of_1997(options: Options, output_peephole: bool) -> None:
-    case = draw_case(options, np.random.default_rng(5))
+    case = draw_case(options, np.random.default_rng(5), gates_in_loss=False)
     paths = frozenset({"cell", "output_peephole"} if output_peephole else {"cell"})
-    forward = oracle.lstm_rtrl(case.parameters, case.x, case.forward(), case.errors, output_peephole=output_peephole)
+    forward = case.rtrl(output_peephole=output_peephole)
     for name, gradient in case.backward(paths).parameters.items():
         assert_allclose(forward[name], gradient, rtol=RTOL, atol=0, err_msg=name)
 

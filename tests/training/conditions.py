@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from models.lstm import VANILLA
+
 PATHS = {"rnn": ["recurrent"], "lstm": ["block_input", "cell", "gates"]}
 OPTIONS: dict[str, dict[str, Any]] = {
     "rnn": {"initialisation": "orthogonal"},
-    "lstm": {"peepholes": False, "forget_gate": True, "forget_bias": 1, "input_bias": 0},
+    "lstm": VANILLA | {"peepholes": False, "forget_bias": 1, "input_bias": 0},
 }
 TASK_OPTIONS: dict[str, dict[str, Any]] = {
     "temporal_order": {"symbols": 2, "output": "softmax"},

@@ -133,6 +133,12 @@ def test_guesses_that_all_overflow_leave_no_best() -> None:
     assert guess_condition(wild)["best"] is None
 
 
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
+def test_a_guess_that_overflows_keeps_no_later_one_from_being_the_best() -> None:
+    half = settings(guessing=settings()["guessing"] | {"bound": 1e38, "scales": [1]})  # every other one overflows
+    assert guess_condition(half)["best"]["test_accuracy"] > 0
+
+
 def test_the_network_of_1997_is_guessed_on_the_reference_kernel() -> None:
     options = {"block_size": 1, "input_gate_bias": 0, "biases": False, "bound": 0.2}
     task = {"name": "t", "task": "long_lag", "lag": 20, "options": {"symbols": 20}}

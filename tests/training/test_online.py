@@ -138,14 +138,14 @@ def test_a_budget_that_ends_first_censors_and_a_replica_does_not_depend_on_the_o
 
 def test_a_network_that_is_not_a_number_has_diverged(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first of four learners becomes NaN by its fourth update of the second chunk; the others go on as without."""
+    monkeypatch.setattr(tasks.adding, "STOPS", [{"when": {}, "error": 0.0, "streak": 3}])  # nobody stops
     about, calls = settings(), []
     without = train_condition(about, lambda _: None)
-    assert without["replicas"][0]["updates"] > CHUNK + 4
 
     def broken(cell: Any, *, weights: Any, **how: Any) -> Any:
         calls.append(len(weights))
         nets = train_online(cell, weights=weights, **how)
-        if calls[:2] == [4, 4] and len(calls) == 2:
+        if len(calls) == 2:
             weights[0] = nets[0, 3:] = np.nan
         return nets
 

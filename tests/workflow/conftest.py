@@ -34,8 +34,20 @@ tasks:
   temporal_order: {task: temporal_order, symbols: 2, output: softmax, lags: [8], sequences: 64}
 models:
   rnn: {cell: rnn, hidden_size: 2, initialisation: orthogonal}
-  lstm: {cell: lstm, hidden_size: 2, peepholes: false, forget_gate: true, forget_bias: 1, input_bias: 0}
-  lstm_peephole: {cell: lstm, hidden_size: 2, peepholes: true, forget_gate: true, forget_bias: 1, input_bias: 0}
+  lstm: &lstm
+    cell: lstm
+    hidden_size: 2
+    peepholes: false
+    input_gate: true
+    forget_gate: true
+    output_gate: true
+    input_activation: tanh
+    output_activation: tanh
+    coupled_gates: false
+    gate_recurrence: false
+    forget_bias: 1
+    input_bias: 0
+  lstm_peephole: {<<: *lstm, peepholes: true}
 gradients:
   full: {paths: all}
   truncated_1997: {paths: [cell]}

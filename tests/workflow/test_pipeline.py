@@ -148,6 +148,23 @@ def test_report_holds_the_figures_with_their_captions(done):
     assert "statistics.csv" in text
 
 
+def test_findings_are_decided_and_shown(done):
+    done.snakemake("--cores", "2", "findings")
+    results = done.root / "results/tiny"
+    text, page = ((results / name).read_text() for name in ("findings.md", "findings.html"))
+    shown = set(re.findall(r"\((figures/\w+\.png)\)", text))
+    assert {"figures/constructed_network.png", "figures/derivative_by_path.png"} <= shown
+    assert all((results / figure).exists() and f"'{figure}'" in page for figure in shown)
+    assert "## Claim 5: holds\n" in text
+    assert "snakemake --cores 2 --configfile config/hochreiter1997.yaml" in text
+    assert {row["claim"] for row in rows(done, "findings")} == set("123456")
+    assert "Nothing to be done" in done.snakemake("--cores", "2", "findings")
+    done.edit("config/claims.yaml", "{at_least: 1000}", "{at_least: 1.0e+12}")
+    assert set(done.jobs("findings")) == {"findings"}
+    done.snakemake("--cores", "2", "findings")
+    assert "## Claim 5: fails\n" in (results / "findings.md").read_text()
+
+
 def test_imported_workflow_runs_to_its_end(fresh, tmp_path):
     outer = import_as_module(fresh, tmp_path / "outer")
     outer.snakemake("--cores", "2", config=None)

@@ -55,6 +55,13 @@ ODYSSEY = [*_SEARCHED, *_BEST, *_ALL, *_DISTANCE, "chance_accuracy"]
 SHARES = ["learning_rate_share", "hidden_size_share", "interaction_share", "rest_share"]
 IMPORTANCE = [*_SEARCHED, "deviation", *(name for share in SHARES for name in (share, f"{share}_low", f"{share}_high"))]
 
+_PAPER = ["paper_learning_rate", "paper_sequences", "paper_wrong", "trials", "paper_weights"]
+_OURS = ["parameters", "weights_agree", *_SOLVED[:-1], "diverged"]
+_MEAN = ["sequences_mean", "sequences_low", "sequences_high", "predicted_low", "predicted_high", "verdict"]
+_MEDIAN = ["sequences_median", "median_low", "median_high", "error_median", "streak_median"]
+_TESTED = ["wrong", "test_sequences", "budget", "chance_accuracy", "notes"]
+PUBLISHED = ["table", "experiment", *CONDITION, "learning_rate", *_PAPER, *_OURS, *_MEAN, *_MEDIAN, *_TESTED]
+
 # what the measuring jobs measured (workflow/analysis/gradients.py)
 _MEASURED = [*CONDITION, "seed", "snapshot"]
 SNAPSHOTS = [*_MEASURED, "update", "solved"]
@@ -65,14 +72,27 @@ ALIGNMENT = [*_MEASURED, "update", "solved", "quantity", "cosine", "norm_ratio",
 TRUNCATION_COST = ["device", "task", "lags", "model", "measure", "pairs", "full", "truncated", "difference"]
 TRUNCATION_COST += ["low", "high", "p", "p_holm", "censored"]
 
+_OF_STEP = ["deviation_from_one", "deviation_from_gate", "added"]
+_OF_TERMS = ["factor_per_step", "sum_deviation", "whole_over_largest", "lag_over_largest", "beyond_lag"]
+DERIVATIVES = ["task", "lag", "model", "flow", "seed", *_OF_STEP, *_OF_TERMS]
+_GATES = ["input_gate", "forget_gate", "output_gate"]
+CONSTRUCTED = ["flow", "u", "seed", "value", "of_value", "of_hidden", "of_cell", "term", *_GATES]
+_DECIDED = ["check", "asks", "check_verdict", "read_from", "rule", "note"]
+_NUMBER = ["group", "group_verdict", "estimate", "low", "high", "seeds"]
+FINDINGS = ["claim", "statement", "verdict", "condition", *_DECIDED, *_NUMBER]
+
 LABELS = {"device", "task", "model", "gradient", "task_file", "task_options", "cell", "model_options", "paths"}
 LABELS |= {"protocol", "kernel", "dtype", "optimiser", "a_model", "a_gradient", "b_model", "b_gradient", "lags", "run"}
-LABELS |= {"variant", "windowing"}
-LABELS |= {"snapshot", "flow", "quantity", "path", "kind", "measure"}
+LABELS |= {"variant", "windowing", "table", "experiment", "verdict", "notes"}
 COUNTS = {"lag", "seed", "update", "updates", "sequences", "parameters", "sequence_length", "hidden_size", "budget"}
 COUNTS |= {"batch_size", "evaluate_every", "validation_sequences", "test_sequences", "seeds", "pairs", "horizon"}
 COUNTS |= {"solved_on_test", "scored_steps", "guesses"}
-COUNTS |= {"u", "censored", "trials", "best_trials", "best_hidden_size", "jobs"}
-MAYBE_COUNTS = {"sequences_to_error", "sequences_to_streak"}
+COUNTS |= {"trials", "best_trials", "best_hidden_size", "jobs"}
+COUNTS |= {"paper_sequences", "paper_weights"}
+LABELS |= {"snapshot", "flow", "quantity", "path", "kind", "measure"}
+COUNTS |= {"u", "censored"}
+LABELS |= {"statement", "condition", "asks", "check_verdict", "read_from", "rule", "note", "group", "group_verdict"}
+COUNTS |= {"claim", "check"}
+MAYBE_COUNTS = {"sequences_to_error", "sequences_to_streak", "paper_wrong"}
 MAYBE_COUNTS |= {"num_steps", "k1", "updates_to_solve", "best_update", "horizon_low", "horizon_high"}
-FLAGS = {"solved", "diverged", "horizon_censored", "easy"}  # in the statistics, solved and diverged are counts
+FLAGS = {"solved", "diverged", "horizon_censored", "easy", "weights_agree"}  # solved and diverged may be counts

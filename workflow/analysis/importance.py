@@ -9,8 +9,8 @@ polynomials, which are orthonormal there:
 so that the squared coefficients are variances and their sums the Sobol indices (Sudret 2008): a_j0 of the learning
 rate, a_0k of the hidden size, a_jk of both together (interaction), and the variance of e is the rest: seeds, and what
 no polynomial of the basis follows. The degrees are those of least leave-one-out error (Blatman & Sudret 2010). The
-square of an estimated coefficient is too large by its variance, which is taken off. Greff et al. 2017 ask the same of a random
-forest (fANOVA, Hutter et al. 2014).
+square of an estimated coefficient is too large by its variance, which is taken off. Greff et al. 2017 ask the same of
+a random forest (fANOVA, Hutter et al. 2014).
 """
 
 import math

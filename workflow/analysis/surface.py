@@ -52,7 +52,7 @@ def reach_law(lag: int, *, k1: int | None, k2: int | None) -> float:
 
 
 def reach(lag: int, *, k1: int | None, k2: int | None, scored_steps: int) -> float:
-    """Return the share of the last `scored_steps` steps whose window, aligned to the end, holds the step a lag before."""
+    """Return the share of the last `scored_steps` steps whose window, aligned to the end, holds the step `lag` back."""
     if k1 is None or k2 is None:
         return 1.0
     return float(np.mean(np.arange(scored_steps) % k1 + lag < k2))

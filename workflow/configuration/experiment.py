@@ -86,6 +86,14 @@ class Experiment:
             raise refuse("search", "the key is missing: this experiment has no random search")
         return self.asked["search"] | {"variants": variants(self.asked)}
 
+    @property
+    def published(self) -> list[dict[str, Any]]:
+        """The published numbers as configured."""
+        if "published" not in self.asked:
+            raise refuse("published", "the key is missing: this experiment reproduces no published numbers")
+        found: list[dict[str, Any]] = self.asked["published"]
+        return found
+
     def undrawn(self, condition: Condition) -> Condition:
         """Return a condition with the model as it is configured, where a search has drawn its hidden size."""
         return condition._replace(model=variants(self.asked).get(condition.model, condition.model))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow.configuration.experiment import DEFAULT, Experiment, complete
+from workflow.configuration.findings import Findings
 from workflow.configuration.reading import read
 from workflow.configuration.refusal import ConfigurationError, refuse
 
@@ -22,6 +23,14 @@ def admit(config: dict[str, Any], *, root: Path, files: Iterable[str] = ()) -> E
             read(Path(path))
         config.update(complete(config, root=root))
         return Experiment(config, root=root)
+    except ConfigurationError as error:
+        sys.exit(str(error))
+
+
+def admit_claims(experiment: Experiment) -> Findings:
+    """Return the findings of an experiment; a mistake in its claims is one line and exit 1."""
+    try:
+        return Findings(experiment)
     except ConfigurationError as error:
         sys.exit(str(error))
 

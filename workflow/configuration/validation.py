@@ -9,6 +9,7 @@ from workflow.configuration import declarations
 from workflow.configuration.declarations import Declaration
 from workflow.configuration.measurement import check_measurement
 from workflow.configuration.online import check_online
+from workflow.configuration.published import check_published
 from workflow.configuration.reading import read
 from workflow.configuration.refusal import listed, refuse, shown, unknown
 from workflow.configuration.schema import check_plain, check_schema
@@ -52,6 +53,7 @@ def validate(config: Mapping[str, Any], *, known: Known) -> None:
     _check_names(config, known=known)
     _check_blocks(config)
     check_search(config)
+    check_published(config)
     check_measurement(config, figures=known.figures)
     if config["training"]["protocol"] == "online":
         check_online(config, tasks=known.tasks, cells=known.cells)

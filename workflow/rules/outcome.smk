@@ -14,5 +14,7 @@ onsuccess:
 
 onerror:
     print(
-        *failures([*EXPERIMENT.run_paths, *BASELINES.paths, *TABLES, *FIGURES], since=BEGAN), sep="\n", file=sys.stderr
+        *failures([*EXPERIMENT.run_paths, *BASELINES.paths, *TABLES, *FIGURES], since=BEGAN),
+        sep="\n",
+        file=sys.stderr,
     )

@@ -1,9 +1,10 @@
 """Excess of the test accuracy over the floor of what a window shows, a panel per task and model.
 
 The floor is the accuracy of the best predictor that sees nothing but the steps of the window. Cells hold the mean over
-n seeds of accuracy minus floor, in points of a percent; above 0 the network uses the state that is carried into the
-window, which no error taught it to keep (random features); below 0 it has not learned what the window shows. A dot in
-the corner: the 95 % bootstrap interval over seeds holds 0. Lines and columns are those of the figure truncation_surface.
+n seeds of accuracy minus floor, in points of a percent. Above 0 the network uses the state that is carried into the
+window: random features where nothing that the target needs is ever inside, and else also weights that learned inside a
+window what they do before it; below 0 it has not learned what the window shows. A dot in the corner: the 95 % bootstrap
+interval over seeds holds 0. Lines and columns are those of the figure truncation_surface.
 """
 
 from matplotlib import colormaps

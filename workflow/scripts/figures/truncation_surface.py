@@ -3,8 +3,8 @@
 Cells hold the mean test accuracy in percent over n seeds at the learning rate that validation chose; the column "all"
 is the gradient through the whole sequence. Windows are aligned to the end of the sequence unless the title gives k1,
 the steps between two backward passes. Right of the solid line a window can hold a step and the one a lag before; right
-of the dashed line windows show all that the target depends on. What is right left of the lines was carried into the
-window in a state that no error shaped.
+of the dashed line windows show all that the target depends on. What is right left of the lines came into the window
+with the carried state, along which no error went back (figure truncation_excess).
 """
 
 from matplotlib import colormaps

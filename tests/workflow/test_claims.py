@@ -1,0 +1,123 @@
+"""The file of the claims: what ships is accepted, a mistake is one line; where the tables of a claim are looked for."""
+
+import copy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.workflow.conftest import TINY
+from workflow.configuration.claims import Source, read_claims, source_of
+from workflow.configuration.experiment import Experiment, complete
+from workflow.configuration.findings import Findings
+from workflow.configuration.reading import read
+from workflow.configuration.refusal import ConfigurationError
+
+ROOT = Path(__file__).resolve().parents[2]
+SHIPPED = read(ROOT / "config/claims.yaml")
+
+
+def findings(**changes: str) -> Findings:
+    return Findings(Experiment(complete({**TINY, **changes}, root=ROOT), root=ROOT))
+
+
+def test_the_six_claims_of_the_thread_ship():
+    claims = read_claims("config/claims.yaml", root=ROOT)
+    assert [claim["id"] for claim in claims] == [1, 2, 3, 4, 5, 6]
+    assert all(f"Thread, claim {claim['id']};" in claim["source"] for claim in claims)
+
+
+MALFORMED = [
+    # the place in the file and what stands there instead, the key named, what else the line says
+    (["claims"], [], "claims:", ["at least 1", "came []"]),
+    (["claims", 0, "id"], 2, "claims[1].id:", ["came 2 twice"]),
+    (["claims", 0, "verdict"], "holds", "claims[0].verdict:", ["unknown key", "known: id, statement"]),
+    (["claims", 0, "figure"], "constructed_netwrok", "claims[0].figure:", ["did you mean constructed_network?"]),
+    (["claims", 0, "checks", 0, "statistic"], "modus", "claims[0].checks[0].statistic:", ["one of mean, median"]),
+    (["claims", 0, "checks", 0, "rule"], {"atmost": 1}, "claims[0].checks[0].rule.atmost:", ["did you mean at_most?"]),
+    (["claims", 0, "checks", 0, "rule"], {}, "claims[0].checks[0].rule:", ["at_most, at_least", "came {}"]),
+    (["claims", 0, "checks", 0, "rule"], {"below": "1e-3"}, "claims[0].checks[0].rule.below:", ["reads as text"]),
+    (["claims", 0, "checks", 0, "rule"], {"within": [2, 1]}, "claims[0].checks[0].rule.within:", ["lower end first"]),
+    (["claims", 0, "checks", 0, "table"], "../x", "claims[0].checks[0].table:", ["name of a table", "came '../x'"]),
+    (["claims", 0, "checks", 0, "experiment"], "a/b", "claims[0].checks[0].experiment:", ["a label of letters"]),
+    (
+        ["claims", 4, "checks", 0, "measure"],
+        {"kind": "peak", "column": "x"},
+        "claims[4].checks[0].measure.at:",
+        ["peak"],
+    ),
+    (
+        ["claims", 0, "checks", 0, "measure"],
+        {"kind": "value", "column": "x", "at": 3},
+        "claims[0].checks[0].measure.at:",
+        ["measure value has no use for it"],
+    ),
+    (["claims", 0, "checks", 0, "by"], ["a", "b", "c", "d"], "claims[0].checks[0].by:", ["0 to 3 different items"]),
+]
+
+
+@pytest.mark.parametrize(("place", "value", "key", "says"), MALFORMED, ids=range(len(MALFORMED)))
+def test_a_malformed_claim_is_refused_in_one_line(tmp_path, place, value, key, says):
+    content = copy.deepcopy(SHIPPED)
+    target = content
+    for part in place[:-1]:
+        target = target[part]
+    target[place[-1]] = value
+    (tmp_path / "claims.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(ConfigurationError) as caught:
+        read_claims(str(tmp_path / "claims.yaml"), root=ROOT)
+    line = str(caught.value)
+    assert line.startswith(f"config: {key}")
+    assert all(text in line for text in says), line
+    assert line.isprintable()
+
+
+def test_snakemake_ends_with_the_one_line(tmp_path):
+    (tmp_path / "mine.yaml").write_text("claims: missing.yaml\n")
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--snakefile", str(ROOT / "Snakefile")]
+    done = subprocess.run(
+        [*command, "--configfile", "mine.yaml"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 1
+    assert "config: missing.yaml: cannot be read: No such file or directory" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_tables_are_looked_for_where_they_are_made_or_published(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    content = {"claims": [copy.deepcopy(SHIPPED["claims"][5])]}
+    content["claims"][0]["checks"][0] |= {"experiment": "tiny"}
+    Path("claims.yaml").write_text(yaml.safe_dump(content))
+
+    def tables(name: str) -> dict[Source, str]:
+        return findings(experiment=name, claims="claims.yaml").tables
+
+    own = {Source("tiny", table): f"results/tiny/{table}.csv" for table in ("summary", "statistics")}
+    assert tables("tiny") == own
+    published = Path("results/reference/hochreiter1997")
+    published.mkdir(parents=True)
+    (published / "summary.csv").touch()
+    assert tables("tiny") == own | {Source("hochreiter1997", "summary"): f"{published}/summary.csv"}
+    made = Path("results/hochreiter1997")
+    made.mkdir()
+    (made / "summary.csv").touch()
+    assert tables("tiny")[Source("hochreiter1997", "summary")] == f"{made}/summary.csv"
+    assert set(tables("another")) == {Source("another", "summary"), Source("another", "statistics"),
+                                      Source("hochreiter1997", "summary")}  # fmt: skip
+
+
+def test_a_check_without_an_experiment_is_about_the_one_that_is_asked_for():
+    assert source_of({"table": "constructed"}, experiment="mine") == Source("mine", "constructed")
+    assert source_of({"table": "constructed", "experiment": "a"}, experiment="mine") == Source("a", "constructed")
+
+
+def test_networks_are_those_of_the_grid_each_once():
+    networks = findings().networks
+    asked = [(of["task"]["name"], of["task"]["lag"], of["model"]["name"]) for of in networks]
+    assert asked == [
+        ("adding", 2, "lstm_peephole"), ("adding", 2, "rnn"), ("adding", 3, "lstm_peephole"), ("adding", 3, "rnn"),
+        ("copy", 11, "rnn"),
+    ]  # fmt: skip
+    assert all(of["seeds"] == TINY["seeds"] for of in networks)

@@ -1,0 +1,170 @@
+"""Exact derivatives of a condition's networks at their initial weights: one step along each path, and all steps' terms.
+
+One step. J = dc(t)/dc(t-1) is (H, H): how a change of the cell state reaches the next one along the paths that a flow
+leaves open. Along `cell` it is diag(f(t)), the identity without a forget gate; the other paths add to it, those from
+h(t-1) because h(t-1) = o(t-1) tanh(c(t-1)).
+
+All steps. The gradient of a weight is the sum over the steps of its terms, dC/dW = sum over u of dC/dW(T-u).
+
+C is the task's loss at the last step, the mean over the sequences. Float64, no training, the same sequences for every
+model.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from models.cell import Cell, Parameters, State, load_cell
+from models.gradient_flow import GradientFlow
+from models.kernels import load_kernel
+from models.network import Network
+from tasks.task import Task, load_task
+from training.condition import streams
+from training.evaluation import Tensors, to_tensors
+from training.terms import Unrolled, take_apart, unroll_apart
+
+SEQUENCES, STEPS = 4, 16
+"""Sequences of the validation stream, and steps of each, evenly spaced, at which J is taken."""
+
+
+def derivative_rows(settings: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield one row per flow and seed of a condition; its own gradient and learning rates do not matter.
+
+    Flows: `full`, `truncated_1997` (the cell path alone) and the cell path with each other path, `cell_and_gates` and
+    so on; a cell without a cell path has `full` alone. Of J, over steps and sequences: `deviation_from_one` is the
+    largest entry of |J - 1|, `deviation_from_gate` that of |J - diag f|, `added` the median of the spectral norm of
+    J - diag f. Of all steps: `factor_per_step` is (|dC/dc(T-u)| / |dC/dc(T)|)^(1/u) at u = lag, of dC/dh for a cell
+    without a cell path; `sum_deviation` is the distance of the terms' sum from the gradient that the reference kernel
+    gives, relative to that gradient; `whole_over_largest` the gradient's norm over that of the largest term;
+    `lag_over_largest` the norm of the term at u = lag over that of the largest; `beyond_lag` the norm of the sum of the
+    terms with u >= lag over that of the gradient. The norms are over all weights of the cell. A number that does not
+    exist is NaN.
+    """
+    network, task, weights, data = _networks(settings)
+    labels = {"task": settings["task"]["name"], "lag": task.lag, "model": settings["model"]["name"]}
+    parameters, cell = network.by_symbol(weights), network.cell
+    for name, paths in _flows(cell).items():
+        flow = GradientFlow(paths)
+        unrolled = unroll_apart(cell, parameters, inputs=data.inputs, flow=flow, starts=data.starts)
+        columns = _of_terms(network, task, weights, data=data, flow=flow, unrolled=unrolled)
+        columns |= _of_one_step(cell, parameters, data=data, flow=flow, unrolled=unrolled)
+        for row, seed in enumerate(settings["seeds"]):
+            yield labels | {"flow": name, "seed": seed} | {key: value[row].item() for key, value in columns.items()}
+
+
+def one_step(cell: Cell, parameters: Parameters, *, inputs: Tensor, state: State, flow: GradientFlow) -> Tensor:
+    """Return J = dc(t)/dc(t-1) along a flow: (R, N, H, H), of N pairs of steps, entry [k, j] that of c_k by c_j.
+
+    `inputs` (R, 2, N, features) are those of t-1 and t, `state` that of t-2, h and c first, (R, N, H) each. c(t-1) is
+    changed by way of c(t-2) along the cell path alone, and divided by the change: so the cell's own equations say how
+    h(t-1) follows.
+    """
+    h, c, *more = (tensor.detach() for tensor in state)
+    c.requires_grad_()
+    prepared = cell.prepare(parameters)
+    before, now = cell.project(prepared, inputs).unbind(dim=1)
+    entering = GradientFlow(flow.paths & {"cell", "output_peephole"})
+    changed = cell.step(prepared, before, state=(h, c, *more), via=entering.via(cell.paths))
+    (into,) = torch.autograd.grad(changed[1].sum(), c, retain_graph=True)
+    out = cell.step(prepared, now, state=changed, via=flow.via(cell.paths))[1]
+    rows = [torch.autograd.grad(out[..., unit].sum(), c, retain_graph=True)[0] / into for unit in range(c.shape[-1])]
+    return torch.stack(rows, dim=-2)
+
+
+def forget_gates(cell: Cell, parameters: Parameters, *, inputs: Tensor, state: State) -> Tensor:
+    """Return f(t) by the equations of `models/lstm.py` from x(t) and the state of t-1, (R, N, ...); 1 without one."""
+    coupled = bool(getattr(cell, "coupled_gates", False))
+    gate = "i" if coupled else "f"
+    hidden, memory, *before = state
+    if f"W_{gate}" not in parameters:
+        return torch.ones_like(memory)
+    net = inputs @ parameters[f"W_{gate}"] + hidden @ parameters[f"U_{gate}"] + parameters[f"b_{gate}"][:, None]
+    if f"p_{gate}" in parameters:
+        net = net + parameters[f"p_{gate}"][:, None] * memory
+    if f"R_{gate}{gate}" in parameters:
+        sources = [symbol[2] for symbol in parameters if symbol.startswith("R_") and symbol.endswith(gate)]
+        net = net + before[0] @ torch.cat([parameters[f"R_{source}{gate}"] for source in sources], dim=1)
+    return 1 - torch.sigmoid(net) if coupled else torch.sigmoid(net)
+
+
+def _networks(settings: Mapping[str, Any]) -> tuple[Network, Task, Tensor, Tensors]:
+    about, model = settings["task"], settings["model"]
+    task = load_task(about["task"], lag=about["lag"], options=about["options"])
+    cell = load_cell(model["cell"], features=task.features, hidden_size=model["hidden_size"], options=model["options"])
+    kernel = load_kernel("reference", cell=cell, dtype=torch.float64, device=torch.device("cpu"))
+    network = Network(cell, outputs=task.outputs, kernel=kernel)
+    drawn = [
+        network.initialise(rng, sequence_length=task.sequence_length) for rng in streams("weights", settings=settings)
+    ]
+    weights = torch.stack([torch.from_numpy(row) for row in drawn])
+    batches = [task.sample(rng, SEQUENCES) for rng in streams("validation", settings=settings)]
+    return network, task, weights, to_tensors(batches, rows=range(len(batches)), like=weights)
+
+
+def _flows(cell: Cell) -> dict[str, frozenset[str]]:
+    flows = {"full": frozenset(cell.paths)}
+    if "cell" in cell.paths:
+        flows["truncated_1997"] = frozenset({"cell"})
+        flows |= {f"cell_and_{path}": frozenset({"cell", path}) for path in cell.paths if path != "cell"}
+    return flows
+
+
+def _of_terms(
+    network: Network, task: Task, weights: Tensor, *, data: Tensors, flow: GradientFlow, unrolled: Unrolled
+) -> dict[str, Tensor]:
+    """Return the numbers about the terms, (R,) each."""
+    leaf = weights.clone().requires_grad_()
+    readout = network.by_symbol(weights)
+    V = readout["V"]
+    b_y = readout.get("b_y", V.new_zeros(len(V), V.shape[2]))  # 0 for a cell without biases
+    last = data.targets[:, -1:]
+
+    def cost(hidden: Tensor) -> Tensor:
+        return task.loss(network.kernel.readout(hidden[:, None], V, b_y), last)
+
+    outputs = network.outputs_of(
+        leaf, inputs=data.inputs, starts=data.starts, first_target=task.sequence_length - 1, flow=flow
+    )
+    (gradient,) = torch.autograd.grad(task.loss(outputs, last).sum(), leaf)
+    of_symbol = network.by_symbol(gradient)
+    parts = take_apart(unrolled, cost)
+    whole = torch.cat([of_symbol[symbol].flatten(1) for symbol in parts.terms], dim=1)  # (R, P)
+    terms = torch.cat([term.flatten(2) for term in parts.terms.values()], dim=2)  # (R, T, P)
+    norms = terms.norm(dim=2)
+    largest, size, beyond = norms.amax(dim=1), whole.norm(dim=1), task.sequence_length - task.lag
+    of_state = parts.of_states["cell" in network.cell.paths].flatten(2).norm(dim=2)
+    retained = of_state[:, beyond - 1] / of_state[:, -1]
+    return {
+        "factor_per_step": retained ** (1 / task.lag),
+        "sum_deviation": (terms.sum(dim=1) - whole).norm(dim=1) / size,
+        "whole_over_largest": size / largest,
+        "lag_over_largest": norms[:, beyond - 1] / largest,
+        "beyond_lag": terms[:, :beyond].sum(dim=1).norm(dim=1) / size,
+    }
+
+
+def _of_one_step(
+    cell: Cell, parameters: Parameters, *, data: Tensors, flow: GradientFlow, unrolled: Unrolled
+) -> dict[str, Tensor]:
+    """Return the numbers about J, (R,) each; NaN for a cell without a cell path."""
+    if "cell" not in cell.paths:
+        missing = torch.full((len(data.inputs),), torch.nan)
+        return dict.fromkeys(("deviation_from_one", "deviation_from_gate", "added"), missing)
+    length = data.inputs.shape[1]
+    steps = torch.linspace(int(data.starts.max()) + 2, length - 1, min(STEPS, length - 2)).long().unique().tolist()
+
+    def at(tensors: Sequence[Tensor], back: int) -> Tensor:
+        return torch.cat([tensors[t - back] for t in steps], dim=1).detach()  # (R, N, n)
+
+    x, states = data.inputs.unbind(dim=1), list(zip(*unrolled.states, strict=True))
+    state = tuple(at(tensors, 2) for tensors in states)
+    J = one_step(cell, parameters, inputs=torch.stack([at(x, 1), at(x, 0)], dim=1), state=state, flow=flow)
+    gates = forget_gates(cell, parameters, inputs=at(x, 0), state=tuple(at(tensors, 1) for tensors in states))
+    added = J - torch.diag_embed(gates)
+    return {
+        "deviation_from_one": (J - torch.eye(J.shape[-1], dtype=J.dtype)).abs().flatten(1).amax(dim=1),
+        "deviation_from_gate": added.abs().flatten(1).amax(dim=1),
+        "added": torch.linalg.matrix_norm(added, ord=2).median(dim=1).values,
+    }

@@ -1,0 +1,19 @@
+"""Adapter of rule derivatives: the exact derivatives of every condition's initial networks, as a table."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from workflow.runs import process
+from workflow.runs.log import told
+
+with told(snakemake.log[0]):
+    process.limit_threads(1, kernel="reference")
+    import pandas as pd
+
+    from training.derivatives import derivative_rows
+    from workflow.analysis.columns import DERIVATIVES
+    from workflow.analysis.summary import typed, write_csv
+
+    rows = [row for settings in snakemake.params.settings for row in derivative_rows(settings)]
+    write_csv(typed(pd.DataFrame(rows, columns=DERIVATIVES)), Path(snakemake.output[0]))
