@@ -19,7 +19,8 @@ from workflow.analysis.style import Labels, Tables, model_colours, rows_of, save
 
 FOLDER = Path(__file__).parents[2] / "workflow" / "scripts" / "figures"
 CAPTIONED = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
-FIGURES = [name for name in CAPTIONED if not name.startswith("odyssey_")]  # those are drawn in test_searches.py
+APART = {"gradient_versus_lag", "path_shares", "gradient_alignment", "truncation_cost"}  # drawn in test_measurements.py
+FIGURES = [name for name in CAPTIONED if not name.startswith("odyssey_") and name not in APART]  # test_searches.py
 REFERENCE_LINES = {"solved_versus_lag": "half", "updates_versus_lag": "budget"}  # the others draw chance
 ONE, TWO = [("lstm", "full")], [("rnn", "full"), ("lstm", "tbptt")]
 SHAPES = {

@@ -23,6 +23,11 @@ def grid(**changes: object) -> dict:
     return {"grid": [block | changes]}
 
 
+def measurement(**changes: object) -> dict:
+    asked = {"learning_rate": 0.01, "sequences": 4, "evaluations": 2, "flows": ["full"]}
+    return {"measurement": asked | changes}
+
+
 NAN, INFINITY = float("nan"), float("inf")
 LSTM_1997 = {
     "cell": "lstm_1997",
@@ -150,6 +155,22 @@ MALFORMED = [
     ({"figures": "accuracy_versus_lag"}, "figures:", ["a list of", "came 'accuracy_versus_lag'"]),
     ({"seeds": yaml.safe_load("[2026-01-01]")}, "seeds[0]:", ["expected a number, text", "date 2026-01-01"]),
     ({"models": {"lstm": yaml.safe_load("&a {cell: *a}")}}, "models.lstm.cell", ["contains itself"]),
+    ({"tables": ["attribution"]}, "measurement:", ["missing", "a mapping", "tables names attribution"]),
+    ({"figures": ["path_shares"]}, "measurement:", ["missing", "figures names path_shares"]),
+    ({"measurement": {"sequences": 4}}, "measurement.learning_rate:", ["missing", "a number > 0"]),
+    (measurement(rate=0.1), "measurement.rate:", ["unknown key", "learning_rate, sequences, evaluations, flows"]),
+    (measurement(learning_rate=0.1), "measurement.learning_rate:", ["one of learning_rates, 0.01", "came 0.1"]),
+    (
+        measurement() | {"grid": [grid()["grid"][0] | {"learning_rates": [0.3]}]},
+        "measurement.learning_rate:",
+        ["one of grid[0].learning_rates, 0.3", "came 0.01"],
+    ),
+    (measurement(sequences=0), "measurement.sequences:", ["an integer >= 1", "came 0"]),
+    (measurement(sequences=17), "measurement.sequences:", ["at most training.validation_sequences = 16", "came 17"]),
+    (measurement(evaluations=1), "measurement.evaluations:", ["an integer >= 2", "came 1"]),
+    (measurement(flows=[]), "measurement.flows:", ["at least 1"]),
+    (measurement(flows=["ful"]), "measurement.flows:", ["unknown gradient 'ful'", "did you mean full?"]),
+    (measurement(flows=["tbptt"]), "measurement.flows:", ["without a window", "'tbptt' with num_steps: 20"]),
 ]
 
 

@@ -80,6 +80,16 @@ def seeds_in(table: pd.DataFrame) -> str:
     return "n = 1 seed" if count == 1 else f"n = {count} seeds; line: median; band: quartiles"
 
 
+def broken(label: str, *, width: int = 13) -> str:
+    """Break a label after underscores into lines of at most `width` characters, for the title of a narrow panel."""
+    lines = [""]
+    for part in label.replace("_", "_ ").split():
+        if lines[-1] and len(lines[-1] + part) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
+
+
 def few_ticks(axes: Axes) -> None:
     """Give a narrow panel's linear x-axis two or three whole numbers."""
     axes.xaxis.set_major_locator(MaxNLocator(nbins=3, integer=True, prune="upper"))

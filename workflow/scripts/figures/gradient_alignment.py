@@ -1,9 +1,10 @@
 """How like the full gradient the truncated one of 1997 is: cosine and norm ratio over all weights of the cell.
 
-Left: against the lag, in networks as drawn (dashed) and solved (solid). Right: over a training at the largest lag, from
-the first update (0) to the last (1). A row of panels per task, one line per model, trained under the full gradient; lines
-are medians over n seeds, bands reach from the lower to the upper quartile. Where both are 1 the truncation cuts nothing; a
-step along the truncated gradient descends the loss as long as the cosine is above 0.
+Left: against the lag, in networks as drawn (dashed) and with the best weights by validation (solid). Right: over a
+training at the largest lag, from the first update (0) to the last (1). A row of panels per task, one line per model,
+trained under the full gradient; lines are medians over n seeds, bands reach from the lower to the upper quartile. Where
+both are 1 the truncation cuts nothing; a small step along the truncated gradient lowers the loss as long as the cosine
+is above 0.
 """
 
 import pandas as pd
@@ -50,7 +51,7 @@ def _against_lag(axes: Axes, one: Measured, table: pd.DataFrame, *, value: str, 
         for model, colour in model_colours(labels).items():
             line = rows_of(part, model=model, snapshot=moment)
             if len(line):
-                draw_quartiles(axes, quartiles(line, by="lag", value=value), color=colour, linestyle=dash)
+                draw_quartiles(axes, quartiles(line, by="lag", value=value), color=colour, linestyle=dash, marker=".")
     lag_axis.apply(axes)
     _level(axes)
 

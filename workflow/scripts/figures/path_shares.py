@@ -1,4 +1,4 @@
-"""Along which path the error reaches c(T-u): shares of the paths in dC/dc(T-u), which add up to 1, in solved networks.
+"""Along which path the error reaches c(T-u): shares of the paths in dC/dc(T-u), which add up to 1, in trained networks.
 
 Two rows of panels per task (at its largest lag). One step: what came from step T-u+1, by the path it took. All steps:
 what each path contributed on the whole way from T, as its Shapley value (the mean of what opening the path adds, over
@@ -15,7 +15,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from workflow.analysis.panels import new_figure, number_plainly, place_below
 from workflow.analysis.style import REFERENCE, Dash, Tables, model_colours, rows_of, styled
-from workflow.analysis.traces import draw_quartiles, measured_in, path_looks, quartiles, seeds_in
+from workflow.analysis.traces import broken, draw_quartiles, measured_in, path_looks, quartiles, seeds_in
 
 TABLES = ("path_shares", "attribution")
 LIMITS = (-0.6, 1.6)
@@ -39,7 +39,7 @@ def draw(tables: Tables) -> Figure:
                 _draw_panel(axes, rows_of(one.of(table), model=model), colour=colour, looks=looks)
             row[0].set_ylabel(f"{one.title}\n{title}")
     for model, axes in zip(colours, grid[0], strict=True):
-        axes.set_title(model)
+        axes.set_title(broken(model))
     for axes in grid[-1]:
         axes.set_xlabel("u (steps back)")
     legend = [

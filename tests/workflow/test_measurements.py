@@ -1,0 +1,82 @@
+"""Measuring jobs: one per run record, kept and repeated as runs are, and the tables and figures made of them."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.conftest import TINY, TINY_RUNS, Tree
+from workflow.configuration.experiment import Experiment
+from workflow.configuration.measurements import Measurements
+from workflow.configuration.reading import merge
+
+ROOT = Path(__file__).resolve().parents[2]
+TABLES = ["snapshots", "gradient_versus_lag", "path_shares", "attribution", "alignment", "truncation_cost"]
+FIGURES = ["gradient_versus_lag", "path_shares", "gradient_alignment", "truncation_cost"]
+GRID = [
+    {"devices": ["cpu"], "tasks": ["adding"], "models": ["rnn"], "gradients": ["full"]},
+    {"devices": ["cpu"], "tasks": ["adding"], "models": ["lstm_peephole"], "gradients": ["full", "truncated_1997"]},
+]
+MEASURING = {
+    "measurement": {"learning_rate": 0.01, "sequences": 4, "evaluations": 2, "flows": ["full", "truncated_1997"]},
+    "tables": TABLES,
+    "figures": FIGURES,
+}
+
+
+def measured(tree: Tree) -> set[str]:
+    return tree.jobs("gradients").get("measure", set())
+
+
+def test_one_job_per_run_record_and_one_for_all_tables(fresh: Tree) -> None:
+    fresh.configure(**MEASURING)
+    jobs = fresh.jobs("gradients")
+    assert len(jobs["measure"]) == len(jobs["train"]) == len(TINY_RUNS)
+    assert jobs["figure"] == set(FIGURES)
+    assert {"measured", "truncation_cost", "summary"} <= set(jobs)
+
+
+def test_an_experiment_without_a_measurement_measures_nothing(fresh: Tree) -> None:
+    assert not {"measure", "measured"} & set(fresh.jobs())
+
+
+def test_a_job_is_given_the_rate_and_the_flows_that_its_model_can_have() -> None:
+    measurements = Measurements(
+        Experiment(merge(TINY, MEASURING | {"grid": GRID, "learning_rates": [0.1, 0.01]}), root=ROOT)
+    )
+    given = {c.model: measurements.settings(c, [0]) for c in measurements.experiment.conditions}
+    assert given["rnn"]["measurement"]["flows"] == {"full": ["recurrent"]}
+    assert given["lstm_peephole"]["measurement"]["flows"] == {
+        "full": ["block_input", "cell", "gates", "output_peephole", "peepholes"],
+        "truncated_1997": ["cell"],
+    }
+    assert given["rnn"]["learning_rates"] == [0.01]
+    prefixed = [f"below/{path}" for path in measurements.paths]
+    assert list(measurements.expected(prefixed)) == prefixed
+    assert measurements.expected(prefixed)[prefixed[0]]["seeds"] == TINY["seeds"]
+
+
+@pytest.mark.slow
+def test_measurements_are_reproducible_kept_and_repeated_when_they_must_be(fresh: Tree) -> None:
+    fresh.configure(**MEASURING, grid=GRID, seeds=[0, 1])
+    fresh.snakemake("--cores", "2", "gradients")
+    results = fresh.root / "results" / "tiny"
+    made = {
+        path: path.read_bytes()
+        for path in results.rglob("*")
+        if path.suffix in (".csv", ".png") or "seeds" in path.name
+    }
+    assert {f"{table}.csv" for table in TABLES} | {f"{figure}.png" for figure in FIGURES} <= {p.name for p in made}
+    assert "Nothing to be done" in fresh.snakemake("--cores", "2", "gradients")
+    fresh.snakemake("--cores", "1", "--forcerun", "measure", "train", "gradients")
+    for path, content in made.items():
+        if "provenance" not in path.name and path.suffix != ".log":
+            assert path.read_bytes() == content, path
+    fresh.configure(**MEASURING, grid=GRID, seeds=[0, 1, 2])
+    assert {job.rpartition(" ")[2] for job in measured(fresh)} == {"2"}
+    fresh.configure(**merge(MEASURING, {"measurement": {"sequences": 3}}), grid=GRID, seeds=[0, 1])
+    assert len(measured(fresh)) == 6
+    assert not fresh.to_train("gradients")
+    fresh.configure(**MEASURING, grid=GRID, seeds=[0, 1])
+    fresh.edit("training/dissection.py", "DIGITS = 6", "DIGITS = 5")
+    assert len(measured(fresh)) == 6
+    assert not fresh.to_train("gradients")  # what only measuring imports trains nothing again
