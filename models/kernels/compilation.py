@@ -26,7 +26,15 @@ from numba.core.registry import cpu_target
 
 log = logging.getLogger(__name__)
 HERE = Path(__file__).parent
-SOURCES = ("compilation.py", "elementwise.py", "fused.py", "lanes.py", "products.py", "transposition.py")
+SOURCES = (
+    "compilation.py",
+    "elementwise.py",
+    "fused.py",
+    "lanes.py",
+    "layout.py",
+    "products.py",
+    "transposition.py",
+)
 PATIENCE = 120.0
 """Seconds to wait for another process that compiles the same function, several times what that takes."""
 
