@@ -84,10 +84,10 @@ def test_many_steps_without_a_loss_agree_with_the_reference_under_the_1997_trunc
 ) -> None:
     experiment = draw(options, T=60, B=33)
     no_error = tuple(0 * weight for weight in experiment.of_last)
-    for given in (experiment, experiment._replace(of_last=no_error)):
+    for drawn in (experiment, experiment._replace(of_last=no_error)):
         for k1, k2 in [(None, None), (30, 45), (7, 7)]:
             flow = flow_of(options, cell_only=True, k1=k1, k2=k2)
-            assert relative_error(given, flow, first_target=first_target) < 1e-4, (k1, k2)
+            assert relative_error(drawn, flow, first_target=first_target) < 1e-4, (k1, k2)
 
 
 @pytest.mark.parametrize("options", [options for options in ALL_LSTMS if options.output_gate], ids=str)
