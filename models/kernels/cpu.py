@@ -16,6 +16,7 @@ from models.cell import Cell, Parameters, State, one_hot
 from models.gradient_flow import GradientFlow
 from models.kernels import fused
 from models.kernels.elementwise import VANILLA, Array, Switches
+from models.kernels.layout import Errors, Gradients, Kept, Scratch
 from models.kernels.memory import arrays, columns
 from models.kernels.readout import readout as readout
 from models.kernels.threads import for_each_range
@@ -111,7 +112,7 @@ def unroll(
 ) -> tuple[Tensor, State]:
     """Unroll a cell as `models.kernels.reference.unroll` does, fused, in float32 on the CPU; differentiable once.
 
-    Kept for the backward pass: the weights, and `fused.Kept` of the steps that it reaches under the flow's window.
+    Kept for the backward pass: the weights, and `layout.Kept` of the steps that it reaches under the flow's window.
     Indices become one-hot vectors, so that memory and time grow with the features.
     """
     if not inputs.is_floating_point():
@@ -203,7 +204,7 @@ class _Unroll(torch.autograd.Function):
         steps, P = max(T - begin, 1), c0.shape[-1]
         of_c = (R, steps + 1, H, P) if lstm else (R, 1, 1, 1)
         M, p, *parts = arrays((R, K, GH), (R, 3, H), (R, steps + 1, K, P), (R, steps, GH, P), of_c)
-        kept = fused.Kept(*parts)
+        kept = Kept(*parts)
         _stack(about, [parameter.numpy() for parameter in parameters], M=M, p=p)
         outputs = np.empty((R, T - first, B, H), np.float32)
 
@@ -229,7 +230,7 @@ class _Unroll(torch.autograd.Function):
             )
         about, paths, windows, first, begin = ctx.plan
         starts, M, p, *parts = (tensor.numpy() for tensor in ctx.saved_tensors)
-        kept = fused.Kept(*parts)
+        kept = Kept(*parts)
         R, K, GH = M.shape
         B, N = dlast.shape[1:]
         H = dlast_c.shape[-1]
@@ -237,9 +238,9 @@ class _Unroll(torch.autograd.Function):
         features = K - N - 1
         is_open = about.is_open(paths, size=H)
         of_lstm = np.array([path in paths for path in ("cell", "peepholes", "output_peephole")])
-        errors = fused.Errors(dout.contiguous().numpy(), columns(dlast), columns(dlast_c))
+        errors = Errors(dout.contiguous().numpy(), columns(dlast), columns(dlast_c))
         P = errors.last.shape[-1]
-        gradients = fused.Gradients(
+        gradients = Gradients(
             M=np.zeros_like(M),
             p=np.zeros((R, 3 * H, P), np.float32),
             state=np.zeros((R, N, P), np.float32),
@@ -249,14 +250,14 @@ class _Unroll(torch.autograd.Function):
         steps = max(fused.COLUMNS // P, 1)
         of_scratch = ((steps, GH + fused.APART, P), (N, GH), (features, GH), (N, P), (N, P), (H, P), (features, P))
 
-        def run(replicas: tuple[int, int], scratch: fused.Scratch) -> None:
+        def run(replicas: tuple[int, int], scratch: Scratch) -> None:
             fused.backward(
                 replicas, about.kind, about.peepholes, about.switches, of_lstm, is_open, M, p, starts, windows, first,
                 begin, kept, errors, gradients, scratch,
             )  # fmt: skip
 
         work = R * (T - begin) * B * GH * K
-        for_each_range(run, R, work=work, prepare=lambda: fused.Scratch(*arrays(*of_scratch)))
+        for_each_range(run, R, work=work, prepare=lambda: Scratch(*arrays(*of_scratch)))
         of_p = gradients.p.reshape(R, 3, H, P)[..., :B].sum(axis=3)
         of_state, of_c, of_x = (torch.from_numpy(part[..., :B].swapaxes(-1, -2)) for part in gradients[2:])
         of_inputs = of_x if ctx.needs_input_grad[2] else None

@@ -7,8 +7,6 @@ t-1 follow h(t-1), R follows U, and N is (1 + n) H. Arrays with the sequences as
 rounded up to a multiple of 16; what stands in the others reaches no result. numba, float32.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,6 +22,7 @@ from models.kernels.elementwise import (
     rnn_forward,
 )
 from models.kernels.lanes import WIDTH, prefetch
+from models.kernels.layout import Errors, Gradients, Kept, Scratch
 from models.kernels.products import add_correlation, product, product_of_transposed
 from models.kernels.transposition import add_transposed, write_transposed
 
@@ -33,51 +32,12 @@ COLUMNS = 256
 """Columns (steps times sequences) that one sum of weight gradients goes over: both its factors stay in the cache."""
 APART = 4
 """Rows between the errors of two steps: at a distance of a power of two they would evict each other from the cache."""
-
-
 AHEAD = 2
 """Steps that the backward pass asks for in advance: what it needs was written long ago, and lies far away."""
 
 
-class Kept(NamedTuple):
-    """What the backward pass needs of the steps from `begin` on: K + G H + H numbers per step and column.
-
-    `steps` is T - begin, or 1 if there will be no backward pass.
-    """
-
-    s: Array  # (steps + 1, K, P); h(t), and the gates, lie in s[t + 1 - begin, :N]
-    a: Array  # (steps, G H, P), activations
-    c: Array  # (steps + 1, H, P), or (1, 1, 1) of an RNN
-
-
-class Errors(NamedTuple):
-    """Derivatives of the loss with respect to what `forward` returns."""
-
-    h: Array  # (T - first, B, H)
-    last: Array  # (N, P)
-    last_c: Array  # (H, P)
-
-
-class Gradients(NamedTuple):
-    """Derivatives of the loss with respect to what `forward` takes."""
-
-    M: Array  # (K, G H)
-    p: Array  # (3 H, P), per sequence
-    state: Array  # (N, P)
-    c0: Array  # (H, P)
-    x: Array  # (T, features, P), or (0, 1, 1) if it is not wanted
-
-
-class Scratch(NamedTuple):
-    """Where the backward pass works."""
-
-    errors: Array  # (steps, G H + 4, P): net-input errors of the last steps
-    Mh: Array  # (N, G H): recurrent weights whose path is open, zero elsewhere
-    Mx: Array  # (features, G H): input weights
-    total: Array  # (N, P)
-    eps: Array  # (N, P)
-    dc: Array  # (H, P)
-    dx: Array  # (features, P)
+# Compiled apart: inlined beside the vanilla LSTM's step, they would slow it.
+_variant_forward, _variant_backward = compiled(lstm_forward.py_func), compiled(lstm_backward.py_func)
 
 
 @inlined
@@ -134,7 +94,7 @@ def _forward(
         elif kind == LSTM:
             lstm_forward(a[at], p, peepholes, VANILLA, c[old], c[new], state)
         else:
-            lstm_forward(a[at], p, peepholes, has, c[old], c[new], state)
+            _variant_forward(a[at], p, peepholes, has, c[old], c[new], state)
         if B < P:
             state[:, B:] = 0
         if t < ragged:
@@ -228,7 +188,7 @@ def _backward(
             elif kind == LSTM:
                 lstm_backward(a[at], p, peepholes, VANILLA, paths, False, c[at], c[at + 1], total, dc, dnet, dp)
             else:
-                lstm_backward(a[at], p, peepholes, has, paths, is_silent, c[at], c[at + 1], total, dc, dnet, dp)
+                _variant_backward(a[at], p, peepholes, has, paths, is_silent, c[at], c[at + 1], total, dc, dnet, dp)
             if B < P:
                 dnet[:, B:] = ZERO
             if recurrent:
