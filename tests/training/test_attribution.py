@@ -12,7 +12,7 @@ from models.gradient_flow import GradientFlow
 from models.kernels import load_kernel
 from models.network import Network
 from tasks.task import Task, load_task
-from tests.training.conditions import TASK_OPTIONS
+from tests.training.conditions import OPTIONS, TASK_OPTIONS
 from training.attribution import (
     Arrival,
     Passage,
@@ -27,12 +27,17 @@ from training.attribution import (
 )
 from training.evaluation import Tensors, to_tensors
 
-LSTM = {"peepholes": False, "forget_gate": True, "forget_bias": 1, "input_bias": 0}
+LSTM = OPTIONS["lstm"]
 CELLS: dict[str, tuple[str, dict[str, Any]]] = {
     "rnn": ("rnn", {"initialisation": "uniform"}),
     "lstm": ("lstm", LSTM),
     "lstm_no_forget": ("lstm", LSTM | {"forget_gate": False}),
     "lstm_peephole": ("lstm", LSTM | {"peepholes": True}),
+    "lstm_coupled_recurrent_gates": (
+        "lstm",
+        LSTM | {"peepholes": True, "coupled_gates": True, "gate_recurrence": True},
+    ),
+    "gru": ("gru", {"reset": "before", "update_bias": 0}),
     "lstm_1997": ("lstm_1997", {"block_size": 2, "input_gate_bias": -1, "biases": True, "bound": 0.1}),
 }
 CELL_ONLY = frozenset({"cell"})
