@@ -19,7 +19,7 @@ from workflow.analysis.style import Labels, Tables, model_colours, rows_of, save
 
 FOLDER = Path(__file__).parents[2] / "workflow" / "scripts" / "figures"
 CAPTIONED = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
-FIGURES = [name for name in CAPTIONED if not name.startswith("odyssey_")]  # those are drawn in test_searches.py
+FIGURES = [name for name in CAPTIONED if not name.startswith(("odyssey_", "published"))]  # own tests draw those
 REFERENCE_LINES = {"solved_versus_lag": "half", "updates_versus_lag": "budget"}  # the others draw chance
 ONE, TWO = [("lstm", "full")], [("rnn", "full"), ("lstm", "tbptt")]
 SHAPES = {
