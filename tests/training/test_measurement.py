@@ -134,7 +134,7 @@ def test_alignment_compares_the_truncated_with_the_full_gradient(record: dict[st
 
 
 def test_alignment_is_that_of_the_training_loss_s_gradients() -> None:
-    """Against the gradients that the kernel and autograd give, at the initial weights, on the ten recall steps of copy."""
+    """Against what the kernel and autograd give, at the initial weights, on the ten recall steps of copy."""
     given = asked(task="copy", lag=11, seeds=[0], dtype="float64", sequences=16)
     course, _, weights = prepare(given)
     (batch,) = course.data.validation
