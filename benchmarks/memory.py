@@ -18,7 +18,7 @@ WARM_UP = 2
 
 
 def documented_bytes(point: Point) -> int:
-    """Return what the docstring of `models.kernels.fused.Kept` says: K + G H + H numbers per step and sequence."""
+    """Return what the docstring of `models.kernels.layout.Kept` says: K + G H + H numbers per step and sequence."""
     R, H, B, T = point
     K = H + FEATURES + 1
     return 4 * R * T * B * (K + 4 * H + H)

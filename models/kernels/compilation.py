@@ -33,6 +33,7 @@ SOURCES = (
     "fused.py",
     "groups.py",
     "lanes.py",
+    "layout.py",
     "memory_blocks.py",
     "products.py",
     "transposition.py",

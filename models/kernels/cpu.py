@@ -15,7 +15,8 @@ from torch import Tensor
 from models.cell import Cell, Parameters, State, one_hot
 from models.gradient_flow import GradientFlow
 from models.kernels import fused
-from models.kernels.elementwise import Array
+from models.kernels.elementwise import VANILLA, Array, Switches
+from models.kernels.layout import Errors, Gradients, Kept, Scratch
 from models.kernels.memory import arrays, columns
 from models.kernels.readout import readout as readout
 from models.kernels.threads import for_each_range
@@ -34,12 +35,23 @@ class Fused(NamedTuple):
     paths_from_h: tuple[str, ...]
     """The path that carries the error of each block back to h(t-1)."""
     peepholes: bool = False
+    switches: Switches = VANILLA
+    gates: str = ""
+    """Those that are part of the state, in its order."""
 
     @property
     def symbols(self) -> list[str]:
         """The parameters, in the order in which the time loop gets them."""
         peepholes = [f"p{block}" for block in self.blocks if block != "_z"] if self.peepholes else []
-        return [f"{kind}{block}" for block in self.blocks for kind in "UWb"] + peepholes
+        recurrences = [f"R_{source}{gate}" for source in self.gates for gate in self.gates]
+        return [f"{kind}{block}" for block in self.blocks for kind in "UWb"] + peepholes + recurrences
+
+    def is_open(self, paths: frozenset[str], *, size: int) -> NDArray[np.bool_]:
+        """Say from which rows of the state (N,) to which net inputs (G H,) `paths` carry error."""
+        from_h = [path in paths for path in self.paths_from_h]
+        from_gates = ["gate_recurrence" in paths and block[1:] in self.gates for block in self.blocks]
+        rows = [from_h, *[from_gates] * len(self.gates)]
+        return np.repeat(np.repeat(np.array(rows), size, axis=0), size, axis=1)
 
 
 class _Plan(NamedTuple):
@@ -55,8 +67,6 @@ class _Plan(NamedTuple):
 
 def describe(cell: Cell) -> Fused | None:
     """Return the fused version of a cell, or None if it has none."""
-    if getattr(cell, "coupled_gates", False) or getattr(cell, "gate_recurrence", False):
-        return None
     version = FUSED.get(type(cell).__name__)
     return version(cell) if version else None
 
@@ -65,16 +75,24 @@ def _rnn(cell: "RNNCell") -> Fused:
     return Fused(fused.RNN, ("",), ("recurrent",))
 
 
-def _lstm(cell: "LSTMCell") -> Fused | None:
-    if (cell.input_activation, cell.output_activation) != ("tanh", "tanh") or cell.blocks not in ("ifzo", "izo"):
-        return None
-    kind = fused.LSTM if "f" in cell.blocks else fused.LSTM_WITHOUT_FORGET_GATE
-    paths = tuple("block_input" if gate == "z" else "gates" for gate in cell.blocks)
-    return Fused(kind, tuple(f"_{gate}" for gate in cell.blocks), paths, cell.peepholes)
+def _lstm(cell: "LSTMCell") -> Fused:
+    switches = Switches(
+        i="i" in cell.gates,
+        f="f" in cell.gates,
+        o="o" in cell.gates,
+        coupled=cell.coupled_gates,
+        linear_input=cell.input_activation == "identity",
+        linear_output=cell.output_activation == "identity",
+        gate_recurrence=cell.gate_recurrence,
+    )
+    kind = fused.LSTM if switches == VANILLA else fused.VARIANT
+    blocks = tuple(f"_{block}" for block in cell.blocks)
+    paths = tuple("block_input" if block == "z" else "gates" for block in cell.blocks)
+    return Fused(kind, blocks, paths, cell.peepholes, switches, cell.gates if cell.gate_recurrence else "")
 
 
 # By name: were the cells imported, a change of one would make the runs of every other stale.
-FUSED: dict[str, Callable[[Any], Fused | None]] = {"RNNCell": _rnn, "LSTMCell": _lstm}
+FUSED: dict[str, Callable[[Any], Fused]] = {"RNNCell": _rnn, "LSTMCell": _lstm}
 
 
 def supports(cell: Cell, *, dtype: torch.dtype, device: torch.device) -> bool:
@@ -94,7 +112,7 @@ def unroll(
 ) -> tuple[Tensor, State]:
     """Unroll a cell as `models.kernels.reference.unroll` does, fused, in float32 on the CPU; differentiable once.
 
-    Kept for the backward pass: the weights, and `fused.Kept` of the steps that it reaches under the flow's window.
+    Kept for the backward pass: the weights, and `layout.Kept` of the steps that it reaches under the flow's window.
     Indices become one-hot vectors, so that memory and time grow with the features.
     """
     if not inputs.is_floating_point():
@@ -115,17 +133,21 @@ def unroll(
         starts = torch.zeros(replicas, batch, dtype=torch.int64)
     _check("inputs", inputs, (replicas, sequence_length, batch, cell.features))
     _check("starts", starts, (replicas, batch))
-    for state in initial:
-        _check("an initial state", state, (replicas, batch, cell.hidden_size))
+    for state, size in zip(initial, cell.state_sizes, strict=True):
+        _check("an initial state", state, (replicas, batch, size))
     for symbol in about.symbols:
         _check(symbol, parameters[symbol], (replicas, *cell.shapes[symbol]))
-    operands = (inputs, initial[0], initial[-1], *(parameters[symbol] for symbol in about.symbols))
+    state = torch.cat([initial[0], initial[2]], dim=-1) if about.gates else initial[0]
+    operands = (inputs, state, initial[1 % len(initial)], *(parameters[symbol] for symbol in about.symbols))
     windows = [window for window in flow.windows(sequence_length) if window.end > first_target]
     differentiable = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in operands)
     begin = windows[0].start if differentiable else sequence_length
     plan = _Plan(about, flow.paths, np.array(windows, np.int64), first_target, begin)
-    outputs, *last = _Unroll.apply(plan, starts, *operands)
-    return outputs, tuple(last[: len(cell.state_sizes)])
+    outputs, last, last_c = _Unroll.apply(plan, starts, *operands)
+    if not about.gates:
+        return outputs, (last, last_c)[: len(initial)]
+    last_h, last_gates = last.split([cell.hidden_size, cell.state_sizes[2]], dim=-1)
+    return outputs, (last_h, last_c, last_gates)
 
 
 def _check(name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
@@ -135,63 +157,72 @@ def _check(name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
 
 
 def _stack(about: Fused, parameters: Sequence[Array], *, M: Array, p: Array) -> None:
-    """Fill M (R, K, G H) with [U; W; b] of all blocks, and p (R, 3, H) with the peepholes of i f o, zero if none.
+    """Fill M (R, K, G H) with [U; R; W; b] of all blocks, and p (R, 3, H) with the peepholes of i f o, zero if none.
 
     By NumPy: torch's threads, once called, would spin and take the kernel's CPUs.
     """
     by_symbol = dict(zip(about.symbols, parameters, strict=True))
-    H = p.shape[-1]
-    for number, block in enumerate(about.blocks):
-        of_block = M[:, :, number * H : (number + 1) * H]
-        of_block[:, :H], of_block[:, H:-1] = by_symbol[f"U{block}"], by_symbol[f"W{block}"]
-        of_block[:, -1] = by_symbol[f"b{block}"]
+    for symbol, part in _views(about, M, size=p.shape[-1]).items():
+        part[...] = by_symbol.get(symbol, 0)
     for row, gate in enumerate("ifo"):
         p[:, row] = by_symbol.get(f"p_{gate}", 0)
 
 
+def _views(about: Fused, M: Array, *, size: int) -> dict[str, Array]:
+    """Return the parts of M by symbol; those of R that lead to z are no parameters."""
+    N = size * (1 + len(about.gates))
+    views: dict[str, Array] = {}
+    for number, block in enumerate(about.blocks):
+        of_block = M[:, :, number * size : (number + 1) * size]
+        views |= {f"U{block}": of_block[:, :size], f"W{block}": of_block[:, N:-1], f"b{block}": of_block[:, -1]}
+        for row, source in enumerate(about.gates, start=1):
+            views[f"R_{source}{block[1:]}"] = of_block[:, row * size : (row + 1) * size]
+    return views
+
+
 def _unstack(about: Fused, of_M: Array, of_p: Array) -> list[Tensor]:
     """Return the gradients of the parameters from those of what `_stack` returns."""
-    H = of_p.shape[-1]
     gradients = {f"p_{gate}": of_p[:, row] for row, gate in enumerate("ifo")}
-    for number, block in enumerate(about.blocks):
-        of_block = of_M[:, :, number * H : (number + 1) * H]
-        gradients |= {f"U{block}": of_block[:, :H], f"W{block}": of_block[:, H:-1], f"b{block}": of_block[:, -1]}
+    gradients |= _views(about, of_M, size=of_p.shape[-1])
     return [torch.from_numpy(gradients[symbol]) for symbol in about.symbols]
 
 
 class _Unroll(torch.autograd.Function):
-    """From inputs, h and c (R, B, H) and the parameters to outputs and the last h and c."""
+    """From inputs, h and the gates (R, B, N), c (R, B, H) and the parameters to outputs, and the last two of these."""
 
     @staticmethod
     def forward(
-        ctx: Any, plan: _Plan, starts: Tensor, inputs: Tensor, h: Tensor, c: Tensor, *parameters: Tensor
+        ctx: Any, plan: _Plan, starts: Tensor, inputs: Tensor, state: Tensor, c: Tensor, *parameters: Tensor
     ) -> tuple[Tensor, ...]:
         about, first, begin = plan.about, plan.first, plan.begin
         R, T, B, features = inputs.shape
-        H = h.shape[-1]
-        K, GH = H + features + 1, len(about.blocks) * H
+        N, H = state.shape[-1], c.shape[-1]
+        K, GH = N + features + 1, len(about.blocks) * H
         lstm = about.kind != fused.RNN
-        h0, c0, x = columns(h), columns(c), inputs.contiguous().numpy()
+        initial, c0, x = columns(state), columns(c), inputs.contiguous().numpy()
         starts_ = np.ascontiguousarray(starts.numpy(), np.int64)
-        steps, P = max(T - begin, 1), h0.shape[-1]
+        steps, P = max(T - begin, 1), c0.shape[-1]
         of_c = (R, steps + 1, H, P) if lstm else (R, 1, 1, 1)
         M, p, *parts = arrays((R, K, GH), (R, 3, H), (R, steps + 1, K, P), (R, steps, GH, P), of_c)
-        kept = fused.Kept(*parts)
+        kept = Kept(*parts)
         _stack(about, [parameter.numpy() for parameter in parameters], M=M, p=p)
         outputs = np.empty((R, T - first, B, H), np.float32)
 
         def run(replicas: tuple[int, int], _: None) -> None:
-            fused.forward(replicas, about.kind, about.peepholes, M, p, x, starts_, h0, c0, first, begin, kept, outputs)
+            fused.forward(
+                replicas, about.kind, about.peepholes, about.switches, M, p, x, starts_, initial, c0, first, begin,
+                kept, outputs,
+            )  # fmt: skip
 
         for_each_range(run, R, work=R * T * B * GH * K, prepare=lambda: None)
         ctx.plan = plan
         ctx.save_for_backward(*(torch.from_numpy(array) for array in (starts_, M, p, *kept)))
-        last_h = torch.from_numpy(kept.s[:, T - begin, :H, :B].swapaxes(1, 2).copy())
-        last_c = torch.from_numpy(kept.c[:, T - begin, :, :B].swapaxes(1, 2).copy()) if lstm else last_h.clone()
-        return torch.from_numpy(outputs), last_h, last_c
+        last = torch.from_numpy(kept.s[:, T - begin, :N, :B].swapaxes(1, 2).copy())
+        last_c = torch.from_numpy(kept.c[:, T - begin, :, :B].swapaxes(1, 2).copy()) if lstm else last.clone()
+        return torch.from_numpy(outputs), last, last_c
 
     @staticmethod
-    def backward(ctx: Any, dout: Tensor, dlast_h: Tensor, dlast_c: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, dout: Tensor, dlast: Tensor, dlast_c: Tensor) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():  # autograd would take what is returned here for constants
             raise RuntimeError(
                 "the cpu kernel is differentiated once, without create_graph; came: create_graph=True; "
@@ -199,34 +230,35 @@ class _Unroll(torch.autograd.Function):
             )
         about, paths, windows, first, begin = ctx.plan
         starts, M, p, *parts = (tensor.numpy() for tensor in ctx.saved_tensors)
-        kept = fused.Kept(*parts)
+        kept = Kept(*parts)
         R, K, GH = M.shape
-        B, H = dlast_h.shape[1:]
+        B, N = dlast.shape[1:]
+        H = dlast_c.shape[-1]
         T = first + dout.shape[1]
-        features = K - H - 1
-        is_open = np.repeat([path in paths for path in about.paths_from_h], H)
+        features = K - N - 1
+        is_open = about.is_open(paths, size=H)
         of_lstm = np.array([path in paths for path in ("cell", "peepholes", "output_peephole")])
-        errors = fused.Errors(dout.contiguous().numpy(), columns(dlast_h), columns(dlast_c))
-        P = errors.last_h.shape[-1]
-        gradients = fused.Gradients(
+        errors = Errors(dout.contiguous().numpy(), columns(dlast), columns(dlast_c))
+        P = errors.last.shape[-1]
+        gradients = Gradients(
             M=np.zeros_like(M),
             p=np.zeros((R, 3 * H, P), np.float32),
-            h0=np.zeros((R, H, P), np.float32),
+            state=np.zeros((R, N, P), np.float32),
             c0=np.zeros((R, H, P), np.float32),
             x=np.zeros((R, T, features, P) if ctx.needs_input_grad[2] else (R, 0, 1, 1), np.float32),
         )
         steps = max(fused.COLUMNS // P, 1)
-        of_scratch = ((steps, GH + fused.APART, P), (H, GH), (features, GH), *[(H, P)] * 3, (features, P))
+        of_scratch = ((steps, GH + fused.APART, P), (N, GH), (features, GH), (N, P), (N, P), (H, P), (features, P))
 
-        def run(replicas: tuple[int, int], scratch: fused.Scratch) -> None:
+        def run(replicas: tuple[int, int], scratch: Scratch) -> None:
             fused.backward(
-                replicas, about.kind, about.peepholes, of_lstm, is_open, M, p, starts, windows, first, begin,
-                kept, errors, gradients, scratch,
+                replicas, about.kind, about.peepholes, about.switches, of_lstm, is_open, M, p, starts, windows, first,
+                begin, kept, errors, gradients, scratch,
             )  # fmt: skip
 
         work = R * (T - begin) * B * GH * K
-        for_each_range(run, R, work=work, prepare=lambda: fused.Scratch(*arrays(*of_scratch)))
+        for_each_range(run, R, work=work, prepare=lambda: Scratch(*arrays(*of_scratch)))
         of_p = gradients.p.reshape(R, 3, H, P)[..., :B].sum(axis=3)
-        of_h, of_c, of_x = (torch.from_numpy(part[..., :B].swapaxes(-1, -2)) for part in gradients[2:])
+        of_state, of_c, of_x = (torch.from_numpy(part[..., :B].swapaxes(-1, -2)) for part in gradients[2:])
         of_inputs = of_x if ctx.needs_input_grad[2] else None
-        return None, None, of_inputs, of_h, of_c, *_unstack(about, gradients.M, of_p)
+        return None, None, of_inputs, of_state, of_c, *_unstack(about, gradients.M, of_p)

@@ -4,6 +4,8 @@ All arrays of a step are feature-major: row j of (H, B) holds unit j of the B se
 vector. numba, float32; B is a multiple of 16 here.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -86,38 +88,66 @@ def rnn_backward(a: Array, dh: Array, dnet: Array) -> None:
             store(dnet, j, b, load(dh, j, b) * (ONE - h * h))
 
 
-# One step of the LSTM. a: activations (G H, B), blocks i f z o, or i z o without a forget gate; net inputs on entry.
-# p: peepholes (3, H) of i f o; the equations are those of models/lstm.py and of its gradient flow.
+# One step of the LSTM. a: activations (G H, B), blocks i f z o without those that have no weights; net inputs on entry.
+# p: peepholes (3, H) of i f o; state (N, B): h and, with gate recurrence, the gates that have weights. The equations
+# are those of models/lstm.py and of its gradient flow.
+
+
+class Switches(NamedTuple):
+    """Which gates of an LSTM have weights, and what else distinguishes its variants."""
+
+    i: bool = True
+    f: bool = True
+    o: bool = True
+    coupled: bool = False
+    linear_input: bool = False
+    linear_output: bool = False
+    gate_recurrence: bool = False
+
+
+VANILLA = Switches()
 
 
 @inlined
-def lstm_forward(a: Array, p: Array, peepholes: bool, forget_gate: bool, c_old: Array, c: Array, h: Array) -> None:
-    """Turn net inputs into activations, c(t) and h(t)."""
-    H, B = h.shape
-    F = H
-    Z = 2 * H if forget_gate else H
+def lstm_forward(a: Array, p: Array, peepholes: bool, has: Switches, c_old: Array, c: Array, state: Array) -> None:
+    """Turn net inputs into activations, c(t) and the state's h(t) and gates."""
+    H, B = c.shape
+    F = H if has.i else 0
+    Z = F + H if has.f else F
     O = Z + H
     for j in range(H):
         p_i, p_f, p_o = p[0, j], p[1, j], p[2, j]
         for b in range(0, B, WIDTH):
-            before = load(c_old, j, b)
-            net_i, net_f, net_o = load(a, j, b), load(a, F + j, b), load(a, O + j, b)
+            before, z = load(c_old, j, b), load(a, Z + j, b)
+            net_i = load(a, j, b) if has.i else spread(ZERO)
+            net_f = load(a, F + j, b) if has.f else spread(ZERO)
+            net_o = load(a, O + j, b) if has.o else spread(ZERO)
             if peepholes:
                 net_i += p_i * before
                 net_f += p_f * before
-            i, z = sigmoid(net_i), tanh(load(a, Z + j, b))
-            f = sigmoid(net_f) if forget_gate else spread(ONE)
+            i = sigmoid(net_i) if has.i else spread(ONE)
+            z = z if has.linear_input else tanh(z)
+            f = sigmoid(net_f) if has.f else ONE - i if has.coupled else spread(ONE)
             new = f * before + i * z
             if peepholes:
                 net_o += p_o * new
-            o = sigmoid(net_o)
-            store(a, j, b, i)
-            if forget_gate:
+            o = sigmoid(net_o) if has.o else spread(ONE)
+            if has.i:
+                store(a, j, b, i)
+            if has.f:
                 store(a, F + j, b, f)
             store(a, Z + j, b, z)
-            store(a, O + j, b, o)
+            if has.o:
+                store(a, O + j, b, o)
             store(c, j, b, new)
-            store(h, j, b, o * tanh(new))
+            store(state, j, b, o * (new if has.linear_output else tanh(new)))
+            if has.gate_recurrence:
+                if has.i:
+                    store(state, H + j, b, i)
+                if has.f:
+                    store(state, H + F + j, b, f)
+                if has.o:
+                    store(state, H + Z + j, b, o)
 
 
 @inlined
@@ -125,46 +155,69 @@ def lstm_backward(
     a: Array,
     p: Array,
     peepholes: bool,
-    forget_gate: bool,
+    has: Switches,
     paths: NDArray[np.bool_],
+    is_silent: bool,
     c_old: Array,
     c: Array,
-    dh: Array,
+    dstate: Array,
     dc: Array,
     dnet: Array,
     dp: Array,
 ) -> None:
-    """Turn dL/dh(t) and eps_c, in `dc`, into net-input errors, leave eps_c(t-1) in `dc`, and add to dp (3 H, B).
+    """Turn the error of the state and eps_c, in `dc`, into net-input errors; leave eps_c(t-1) in `dc`.
 
-    `paths` says which of cell, peepholes, output_peephole carry error.
+    Adds to dp (3 H, B). `paths` says which of cell, peepholes, output_peephole carry error; where `is_silent`, none
+    reaches the state.
     """
-    H, B = dh.shape
-    F = H
-    Z = 2 * H if forget_gate else H
+    H, B = dc.shape
+    F = H if has.i else 0
+    Z = F + H if has.f else F
     O = Z + H
     cell, into_gates, into_output = paths[0], paths[1], paths[2]
     for j in range(H):
         p_i, p_f, p_o = p[0, j], p[1, j], p[2, j]
         for b in range(0, B, WIDTH):
-            i, z, o, new, before = load(a, j, b), load(a, Z + j, b), load(a, O + j, b), load(c, j, b), load(c_old, j, b)
-            f = load(a, F + j, b) if forget_gate else spread(ONE)
-            squashed, of_h = tanh(new), load(dh, j, b)
-            of_o = of_h * squashed * o * (ONE - o)
-            of_c = load(dc, j, b) + of_h * o * (ONE - squashed * squashed)
-            if into_output:
-                of_c += p_o * of_o
-            of_i = of_c * z * i * (ONE - i)
-            of_f = of_c * before * f * (ONE - f)
-            store(dnet, O + j, b, of_o)
-            store(dnet, j, b, of_i)
-            store(dnet, Z + j, b, of_c * i * (ONE - z * z))
-            if forget_gate:
+            z, new, before = load(a, Z + j, b), load(c, j, b), load(c_old, j, b)
+            i = load(a, j, b) if has.i else spread(ONE)
+            f = load(a, F + j, b) if has.f else ONE - i if has.coupled else spread(ONE)
+            of_i = of_f = of_o = spread(ZERO)
+            of_c = load(dc, j, b)
+            if not is_silent:
+                of_h = load(dstate, j, b)
+                o = load(a, O + j, b) if has.o else spread(ONE)
+                y = new if has.linear_output else tanh(new)
+                of_c += of_h * o if has.linear_output else of_h * o * (ONE - y * y)
+                if has.o:
+                    of_o = of_h * y
+                    if has.gate_recurrence:
+                        of_o += load(dstate, H + Z + j, b)
+                    of_o = of_o * o * (ONE - o)
+                    if into_output:
+                        of_c += p_o * of_o
+            if has.o:
+                store(dnet, O + j, b, of_o)
+            if has.i:
+                of_i = of_c * (z - before) if has.coupled else of_c * z
+                if has.gate_recurrence:
+                    of_i += load(dstate, H + j, b)
+                of_i = of_i * i * (ONE - i)
+                store(dnet, j, b, of_i)
+            if has.f:
+                of_f = of_c * before
+                if has.gate_recurrence:
+                    of_f += load(dstate, H + F + j, b)
+                of_f = of_f * f * (ONE - f)
                 store(dnet, F + j, b, of_f)
+            store(dnet, Z + j, b, of_c * i if has.linear_input else of_c * i * (ONE - z * z))
             eps = f * of_c if cell else spread(ZERO)
             if into_gates:
                 eps += p_i * of_i + p_f * of_f
             store(dc, j, b, eps)
             if peepholes:
-                store(dp, j, b, load(dp, j, b) + of_i * before)
-                store(dp, H + j, b, load(dp, H + j, b) + of_f * before)
-                store(dp, 2 * H + j, b, load(dp, 2 * H + j, b) + of_o * new)
+                if has.i:
+                    store(dp, j, b, load(dp, j, b) + of_i * before)
+                if has.f:
+                    store(dp, H + j, b, load(dp, H + j, b) + of_f * before)
+                if has.o and not is_silent:
+                    store(dp, 2 * H + j, b, load(dp, 2 * H + j, b) + of_o * new)

@@ -1,73 +1,43 @@
 """The fused time loop of one replica, forward and backward, for the RNN and the LSTM.
 
 One step is one matrix product and one elementwise pass. The source s(t) = [h(t-1); x(t); 1] (K, B) stacks what the net
-inputs come from, K = H + features + 1, so that M (K, G H), [U; W; b] of the G blocks, gives them in one product, and
-the weight gradients, W, U and b alike, come from one sum over many steps. Arrays with the sequences as
-their last axis have P columns there, B rounded up to a multiple of 16; what stands in the others reaches no result.
-numba, float32.
+inputs come from, K = N + features + 1, so that M (K, G H), [U; W; b] of the G blocks, gives them in one product, and
+the weight gradients, W, U and b alike, come from one sum over many steps. N is H; with gate recurrence the n gates of
+t-1 follow h(t-1), R follows U, and N is (1 + n) H. Arrays with the sequences as their last axis have P columns there, B
+rounded up to a multiple of 16; what stands in the others reaches no result. numba, float32.
 """
-
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.kernels.compilation import compiled, inlined
-from models.kernels.elementwise import ZERO, Array, lstm_backward, lstm_forward, rnn_backward, rnn_forward
+from models.kernels.elementwise import (
+    VANILLA,
+    ZERO,
+    Array,
+    Switches,
+    lstm_backward,
+    lstm_forward,
+    rnn_backward,
+    rnn_forward,
+)
 from models.kernels.lanes import WIDTH, prefetch
+from models.kernels.layout import Errors, Gradients, Kept, Scratch
 from models.kernels.products import add_correlation, product, product_of_transposed
 from models.kernels.transposition import add_transposed, write_transposed
 
-RNN, LSTM, LSTM_WITHOUT_FORGET_GATE = 0, 1, 2
+RNN, LSTM, VARIANT = 0, 1, 2
+"""The kinds of step: LSTM is the vanilla one, compiled for its switches; VARIANT asks them at every step."""
 COLUMNS = 256
 """Columns (steps times sequences) that one sum of weight gradients goes over: both its factors stay in the cache."""
 APART = 4
 """Rows between the errors of two steps: at a distance of a power of two they would evict each other from the cache."""
-
-
 AHEAD = 2
 """Steps that the backward pass asks for in advance: what it needs was written long ago, and lies far away."""
 
 
-class Kept(NamedTuple):
-    """What the backward pass needs of the steps from `begin` on: K + G H + H numbers per step and column.
-
-    `steps` is T - begin, or 1 if there will be no backward pass.
-    """
-
-    s: Array  # (steps + 1, K, P); h(t) lies in s[t + 1 - begin, :H]
-    a: Array  # (steps, G H, P), activations
-    c: Array  # (steps + 1, H, P), or (1, 1, 1) of an RNN
-
-
-class Errors(NamedTuple):
-    """Derivatives of the loss with respect to what `forward` returns."""
-
-    h: Array  # (T - first, B, H)
-    last_h: Array  # (H, P)
-    last_c: Array  # (H, P)
-
-
-class Gradients(NamedTuple):
-    """Derivatives of the loss with respect to what `forward` takes."""
-
-    M: Array  # (K, G H)
-    p: Array  # (3 H, P), per sequence
-    h0: Array  # (H, P)
-    c0: Array  # (H, P)
-    x: Array  # (T, features, P), or (0, 1, 1) if it is not wanted
-
-
-class Scratch(NamedTuple):
-    """Where the backward pass works."""
-
-    errors: Array  # (steps, G H + 4, P): net-input errors of the last steps
-    Mh: Array  # (H, G H): recurrent weights of the blocks whose path from h(t-1) is open, zero elsewhere
-    Mx: Array  # (features, G H): input weights
-    total: Array  # (H, P)
-    eps: Array  # (H, P)
-    dc: Array  # (H, P)
-    dx: Array  # (features, P)
+# Compiled apart: inlined beside the vanilla LSTM's step, they would slow it.
+_variant_forward, _variant_backward = compiled(lstm_forward.py_func), compiled(lstm_backward.py_func)
 
 
 @inlined
@@ -81,11 +51,12 @@ def _fetch(rows: Array) -> None:
 def _forward(
     kind: int,
     peepholes: bool,
+    has: Switches,
     M: Array,
     p: Array,
     x: Array,
     starts: NDArray[np.int64],
-    h0: Array,
+    initial: Array,
     c0: Array,
     first: int,
     begin: int,
@@ -94,15 +65,16 @@ def _forward(
 ) -> None:
     """Run one replica: fill `outputs` (T - first, B, H) from step `first` on, and `kept` from step `begin` on.
 
-    M (K, G H), p (3, H), x (T, B, features), starts (B,), h0 and c0 (H, P). A sequence's state stays (h0, c0) before
-    its start. Steps before `begin` take turns in the first two places of `kept` (one of `a`), and the state at `begin`
-    is in place 0.
+    M (K, G H), p (3, H), x (T, B, features), starts (B,), `initial` (N, P), c0 (H, P). A sequence's state stays the
+    initial one before its start. Steps before `begin` take turns in the first two places of `kept` (one of `a`), and
+    the state at `begin` is in place 0.
     """
     s, a, c = kept
     T, B, features = x.shape
-    H, P = h0.shape
+    N, P = initial.shape
+    H = outputs.shape[2]
     old = begin % 2
-    s[old, :H] = h0
+    s[old, :N] = initial
     if kind != RNN:
         c[old] = c0
     ragged = starts.max()
@@ -111,26 +83,28 @@ def _forward(
         new = t + 1 - begin if t >= begin else 1 - old
         for k in range(features):
             for b in range(B):
-                s[old, H + k, b] = x[t, b, k]
-        s[old, H + features, :B] = 1
+                s[old, N + k, b] = x[t, b, k]
+        s[old, N + features, :B] = 1
         if B < P:
-            s[old, H:, B:] = 0
+            s[old, N:, B:] = 0
         product_of_transposed(M, s[old], a[at])
-        h = s[new, :H]
+        state = s[new, :N]
         if kind == RNN:
-            rnn_forward(a[at], h)
+            rnn_forward(a[at], state)
+        elif kind == LSTM:
+            lstm_forward(a[at], p, peepholes, VANILLA, c[old], c[new], state)
         else:
-            lstm_forward(a[at], p, peepholes, kind == LSTM, c[old], c[new], h)
+            _variant_forward(a[at], p, peepholes, has, c[old], c[new], state)
         if B < P:
-            h[:, B:] = 0
+            state[:, B:] = 0
         if t < ragged:
             for b in range(B):
                 if t < starts[b]:
-                    h[:, b] = h0[:, b]
+                    state[:, b] = initial[:, b]
                     if kind != RNN:
                         c[new, :, b] = c0[:, b]
         if t >= first:
-            write_transposed(h, B, outputs[t - first])
+            write_transposed(state[:H], B, outputs[t - first])
         old = new
 
 
@@ -138,6 +112,7 @@ def _forward(
 def _backward(
     kind: int,
     peepholes: bool,
+    has: Switches,
     paths: NDArray[np.bool_],
     is_open: NDArray[np.bool_],
     M: Array,
@@ -153,29 +128,31 @@ def _backward(
 ) -> None:
     """Send the error of one replica back along the paths and windows, and add it to `gradients`.
 
-    `paths` (3,) as in `lstm_backward`; `is_open` (G H,): whether the path from h(t-1) to this net input carries error;
-    windows (n, 3): start, losses, end; no start before `begin`.
+    `paths` (3,) as in `lstm_backward`; `is_open` (N, G H): whether the path from this row of the state to this net
+    input carries error; windows (n, 3): start, losses, end; no start before `begin`.
     """
     s, a, c = kept
-    dh, dlast_h, dlast_c = of_outputs
-    dM, dp, dh0, dc0, dx = gradients
+    dh, dlast, dlast_c = of_outputs
+    dM, dp, dinitial, dc0, dx = gradients
     errors, Mh, Mx, total, eps, dc, dx_t = scratch
-    H, GH = Mh.shape
-    for j in range(H):
+    N, GH = Mh.shape
+    for j in range(N):
         for g in range(GH):
-            Mh[j, g] = M[j, g] if is_open[g] else ZERO
-    Mx[:] = M[H:-1]
-    B, P = dh.shape[1], eps.shape[1]
+            Mh[j, g] = M[j, g] if is_open[j, g] else ZERO
+    Mx[:] = M[N:-1]
+    B, H, P = dh.shape[1], dh.shape[2], eps.shape[1]
     T = windows[-1, 2]
     recurrent = is_open.any()
     steps = errors.shape[0]
     ragged = starts.max()
+    # Where no error reaches the state, none reaches o, the last block: such steps leave its weights as they are.
+    without_o = GH - H if kind != RNN and has.o else GH
 
     for w in range(windows.shape[0] - 1, -1, -1):
         start, losses, end = windows[w]
-        slot = steps
+        slot, is_loud = steps, False
         if end == T:
-            eps[:] = dlast_h
+            eps[:] = dlast
             dc[:] = dlast_c
         else:
             eps[:] = ZERO
@@ -188,22 +165,30 @@ def _backward(
             if kind != RNN:
                 _fetch(c[soon])
             total[:] = eps
-            if t >= losses and t >= first:
+            has_loss = t >= losses and t >= first
+            is_silent = not (recurrent or has_loss or t == T - 1)
+            is_loud = is_loud or not is_silent
+            if has_loss:
                 add_transposed(dh[t - first], total)
             if t < ragged:
                 for b in range(B):
                     if t < starts[b]:
-                        for j in range(H):
-                            dh0[j, b] += total[j, b]
-                            dc0[j, b] += dc[j, b]
+                        for j in range(N):
+                            dinitial[j, b] += total[j, b]
                             total[j, b] = ZERO
+                        for j in range(H):
+                            dc0[j, b] += dc[j, b]
                             dc[j, b] = ZERO
             slot -= 1
             dnet = errors[slot, :GH]
             if kind == RNN:
                 rnn_backward(a[at], total, dnet)
+            elif kind == LSTM and is_silent:
+                lstm_backward(a[at], p, peepholes, VANILLA, paths, True, c[at], c[at + 1], total, dc, dnet, dp)
+            elif kind == LSTM:
+                lstm_backward(a[at], p, peepholes, VANILLA, paths, False, c[at], c[at + 1], total, dc, dnet, dp)
             else:
-                lstm_backward(a[at], p, peepholes, kind == LSTM, paths, c[at], c[at + 1], total, dc, dnet, dp)
+                _variant_backward(a[at], p, peepholes, has, paths, is_silent, c[at], c[at + 1], total, dc, dnet, dp)
             if B < P:
                 dnet[:, B:] = ZERO
             if recurrent:
@@ -214,10 +199,10 @@ def _backward(
                 product(Mx, dnet, dx_t)
                 dx[t] += dx_t
             if slot == 0 or t == start:
-                add_correlation(s[at:], errors[slot:], steps - slot, dM)
-                slot = steps
+                add_correlation(s[at:], errors[slot:], steps - slot, GH if is_loud else without_o, dM)
+                slot, is_loud = steps, False
         if start == 0:
-            dh0 += eps
+            dinitial += eps
             dc0 += dc
 
 
@@ -226,11 +211,12 @@ def forward(
     replicas: tuple[int, int],
     kind: int,
     peepholes: bool,
+    has: Switches,
     M: Array,
     p: Array,
     x: Array,
     starts: NDArray[np.int64],
-    h0: Array,
+    initial: Array,
     c0: Array,
     first: int,
     begin: int,
@@ -240,7 +226,7 @@ def forward(
     """Run the replicas of a range; arrays as in `_forward`, with a leading replica axis."""
     for r in range(replicas[0], replicas[1]):
         part = Kept(kept.s[r], kept.a[r], kept.c[r])
-        _forward(kind, peepholes, M[r], p[r], x[r], starts[r], h0[r], c0[r], first, begin, part, outputs[r])
+        _forward(kind, peepholes, has, M[r], p[r], x[r], starts[r], initial[r], c0[r], first, begin, part, outputs[r])
 
 
 @compiled
@@ -248,6 +234,7 @@ def backward(
     replicas: tuple[int, int],
     kind: int,
     peepholes: bool,
+    has: Switches,
     paths: NDArray[np.bool_],
     is_open: NDArray[np.bool_],
     M: Array,
@@ -264,11 +251,25 @@ def backward(
     """Send the errors of the replicas of a range back; arrays as in `_backward`, with a leading replica axis."""
     for r in range(replicas[0], replicas[1]):
         part = Kept(kept.s[r], kept.a[r], kept.c[r])
-        errors = Errors(of_outputs.h[r], of_outputs.last_h[r], of_outputs.last_c[r])
+        errors = Errors(of_outputs.h[r], of_outputs.last[r], of_outputs.last_c[r])
         of = gradients
-        into = Gradients(of.M[r], of.p[r], of.h0[r], of.c0[r], of.x[r])
+        into = Gradients(of.M[r], of.p[r], of.state[r], of.c0[r], of.x[r])
         _backward(
-            kind, peepholes, paths, is_open, M[r], p[r], starts[r], windows, first, begin, part, errors, into, scratch
+            kind,
+            peepholes,
+            has,
+            paths,
+            is_open,
+            M[r],
+            p[r],
+            starts[r],
+            windows,
+            first,
+            begin,
+            part,
+            errors,
+            into,
+            scratch,
         )
 
 
@@ -283,4 +284,4 @@ def multiply(M: Array, s: Array, out: Array) -> None:
 def correlate(x: Array, y: Array, out: Array) -> None:
     """Add x @ y.T of every replica to out: (R, n, P) and (R, m, P) to (R, n, m)."""
     for r in range(x.shape[0]):
-        add_correlation(x[r : r + 1], y[r : r + 1], 1, out[r])
+        add_correlation(x[r : r + 1], y[r : r + 1], 1, out.shape[2], out[r])

@@ -188,9 +188,9 @@ def product_of_transposed(M: Array, s: Array, out: Array) -> None:
 
 
 @inlined
-def add_correlation(x: Array, y: Array, steps: int, out: Array) -> None:
-    """Add the sum over the first `steps` steps of x[t] @ y[t].T: (T, n, B) and (T, m, B) to (n, m)."""
-    n, m = out.shape
+def add_correlation(x: Array, y: Array, steps: int, m: int, out: Array) -> None:
+    """Add the sum over the first `steps` steps of x[t] @ y[t].T, to the first m columns of `out`, y's first m rows."""
+    n = out.shape[0]
     tall, broad = n - n % LEFT, m - m % RIGHT
     for j in range(0, tall, LEFT):
         for k in range(0, broad, RIGHT):

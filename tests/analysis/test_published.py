@@ -103,9 +103,10 @@ def test_a_number_too_far_is_outside_and_other_weights_are_noticed() -> None:
 
 
 def test_only_the_condition_that_a_number_is_of_stands_beside_it() -> None:
-    other = online_run([5, 6])
-    other["settings"]["task"]["lag"] = 26
-    table = published_table(summary_table([online_run([900, 1000]), other]), [NUMBER | {"wrong": None}])
+    later, larger = online_run([5, 6]), online_run([7, 8])
+    later["settings"]["task"]["lag"] = 26
+    larger["settings"]["model"]["name"] = "lstm_peephole"
+    table = published_table(summary_table([online_run([900, 1000]), later, larger]), [NUMBER | {"wrong": None}])
     assert len(table) == 1
     assert table["sequences_mean"].item() == 950
     assert table["paper_wrong"].isna().all()

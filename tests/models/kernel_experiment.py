@@ -49,7 +49,7 @@ def draw(
     def normal(*shape: int, scale: float = 1) -> Tensor:
         return torch.from_numpy(rng.normal(size=(R, *shape)) * scale).float().double()
 
-    scale = {"U": H**-0.5, "W": 0.7 * features**-0.5, "b": 0.5, "p": 0.5}
+    scale = {"U": H**-0.5, "R": H**-0.5, "W": 0.7 * features**-0.5, "b": 0.5, "p": 0.5}
     return Experiment(
         cell,
         {name: normal(*shape, scale=scale[name[0]]) for name, shape in cell.shapes.items()},

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from models.cell import Cell
 from models.gradient_flow import GradientFlow
 from models.kernels import cpu, threads
-from tests.models.cases import CELLS, LSTMS, Options, subsets
+from tests.models.cases import ALL_LSTMS, CELLS, Options, subsets
 from tests.models.kernel_experiment import assert_same_bits, check, draw, flow_of, relative_error, run
 
 WINDOWS = [(None, None), (1, 1), (4, 4), (3, 7), (13, 13), (50, 50)]  # of a sequence of 13 steps
@@ -68,7 +68,7 @@ def check_drawn(data: st.DataObject, *, longest: int) -> None:
     check(experiment, flow, first_target=first_target)
 
 
-@pytest.mark.parametrize("options", LSTMS, ids=str)
+@pytest.mark.parametrize("options", ALL_LSTMS, ids=str)
 def test_under_the_1997_truncation_the_error_of_the_initial_hidden_state_is_exactly_zero(options: Options) -> None:
     experiment = draw(options)._replace(starts=torch.zeros(2, 3, dtype=torch.int64))
     gradients = run("cpu", experiment, flow_of(options, cell_only=True))
@@ -77,11 +77,35 @@ def test_under_the_1997_truncation_the_error_of_the_initial_hidden_state_is_exac
     assert (run("cpu", experiment, flow_of(options))["initial 0"] != 0).all()
 
 
-@pytest.mark.parametrize("options", [options for options in LSTMS if not options.forget_gate], ids=str)
+@pytest.mark.parametrize("first_target", [59, 40])
+@pytest.mark.parametrize("options", ALL_LSTMS, ids=str)
+def test_many_steps_without_a_loss_agree_with_the_reference_under_the_1997_truncation(
+    options: Options, first_target: int
+) -> None:
+    experiment = draw(options, T=60, B=33)
+    no_error = tuple(0 * weight for weight in experiment.of_last)
+    for drawn in (experiment, experiment._replace(of_last=no_error)):
+        for k1, k2 in [(None, None), (30, 45), (7, 7)]:
+            flow = flow_of(options, cell_only=True, k1=k1, k2=k2)
+            assert relative_error(drawn, flow, first_target=first_target) < 1e-4, (k1, k2)
+
+
+@pytest.mark.parametrize("options", [options for options in ALL_LSTMS if options.output_gate], ids=str)
+def test_under_the_1997_truncation_the_output_gate_learns_from_the_steps_with_a_loss_alone(options: Options) -> None:
+    experiment = draw(options, T=60, B=33)
+    whole = run("cpu", experiment, flow_of(options, cell_only=True), first_target=59)
+    last_step = run("cpu", experiment, flow_of(options, cell_only=True, k1=1, k2=1), first_target=59)
+    assert_same_bits({name: whole[name] for name in whole if name.endswith("_o")}, last_step)
+    assert not torch.equal(whole["W_z"], last_step["W_z"])
+
+
+@pytest.mark.parametrize("options", [options for options in ALL_LSTMS if not options.forget_gate], ids=str)
 def test_without_a_forget_gate_the_carousel_is_exactly_one(options: Options) -> None:
     experiment = draw(options, R=1, T=200)
-    last_c = torch.ones_like(experiment.of_last[1])
-    silent = experiment._replace(of_outputs=0 * experiment.of_outputs, of_last=(0 * experiment.of_last[0], last_c))
+    h, c, *gates = experiment.of_last
+    last_c = torch.ones_like(c)
+    of_last = (0 * h, last_c, *(0 * gate for gate in gates))
+    silent = experiment._replace(of_outputs=0 * experiment.of_outputs, of_last=of_last)
     assert torch.equal(run("cpu", silent, flow_of(options, cell_only=True))["initial 1"], last_c.float())
 
 
@@ -172,7 +196,7 @@ def test_non_contiguous_tensors_and_absent_states_are_taken() -> None:
     flow = GradientFlow(frozenset(experiment.cell.paths))
     parameters = {name: value.float() for name, value in experiment.parameters.items()}
     x = experiment.inputs.float()
-    zeros = tuple(torch.zeros(2, 3, 5) for _ in range(2))
+    zeros = tuple(torch.zeros(2, 3, size) for size in experiment.cell.state_sizes)
     starts = torch.zeros(1, 1, dtype=torch.int32).expand(2, 3)
     turned = x.transpose(1, 2).contiguous().transpose(1, 2)
     plain, last = cpu.unroll(experiment.cell, parameters, inputs=x, flow=flow)

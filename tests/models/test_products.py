@@ -26,7 +26,7 @@ def product_of_transposed(M: Array, s: Array, out: Array) -> None:
 
 @compiled
 def add_correlation(errors: Array, sources: Array, steps: int, out: Array) -> None:
-    products.add_correlation(errors, sources, steps, out)
+    products.add_correlation(errors, sources, steps, out.shape[1], out)
 
 
 def draw(*shape: int, seed: int = 0) -> Array:

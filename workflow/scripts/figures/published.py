@@ -14,13 +14,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from workflow.analysis.panels import new_figure, number_plainly, place_below
-from workflow.analysis.style import REFERENCE, SMALL, Tables, gradient_dashes, model_colours, rows_of, styled
+from workflow.analysis.panels import new_figure, place_below
+from workflow.analysis.style import COLOURS, REFERENCE, SMALL, Tables, gradient_dashes, rows_of, styled
 
 TABLES = ("published",)
-LANE, GAP = 0.15, 0.3  # inches: of a gradient at a learning rate, and between two rows for the name of the lower one
+LANE, GAP = 0.15, 0.26  # inches: of a gradient at a learning rate, and between two rows for the name of the lower one
+COLOUR = COLOURS[0]  # one for all: a row is one model
+BAR: dict[str, Any] = {"linewidth": 7, "alpha": 0.3}
 PAPER: dict[str, Any] = {"marker": "D", "color": REFERENCE, "markersize": 4.5, "linestyle": "none"}
 
 
@@ -60,19 +62,18 @@ def _draw_row(axes: Axes, row: pd.DataFrame, tables: Tables, *, top: float) -> f
 def _draw_lane(axes: Axes, lane: Mapping[Any, Any], tables: Tables, *, height: float) -> None:
     names = ("device", "task", "lag", "model", "gradient", "learning_rate")
     replicas = rows_of(tables.summary, **{name: lane[name] for name in names})
-    colour = model_colours(tables.labels)[lane["model"]]
     marker = gradient_dashes(tables.labels)[lane["gradient"]][1]
-    face = colour if lane["learning_rate"] == lane["paper_learning_rate"] else "white"
+    face = COLOUR if lane["learning_rate"] == lane["paper_learning_rate"] else "white"
     times = replicas["updates_to_solve"].dropna().to_numpy(dtype=float)
-    look: dict[str, Any] = {"color": colour, "marker": marker, "markerfacecolor": face, "linestyle": "none"}
-    axes.plot(times, np.full(len(times), height), **look, markersize=2.8, markeredgewidth=0.5, alpha=0.7, zorder=3)
-    axes.hlines(height, lane["predicted_low"], lane["predicted_high"], color=colour, linewidth=3, alpha=0.35, zorder=2)
+    look: dict[str, Any] = {"color": COLOUR, "marker": marker, "markerfacecolor": face, "linestyle": "none"}
+    axes.plot(times, np.full(len(times), height), **look, markersize=2.4, markeredgewidth=0.4, zorder=3)
+    axes.hlines(height, lane["predicted_low"], lane["predicted_high"], color=COLOUR, **BAR, zorder=2)
     missed = lane["seeds"] - lane["solved"]
     if missed:
-        axes.plot(lane["budget"], height, ">", color=colour, markerfacecolor="white", markersize=4, markeredgewidth=0.8)
+        axes.plot(lane["budget"], height, ">", color=COLOUR, markerfacecolor="white", markersize=4, markeredgewidth=0.8)
         axes.annotate(
             str(missed), (lane["budget"], height), xytext=(4, 0), textcoords="offset points", fontsize=SMALL,
-            va="center", color=colour,
+            va="center", color=COLOUR,
         )  # fmt: skip
     axes.annotate(
         f"{lane['learning_rate']:g}", (1, height), xycoords=axes.get_yaxis_transform(), xytext=(3, 0),
@@ -86,7 +87,9 @@ def _finish_axes(axes: Axes, table: pd.DataFrame) -> None:
     shown += [table["predicted_high"], table["budget"].where(table["solved"] < table["seeds"])]
     values = pd.concat(shown).dropna().to_numpy(dtype=float)
     axes.set_xlim(0.6 * values.min(), 1.7 * values.max())
-    number_plainly(axes.xaxis, dense=False)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}".replace(",", " ")))
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("training sequences")
     axes.yaxis.set_major_locator(NullLocator())
     axes.spines["left"].set_visible(False)
@@ -102,7 +105,7 @@ def _symbols(table: pd.DataFrame, tables: Tables) -> list[Line2D]:
         *(Line2D([], [], **grey, marker=looks[name][1], label=name) for name in gradients),
         *([Line2D([], [], **grey, marker="o", markerfacecolor="white", label="other rate")] if other else []),
         Line2D([], [], **grey, marker=">", markerfacecolor="white", label="seeds unsolved"),
-        Line2D([], [], color="0.2", linewidth=3, alpha=0.35, label="predicted"),
+        Line2D([], [], color=COLOUR, **BAR, label="predicted"),
     ]
 
 
