@@ -20,7 +20,7 @@ from workflow.configuration import declarations
 
 FOLDER = Path(__file__).parents[2] / "workflow" / "scripts" / "figures"
 CAPTIONED = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
-MADE = {"baselines", "surface"}  # by conftest.py, of any experiment; figures of other tables have tests of their own
+MADE = {"baselines"}  # by conftest.py, of any experiment; figures of other tables have tests of their own
 FIGURES = [name for name in CAPTIONED if set(declarations.tables(FOLDER.parents[2], name)) <= MADE]
 REFERENCE_LINES = {"solved_versus_lag": "half", "updates_versus_lag": "budget"}  # the others draw chance
 ONE, TWO = [("lstm", "full")], [("rnn", "full"), ("lstm", "tbptt")]
