@@ -12,7 +12,7 @@ with told():
     with process.importing():
         from training.compilation import compile_kernel, is_compiled
     if not is_compiled():
-        print("compiling the fused kernel, once for this type of CPU: about 10 s", flush=True)
+        print("compiling the fused kernel, once for this type of CPU: about half a minute", flush=True)
     done = compile_kernel()
     found = "compiled" if done.anew else "found, compiled before,"
     print(f"the fused kernel was {found} in {done.seconds:.1f} s; it lies in {done.folder}", file=sys.stderr)
