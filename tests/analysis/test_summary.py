@@ -11,7 +11,8 @@ from workflow.analysis.summary import curves_table, provenance_table, read_csv, 
 
 SUMMARY_COLUMNS = (
     "device task lag model gradient num_steps seed learning_rate parameters updates sequences updates_to_solve "
-    "solved diverged best_update validation_loss validation_accuracy validation_exact_match test_loss test_accuracy "
+    "solved diverged best_update sequences_to_error sequences_to_streak validation_loss validation_accuracy "
+    "validation_exact_match test_loss test_accuracy "
     "test_exact_match chance_loss chance_accuracy floor_loss floor_accuracy success_accuracy sequence_length "
     "scored_steps task_file task_options cell hidden_size model_options paths k1 budget protocol kernel dtype "
     "optimiser batch_size clip_norm evaluate_every validation_sequences test_sequences"
