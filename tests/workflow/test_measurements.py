@@ -55,6 +55,16 @@ def test_a_job_is_given_the_rate_and_the_flows_that_its_model_can_have() -> None
     assert measurements.expected(prefixed)[prefixed[0]]["seeds"] == TINY["seeds"]
 
 
+def test_a_failed_measurement_is_told_in_one_line(fresh: Tree) -> None:
+    fresh.configure(**MEASURING)
+    fresh.edit("workflow/scripts/measure.py", "with told():\n", "with told():\n    raise ValueError('no luck')\n")
+    record = "results/tiny/measurements/cpu/adding/lag=2/rnn/full/seeds=0-2.json"
+    said = fresh.snakemake("--cores", "1", record, check=False)
+    assert [line.partition(" (log")[0] for line in said.splitlines() if line.startswith("failed: ")] == [
+        f"failed: {record}: no luck"
+    ]
+
+
 @pytest.mark.slow
 def test_measurements_are_reproducible_kept_and_repeated_when_they_must_be(fresh: Tree) -> None:
     small = MEASURING | {"grid": GRID, "seeds": [0, 1], "tasks": {"adding": {"lags": [3]}}, "figures": FIGURES[:1]}

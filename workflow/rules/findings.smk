@@ -1,5 +1,6 @@
 # The claims of config/claims.yaml, decided from tables: `snakemake findings` writes findings.csv, findings.md and findings.html.
 FINDINGS = admit_claims(EXPERIMENT)
+FOUND = [f"{PLACE.results}/findings.csv"]
 
 
 # As in rule train, no code is an input: the params are all that determines the numbers.

@@ -43,7 +43,7 @@ rule measured:
     output:
         **{table: f"{PLACE.results}/{table}.csv" for table in MEASURED},
     log:
-        f"{PLACE.logs}/measured.log",
+        f"{PLACE.logs}/{MEASURED[0]}.log",
     conda:
         "../envs/lagbench.yaml"
     resources:

@@ -13,8 +13,10 @@ onsuccess:
 
 
 onerror:
+    MADE = [*EXPERIMENT.run_paths, *BASELINES.paths]
+    MADE += MEASUREMENTS.paths if "measurement" in config else []
     print(
-        *failures([*EXPERIMENT.run_paths, *BASELINES.paths, *TABLES, *FIGURES], since=BEGAN),
+        *failures([*MADE, *TABLES, *FIGURES, *FOUND], since=BEGAN),
         sep="\n",
         file=sys.stderr,
     )
