@@ -121,15 +121,18 @@ def test_the_statistics_do_without_validation() -> None:
 
 
 @pytest.mark.parametrize("times", [[900, 1000, 1100, 1200], [900, None, 1100], [None, None]], ids=str)
-@pytest.mark.parametrize("numbers", [1, 8])
-def test_the_figure_is_readable(times: list[int | None], numbers: int) -> None:
+@pytest.mark.parametrize(("numbers", "easy"), [(1, True), (8, None), (8, False)])
+def test_the_figure_is_readable(times: list[int | None], numbers: int, easy: bool | None) -> None:
     runs = [online_run(times), online_run([500, 600], gradient="truncated_1997"), online_run([300, 700], rate=1.0)]
     runs[2]["settings"]["gradient"]["name"] = "tbptt"
     summary = summary_table(runs)
     published = [
         NUMBER | {"experiment": f"a longer name of experiment {k}", "sequences": 900 + 5 * k} for k in range(numbers)
     ]
-    more = {"published": published_table(summary, published)}
+    table = published_table(summary, published).assign(easy=easy)
+    more = {"published": table if easy is not None else table.drop(columns="easy")}
     figure = draw(Tables(summary, statistics_table(summary), curves_table(runs), Labels(*LABELS), more=more))
     assert_readable(figure)
+    named = [text.get_text() for text in figure.axes[0].texts if "experiment" in text.get_text()]
+    assert [name.endswith("*") for name in named] == [bool(easy)] * numbers
     assert figure.get_size_inches()[0] <= 3.4

@@ -37,8 +37,9 @@ def tables_of(**shape: object) -> Tables:
     search = search_of(variants, sizes=sorted(set(summary["hidden_size"])))
     labels = Labels((*variants, *search["variants"]), ("full", "tbptt"), ("adding", "copy", "temporal_order"))
     odyssey = odyssey_table(summary, search)
-    guessed = odyssey.assign(guess_accuracy=0.2) if len(variants) > 2 else odyssey  # with baselines and without
-    more = {"odyssey": guessed, "odyssey_importance": importance_table(summary, search)}
+    if len(variants) > 2:  # with baselines and without
+        odyssey = odyssey.assign(guess_accuracy=0.2, easy=odyssey["task"] == "copy")
+    more = {"odyssey": odyssey, "odyssey_importance": importance_table(summary, search)}
     return Tables(summary, pd.DataFrame(), pd.DataFrame(), labels, more)
 
 
@@ -74,6 +75,12 @@ def test_best_tenths_stand_in_their_rows_filled_where_they_differ() -> None:
         assert (point.get_markerfacecolor() != "white") == differs
     lines = [line.get_xdata()[0] for line in axes.get_lines() if list(line.get_ydata()) == [0, 1]]
     assert sorted(lines) == [0.1, table.loc["vanilla", "best_accuracy"]]
+
+
+def test_a_star_marks_the_panels_that_guessing_solves() -> None:
+    figure = draw("odyssey_variants", tables_of(**SHAPES["ten variants"]))
+    titles = [axes.get_title() for axes in figure.axes]
+    assert [title.endswith("*") for title in titles] == [title.startswith("copy") for title in titles]
 
 
 def test_all_trials_are_drawn() -> None:

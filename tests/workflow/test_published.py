@@ -18,7 +18,7 @@ ONLINE = yaml.safe_load("""
 grid:
   - {devices: [cpu], tasks: [adding], models: [net], gradients: [truncated_1997, full]}
 learning_rates: [0.5]
-tables: [published]
+tables: [published, baselines]
 figures: [published]
 tasks:
   adding: {task: adding, variant: hochreiter1997, output: logistic, lags: [10], sequences: 64}
@@ -107,6 +107,8 @@ def test_a_tiny_reproduction_runs_and_then_has_nothing_to_do(fresh: Tree) -> Non
     assert set(table["verdict"]) == {"censored"}
     assert set(table["parameters"]) == {93}
     assert table["weights_agree"].all()
+    assert table["guess_accuracy"].between(0, 1).all()
+    assert table["constant_accuracy"].between(0, 1, inclusive="neither").all()
     assert {path.suffix for path in (fresh.root / "results/tiny/figures").glob("published.*")} == {
         ".pdf",
         ".svg",

@@ -3,7 +3,8 @@
 Faint dots are single trials, n per variant; the marker is the mean of the best tenth, chosen by validation, with its 95
 % bootstrap interval over jobs (hidden size and seed). It is filled where this best tenth differs from that of the
 reference (Welch's test, Holm's correction over the variants, p < 0.05). The line marks the reference's best tenth;
-chance is the best predictor that remembers nothing, guessing the best of random weights where that was measured.
+chance is the best predictor that remembers nothing, guessing the best of random weights where that was measured; a
+star marks what such a guess solves.
 """
 
 from typing import Any
@@ -36,13 +37,13 @@ def draw(tables: Tables) -> Figure:
     figure, panels = row_panels(facets, rows=variants)
     for facet, axes in zip(facets, panels, strict=True):
         _draw_panel(axes, facet.of(table), facet.of(trials), variants=variants)
-        axes.set_title(facet.title)
+        easy = "easy" in table and facet.of(table)["easy"].any()
+        axes.set_title(f"{facet.title}{'*' if easy else ''}")
         axes.set_xlabel("test accuracy")
-    place_below(
-        figure,
-        [("", _symbols(table))],
-        note=f"{trials_note(table)}; bars: 95 % bootstrap interval of the best tenth over jobs",
-    )
+    note = f"{trials_note(table)}; bars: 95 % bootstrap interval of the best tenth over jobs"
+    if "easy" in table and table["easy"].any():
+        note += "; *: random weight guessing solves it"
+    place_below(figure, [("", _symbols(table))], note=note)
     return figure
 
 

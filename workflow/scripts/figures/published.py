@@ -3,7 +3,7 @@
 One row per published number; in it a line per gradient and learning rate, which the label at the right names. Dots are
 the n seeds that solve the task; the bar is where 95 % of means of as many trials as the paper's would lie if they came
 from the distribution of these seeds. An open triangle at the budget says how many seeds did not solve it: there is no
-bar then, and no verdict.
+bar then, and no verdict. A star behind an experiment's name: random weight guessing solves it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -47,8 +47,9 @@ def draw(tables: Tables) -> Figure:
 def _draw_row(axes: Axes, row: pd.DataFrame, tables: Tables, *, top: float) -> float:
     """Draw the lanes of one published number below `top` (inches); return where they end."""
     first = row.iloc[0]
+    easy = "*" if first.get("easy") else ""
     axes.annotate(
-        f"{first['table']}: {first['experiment']}", (0, top), xycoords=axes.get_yaxis_transform(), xytext=(2, 3),
+        f"{first['table']}: {first['experiment']}{easy}", (0, top), xycoords=axes.get_yaxis_transform(), xytext=(2, 3),
         textcoords="offset points", fontsize=SMALL, va="bottom",
     )  # fmt: skip
     bottom = top - LANE * len(row)
@@ -112,4 +113,6 @@ def _symbols(table: pd.DataFrame, tables: Tables) -> list[Line2D]:
 def _note(table: pd.DataFrame) -> str:
     fewest, most = table["seeds"].min(), table["seeds"].max()
     seeds = f"n = {fewest}" if fewest == most else f"n = {fewest} to {most}"
-    return f"{seeds} seeds; right: learning rate, filled where it is the paper's; bars: 95 % of means as the paper's"
+    easy = "; *: random weight guessing solves it" if "easy" in table and table["easy"].any() else ""
+    bars = "bars: 95 % of means as the paper's"
+    return f"{seeds} seeds; right: learning rate, filled where it is the paper's; {bars}{easy}"
