@@ -79,7 +79,7 @@ TINY_RUNS = {
 UNTRAINED = """
 import argparse, json, pathlib
 parser = argparse.ArgumentParser()
-for name in ("settings", "sources", "threads", "run", "provenance"):
+for name in ("settings", "sources", "threads", "run", "provenance", "minutes"):
     parser.add_argument(f"--{name}")
 job = parser.parse_args()
 pathlib.Path(job.provenance).write_text("{}")
