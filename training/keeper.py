@@ -23,10 +23,6 @@ MARGIN = 60.0
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-class Stopped(RuntimeError):
-    """Training was ended before its time."""
-
-
 class FileKeeper:
     """A `training.state.Keeper` that writes checkpoints."""
 
@@ -60,13 +56,13 @@ class FileKeeper:
         return state
 
     def offer(self, state: Callable[[], State]) -> None:
-        """Save the state if it is time to; end the training by Stopped if that was asked for."""
+        """Save the state if it is time to; end the training by a RuntimeError if that was asked for."""
         now = time.monotonic()
         told = self.told or ("its time limit" if self.end is not None and now >= self.end else None)
         if told is None and now - self.saved < self.every:
             return
         if not self.owner.holds():
-            raise Stopped(f"another process has taken this run over ({self.owner.path})")
+            raise RuntimeError(f"another process has taken this run over ({self.owner.path})")
         taken = state()
         job = {"restarts": self.restarts, "seconds": self.before + now - self.began, "processors": self.processors}
         kept = "the next start goes on from there"
@@ -78,7 +74,7 @@ class FileKeeper:
                 self.say(f"no checkpoint after {_place(taken)}: {error}; training goes on")
         self.saved = time.monotonic()
         if told is not None:
-            raise Stopped(f"stopped by {told} after {_place(taken)}; {kept}")
+            raise RuntimeError(f"stopped by {told} after {_place(taken)}; {kept}")
 
     def provenance(self, about: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the processes before this one add to the provenance of a run."""
