@@ -26,6 +26,7 @@ seeds: [0, 1, 2]
 learning_rates: [0.01]
 seeds_per_job: 5
 threads: 1
+checkpoint_minutes: 2
 tables: []
 figures: [accuracy_versus_lag, solved_versus_lag]
 tasks:
