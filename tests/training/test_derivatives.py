@@ -101,7 +101,7 @@ def test_a_cell_without_a_cell_path_has_terms_and_no_cell_derivative():
 
 @pytest.mark.parametrize("task", ["adding", "long_lag"])
 def test_the_network_of_1997_keeps_its_error_along_the_cell(task: str):
-    """Its factor is exactly 1; its other paths add to it; symbols in place of vectors as inputs change nothing of it."""
+    """Its factor is exactly 1; its other paths add to it; symbols as inputs change nothing of it."""
     of = test_online.settings(task=task)
     table = pd.DataFrame(derivative_rows(of)).set_index("flow")
     assert (table.loc["truncated_1997", ["deviation_from_one", "deviation_from_gate", "added"]] == 0).all(axis=None)
