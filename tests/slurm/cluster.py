@@ -18,6 +18,7 @@ ETC = Path("/etc/slurm")
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "scontrol", "sinfo")
 PACKAGES = "munge slurmctld slurmd slurm-client"
 NODES = ("c1", "c2", "c3")
+"""The last one has two GPUs, which are none, and a partition of its own."""
 PORT = 17001  # of the first daemon; the controller's is the one before
 CONFIGURATIONS = ("slurm.conf", "cgroup.conf", "gres.conf")
 SECONDS = 30
@@ -57,7 +58,8 @@ SlurmdTimeout=20
 SwitchType=switch/none
 MpiDefault=none
 {nodes}
-PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+PartitionName=main Nodes={main} Default=YES MaxTime=INFINITE State=UP
+PartitionName=other Nodes={other} MaxTime=INFINITE State=UP
 """
 CGROUP = """
 CgroupPlugin=cgroup/v1
@@ -154,6 +156,8 @@ def _configure(folder: Path) -> None:
         tracking="proctrack/cgroup" if groups else "proctrack/linuxproc",
         task="task/cgroup" if groups else "task/none",
         nodes="\n".join(nodes),
+        main=",".join(NODES[:-1]),
+        other=NODES[-1],
     )
     files = {"slurm.conf": text, "cgroup.conf": CGROUP if groups else ""}
     files["gres.conf"] = f"AutoDetect=off\nNodeName={NODES[-1]} Name=gpu File={folder}/nvidia[0-1]\n"
