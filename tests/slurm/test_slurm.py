@@ -90,6 +90,8 @@ def _run(told: Story, slurmed: Path) -> None:
     told.jobs["requeued"] = wait_for(lambda: told.faults.running(REQUEUED))
     slurm("scontrol", "requeue", told.jobs["requeued"]["JobId"])
     told.faults.speed_up(REQUEUED)
+    told.jobs["first"] = wait_for(lambda: _ended(told.limited.jobs(CANCELLED)))
+    told.limited.speed_up(CANCELLED)
     told.ends["killed"] = told.killed.wait()
     told.jobs["moved"] = wait_for(lambda: told.faults.running(MOVED))
     node = told.jobs["moved"]["NodeList"]
@@ -100,8 +102,6 @@ def _run(told: Story, slurmed: Path) -> None:
     told.ends["gpu"] = told.gpu.wait()
     told.ends["local"] = told.local.run("--cores", "2")
     told.ends["faults"] = told.faults.wait()
-    told.jobs["first"] = wait_for(lambda: _ended(told.limited.jobs(CANCELLED)))
-    told.limited.speed_up(CANCELLED)
     wait_for(lambda: not _driver(told.jobs["driver"]["JobId"]).lives)
 
 
