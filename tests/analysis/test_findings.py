@@ -73,9 +73,14 @@ def decide(claim: dict[str, Any], table: pd.DataFrame) -> Finding:
         (
             {"x_a": "low", "y_b": "low", "x_b": "high", "y_a": "high"},
             ONLY_IF,
-            "one of (flow = x and model = a), (flow = y and model = b)",
+            "(flow = x and model = a) or (flow = y and model = b)",
         ),
-        ({"x_a": "low", "y_b": "low", "x_b": "low", "y_a": "high"}, ONLY_IF, "none of (flow = y and model = a)"),
+        (
+            {"x_a": "low", "y_b": "low", "x_b": "low", "y_a": "high", "z_a": "low", "z_b": "high"},
+            ONLY_IF,
+            "neither (flow = y and model = a) nor (flow = z and model = b)",
+        ),
+        ({"x_a": "low", "y_b": "low", "x_b": "low", "y_a": "high"}, ONLY_IF, "not (flow = y and model = a)"),
     ],
 )
 def test_every_verdict_and_its_condition(spreads, verdict, condition):

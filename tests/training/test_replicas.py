@@ -13,7 +13,8 @@ from models.kernels import Kernel, cpu, threads
 from models.network import Network
 from tasks.task import Task, load_task
 from tests.training.conditions import OPTIONS
-from training.loop import Course, Data, Protocol, Replica, train
+from training.cohort import Replica
+from training.loop import Course, Data, Protocol, train
 from training.optimiser import Adam
 from training.streams import stream
 

@@ -24,5 +24,5 @@ rule train:
         sources=lambda wildcards: EXPERIMENT.sources_of(wildcards),
     shell:
         '"$LAGBENCH_PYTHON" "$LAGBENCH_ROOT/workflow/scripts/train.py" --settings {params.settings:q}'
-        " --sources {params.sources:q} --threads {threads}"
+        " --sources {params.sources:q} --threads {threads} --minutes {resources.runtime}"
         " --run {output.run:q} --provenance {output.provenance:q} 2> {log:q}"

@@ -1,7 +1,10 @@
 """Where the files of an experiment lie, relative to the working directory."""
 
+import hashlib
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 CONDITION = "{device}/{task}/lag={lag}/{model}/{gradient}"
 BASELINE = "{device}/{task}/lag={lag}/{model}"
@@ -21,6 +24,17 @@ def place(experiment: str) -> Place:
     """Return the folders of an experiment."""
     results = f"results/{experiment}"
     return Place(results, f"{results}/runs", f"{results}/logs", f"{results}/figures")
+
+
+def key_of(settings: Mapping[str, Any], *, sources: str) -> str:
+    """Return the hash of everything that determines a run's numbers: its settings and the digest of its code."""
+    text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(f"{text}\0{sources}".encode()).hexdigest()
+
+
+def checkpoints_of(run: Path, *, key: str) -> Path:
+    """Return the folder of a training job's checkpoints, beside the experiment's runs: they are no output of a rule."""
+    return run.parents[5].with_name("checkpoints") / key
 
 
 def log_of(path: str) -> str:
