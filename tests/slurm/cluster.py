@@ -105,9 +105,13 @@ def start_node(name: str) -> None:
     _run(_program("slurmd"), "-N", name)
 
 
-def stop_node(folder: Path, name: str) -> None:
-    """Kill the daemon of one node, as a crash would; its jobs' processes go on."""
+def crash_node(folder: Path, name: str) -> None:
+    """Kill the daemon of one node and all that it runs, as a power cut would, and tell the controller."""
+    jobs = _run("squeue", "--noheader", "--nodelist", name, "--states=RUNNING", "--format=%i").split()
     _end(folder / f"slurmd-{name}.pid", signal.SIGKILL)
+    for number in jobs:
+        _kill_processes(number)
+    _run("scontrol", "update", f"NodeName={name}", "State=DOWN", "Reason=crash")
 
 
 def stop(folder: Path) -> None:
@@ -202,6 +206,18 @@ def _end(file: Path, number: signal.Signals) -> None:
         _wait(lambda: not _lives(pid), f"process {pid} of {file.name} to end")
     except RuntimeError:
         os.kill(pid, signal.SIGKILL)
+
+
+def _kill_processes(job: str) -> None:
+    """Kill the processes of a job: those that have its number in their environment, and those that watch over them."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            variables = (folder / "environ").read_bytes().split(b"\0")
+            title = (folder / "cmdline").read_bytes()
+            if f"SLURM_JOB_ID={job}".encode() in variables or title.startswith(f"slurmstepd: [{job}.".encode()):
+                os.kill(int(folder.name), signal.SIGKILL)
+        except OSError:
+            continue
 
 
 def _lives(pid: int) -> bool:

@@ -1,5 +1,6 @@
 """Snakemake on a Slurm of our own: pipelines in folders of their own, their jobs, and how to slow a training down."""
 
+import json
 import os
 import re
 import shutil
@@ -27,6 +28,7 @@ CONFIG = merge(
             {"devices": ["cpu"], "tasks": ["adding", "copy"], "models": ["rnn"], "gradients": ["full"]},
         ],
         "seeds": [0],
+        "checkpoint_minutes": 0.05,
         "figures": ["accuracy_versus_lag"],
         "tasks": {"adding": {"lags": [2, 3, 4, 5], "sequences": 1600}, "copy": {"sequences": 160}},
         "training": {"batch_size": 4, "evaluate_every": 20},
@@ -133,6 +135,12 @@ class Pipeline:
         comment = "rule_train_wildcards_cpu_" + label.replace("lag=", "").replace("seeds=", "").replace("/", "_")
         mine = [job for job in all_jobs() if job["WorkDir"] == str(self.folder) and job["Comment"] == comment]
         return sorted(mine, key=lambda job: int(job["JobId"]))
+
+    def restarts(self, label: str) -> int:
+        """Return how often a training went on from a checkpoint, by its provenance."""
+        provenance = self.folder / "results/tiny/runs/cpu" / f"{label}.provenance.json"
+        found: int = json.loads(provenance.read_text())["restarts"]
+        return found
 
     def running(self, label: str) -> Job | None:
         """Return the job that trains a condition now, once its training has begun."""
