@@ -21,6 +21,7 @@ include: "workflow/rules/published.smk"
 include: "workflow/rules/gradients.smk"
 include: "workflow/rules/findings.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/partial.smk"
 include: "workflow/rules/outcome.smk"
 
 

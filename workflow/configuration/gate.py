@@ -27,6 +27,14 @@ def admit(config: dict[str, Any], *, root: Path, files: Iterable[str] = ()) -> E
         sys.exit(str(error))
 
 
+def admit_file(path: Path, *, root: Path) -> Experiment:
+    """Return the experiment of a configuration file; a mistake is one line and exit 1."""
+    try:
+        return Experiment(complete(read(path), root=root), root=root)
+    except ConfigurationError as error:
+        sys.exit(str(error))
+
+
 def admit_claims(experiment: Experiment) -> Findings:
     """Return the findings of an experiment; a mistake in its claims is one line and exit 1."""
     try:

@@ -1,14 +1,15 @@
 # What the user is told before the first job and after the last.
-from workflow.runs.outcome import outcome
+from workflow.runs.outcome import is_partial, outcome
 
 
 onstart:
-    if workflow.local_exec:
+    if workflow.local_exec and not is_partial(workflow.dag_settings.targets):
         require_devices(EXPERIMENT, python=sys.executable)
 
 
 onsuccess:
-    if "MAKELEVEL" not in os.environ:  # the Makefile says it itself, also when there was nothing to do
+    # The Makefile says it itself, also when there was nothing to do; of partial results their rule has told.
+    if "MAKELEVEL" not in os.environ and not is_partial(workflow.dag_settings.targets):
         print(*outcome(PLACE), sep="\n", file=sys.stderr)
 
 

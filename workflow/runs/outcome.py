@@ -1,7 +1,7 @@
 """Says where the results of a configuration are: `python -m workflow.runs.outcome config/default.yaml`."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from workflow.configuration.experiment import complete
@@ -13,6 +13,11 @@ def outcome(where: Place) -> Iterator[str]:
     """Yield one line each for the figures and the table."""
     yield f"figures: {Path(where.figures).absolute()}"
     yield f"table:   {Path(where.results, 'summary.csv').absolute()}"
+
+
+def is_partial(targets: Iterable[str]) -> bool:
+    """Say whether only partial results are asked for, which train nothing; the rule's name may have a prefix."""
+    return {target.rpartition("_")[2] for target in targets} == {"partial"}
 
 
 if __name__ == "__main__":
