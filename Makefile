@@ -51,7 +51,7 @@ test: setup ## run the fast tests
 	$(BIN)/python -m pytest -n auto --dist loadfile -q
 
 test-all: setup ## run all tests, those that train too
-	$(BIN)/python -m pytest -n auto --dist loadfile -q -m "slow or not slow"
+	$(BIN)/python -m pytest -n auto --dist loadfile -q -m "not slurm"
 
 lint: setup ## check style, types, rules and who imports whom
 	$(BIN)/ruff check .

@@ -1,5 +1,6 @@
 # Random weight guessing and the constant predictor, beside every accuracy: `snakemake baselines` makes the table.
 from workflow.configuration.baselines import Baselines
+from workflow.configuration.resources import guessing_need
 
 BASELINES = Baselines(EXPERIMENT)
 
@@ -13,8 +14,8 @@ rule baseline:
     conda:
         "../envs/lagbench.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=lambda wildcards, attempt: guessing_need(BASELINES.settings_text(wildcards)).mem_mb(attempt),
+        runtime=lambda wildcards, attempt: guessing_need(BASELINES.settings_text(wildcards)).runtime(attempt),
         disk_mb=100,
         gpu=lambda wildcards: int(wildcards.device == "cuda"),
     params:

@@ -1,4 +1,5 @@
 # One job per condition and seed block: it trains all replicas of the block and writes a run record and its provenance.
+from workflow.configuration.resources import training_need
 
 
 # A job's code is no input: the time of a file's last change would then retrain. `sources` is the digest of the code that
@@ -14,8 +15,8 @@ rule train:
         "../envs/lagbench.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=lambda wildcards, attempt: training_need(EXPERIMENT.settings_text(wildcards)).mem_mb(attempt),
+        runtime=lambda wildcards, attempt: training_need(EXPERIMENT.settings_text(wildcards)).runtime(attempt),
         disk_mb=100,
         gpu=lambda wildcards: int(wildcards.device == "cuda"),
     params:
