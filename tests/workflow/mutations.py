@@ -16,11 +16,33 @@ ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("default", "smoke", "gradients", "odyssey", "hochreiter1997", "horizon")
 SOUND = {name: complete(read(ROOT / "config" / f"{name}.yaml"), root=ROOT) for name in NAMES}
 
-SHELL = ["$(touch canary)", "`touch canary`", "; touch canary;", "' ; touch canary '", '" ; touch canary "', "\n touch canary"]
+SHELL = [
+    "$(touch canary)",
+    "`touch canary`",
+    "; touch canary;",
+    "' ; touch canary '",
+    '" ; touch canary "',
+    "\n touch canary",
+]
 NASTY_TEXT = [
     *SHELL,
     *("../../escaped", "/tmp/escaped", "..", ".", "", " ", "a b", "a/b", "a\\b", "-rf", "~", "a\x00b", "a\nb", "\t"),
-    *("{lag}", "{wildcards.lag}", "{{x}}", "{config[seeds]}", "{", "%s", "%(x)s", "a" * 300, "*", "?", "[a]", "!", "|", "&"),
+    *(
+        "{lag}",
+        "{wildcards.lag}",
+        "{{x}}",
+        "{config[seeds]}",
+        "{",
+        "%s",
+        "%(x)s",
+        "a" * 300,
+        "*",
+        "?",
+        "[a]",
+        "!",
+        "|",
+        "&",
+    ),
     *("é", "é", "😀", "عربى", "‮abc", "​", "０", "yes", "no", "null", "~", "1e3", "1e-8", "0x10", "nan", "NaN"),
     *("__class__", "con", "<<", "=", "label", "seeds=0-2", "lag=3", "a,b", "a=b", "cpu|cuda", "(?!)", "a+"),
 ]
@@ -30,9 +52,50 @@ NASTY_NUMBERS = [
 ]
 ODD = [None, True, False, [], {}, [[]], [{}], {"a": 1}, {1: 2}, {None: 1}, [None], b"\x00", datetime.date(2024, 1, 1)]
 SNIPPETS = [
-    *("&a ", "*a ", "!!python/object/apply:os.system [touch canary] ", "!!binary ", "!!set ", "!!bool ", "!!int ", "!t "),
-    *("!!timestamp ", "!!float ", "!!str ", "!!omap ", "? ", "- ", ": ", "[", "]", "{", "}", "'", '"', "\t", "\n", "\x07"),
-    *("---\n", "...\n", "%YAML 9\n", "<<: ", "|\n", ">\n", "#", "\ufeff", "\u2028", "2024-13-45", "1:99", "0x", "0b_", "yes"),
+    *(
+        "&a ",
+        "*a ",
+        "!!python/object/apply:os.system [touch canary] ",
+        "!!binary ",
+        "!!set ",
+        "!!bool ",
+        "!!int ",
+        "!t ",
+    ),
+    *(
+        "!!timestamp ",
+        "!!float ",
+        "!!str ",
+        "!!omap ",
+        "? ",
+        "- ",
+        ": ",
+        "[",
+        "]",
+        "{",
+        "}",
+        "'",
+        '"',
+        "\t",
+        "\n",
+        "\x07",
+    ),
+    *(
+        "---\n",
+        "...\n",
+        "%YAML 9\n",
+        "<<: ",
+        "|\n",
+        ">\n",
+        "#",
+        "\ufeff",
+        "\u2028",
+        "2024-13-45",
+        "1:99",
+        "0x",
+        "0b_",
+        "yes",
+    ),
     *("1e3", ".inf", ".nan", "seeds: [0]\n", "experiment: x\n", "__use_yte__: true\n", "?__import__('os')"),
 ]
 
@@ -67,7 +130,9 @@ def mutants(draw: st.DrawFn) -> Mutant:
     places = list(_places(config))
     keys = draw(st.sampled_from(places))
     holder, last = _holder(config, keys)
-    kind = draw(st.sampled_from(["value", "value", "missing", "misspelt", "more", "elsewhere", "listed", "text", "twice"]))
+    kind = draw(
+        st.sampled_from(["value", "value", "missing", "misspelt", "more", "elsewhere", "listed", "text", "twice"])
+    )
     if kind == "value":
         holder[last] = draw(junk())
     elif kind == "missing":

@@ -1,5 +1,6 @@
 """A Snakemake that was killed: its lock goes if it is provably dead, and what was finished stays finished."""
 
+import contextlib
 import json
 import os
 import re
@@ -61,7 +62,9 @@ def take_over(*, host: str | None = None) -> str:
     """Start another one, and return what it says; it ends at once."""
     code = f'from workflow.runs.driver import drive; print(*drive("{RESULTS}", runs=dict, host={host!r}), sep="\\n")'
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.run([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
+    return subprocess.run(
+        [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
 
 
 def locks() -> list[str]:
@@ -92,7 +95,7 @@ def test_lock_of_another_host_stays_and_a_line_says_what_to_do(holder):
     (left,) = Path(".snakemake/drivers/tiny").iterdir()
     said = take_over(host="elsewhere")
     assert said.startswith(f"{RESULTS}: Snakemake on host {left.name} (process {holder.pid}, since ")
-    assert said.endswith(f"if it does not, remove {left} and run this again\n")
+    assert said.endswith(f"if it does not run any more, remove {left} and start again\n")
     assert len(said.splitlines()) == 1
     assert len(locks()) == 2
 
@@ -123,7 +126,9 @@ def test_file_system_without_locks_is_left_to_snakemake(folder, monkeypatch):
 
 
 def test_only_a_whole_run_of_the_asked_settings_is_taken_off_the_books(holder):
-    asked = {name: {"settings": {"lag": 2}, "sources": "s", "seeds": [0]} for name in ("whole", "other", "bare", "torn")}
+    asked = {
+        name: {"settings": {"lag": 2}, "sources": "s", "seeds": [0]} for name in ("whole", "other", "bare", "torn")
+    }
     incomplete = Path(".snakemake/incomplete")
     incomplete.mkdir()
     for name in asked:
@@ -173,7 +178,16 @@ def slow(fresh: Tree) -> Tree:
 
 def start(tree: Tree) -> subprocess.Popen[bytes]:
     """Start the tiny experiment in a process group of its own."""
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "tiny.yaml", "results/tiny/summary.csv"]
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--cores",
+        "2",
+        "--configfile",
+        "tiny.yaml",
+        "results/tiny/summary.csv",
+    ]
     return subprocess.Popen(
         command, cwd=tree.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
@@ -192,7 +206,9 @@ def wait_for(condition, *, seconds: float = 240) -> None:
 
 
 def records(tree: Tree) -> dict[str, bytes]:
-    found = {str(path.relative_to(tree.root)): path.read_bytes() for path in (tree.root / RESULTS).rglob("seeds=*.json")}
+    found = {
+        str(path.relative_to(tree.root)): path.read_bytes() for path in (tree.root / RESULTS).rglob("seeds=*.json")
+    }
     return {name: text for name, text in found.items() if "provenance" not in name}
 
 
@@ -219,10 +235,8 @@ def test_killed_snakemake_goes_on_where_it_was(slow, undisturbed, how):
             undisturbed.root / f"{RESULTS}/summary.csv"
         ).read_bytes()
     finally:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(driver.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
 
 
 @pytest.mark.slow
@@ -240,10 +254,8 @@ def test_runs_that_end_after_their_snakemake_are_not_trained_again(slow, undistu
         assert sorted(starts(slow)) == sorted(TINY_RUNS)
         assert records(slow) == records(undisturbed)
     finally:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(driver.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Mutated configurations through the gate: an experiment whose files lie where they belong, or one line that names a key."""
+"""Mutated configurations through the gate: an experiment with its files where they belong, or one line with a key."""
 
 import functools
 import os

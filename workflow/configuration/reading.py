@@ -1,4 +1,4 @@
-"""Reading a configuration file strictly: a syntax error, a key given twice or a value that explodes is told in one line."""
+"""Reading a configuration file strictly: what is no YAML, stands twice or explodes is told in one line."""
 
 import math
 from collections.abc import Mapping
@@ -16,13 +16,14 @@ TEMPLATE = "__use_yte__"
 
 
 class _Loader(yaml.SafeLoader):
-    """A safe loader that refuses a key given twice, which YAML readers let pass in silence, and tells where it fails."""
+    """A safe loader that refuses a key given twice, which others let pass in silence, and says where it fails."""
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
             return super().construct_object(node, deep=deep)
-        except (ValueError, LookupError, AttributeError, TypeError, ArithmeticError) as error:  # of 2024-13-01, !!bool x
-            raise yaml.constructor.ConstructorError(None, None, _no_value(node), node.start_mark) from error
+        except (ValueError, LookupError, AttributeError, TypeError, ArithmeticError) as error:  # 2024-13-01, !!bool x
+            why = f"expected a value of type {node.tag.rpartition(':')[2]}; came {_shown(node)}"
+            raise yaml.constructor.ConstructorError(None, None, why, node.start_mark) from error
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
@@ -52,7 +53,7 @@ def read(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ConfigurationError(f"config: {named}: expected a mapping of keys; came {type(content).__name__}")
     if TEMPLATE in content:
-        raise ConfigurationError(f"config: {named}: {TEMPLATE}: a configuration is data; expected no expressions to run")
+        raise ConfigurationError(f"config: {named}: {TEMPLATE}: expected data, no expressions to run")
     for key, value in content.items():
         if _size(value, sizes={}) > MOST:
             why = f"expected at most {MOST} values, aliases written out; came more, or an alias that contains itself"
@@ -83,9 +84,8 @@ def _size(value: Any, *, sizes: dict[int, float]) -> float:
     return sizes[id(value)]
 
 
-def _no_value(node: yaml.Node) -> str:
-    kind = node.tag.rpartition(":")[2]
-    return f"expected a value of type {kind}; came {shown(node.value) if isinstance(node, yaml.ScalarNode) else 'several'}"
+def _shown(node: yaml.Node) -> str:
+    return shown(node.value) if isinstance(node, yaml.ScalarNode) else "several"
 
 
 def _reason(error: Exception) -> str:

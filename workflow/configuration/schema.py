@@ -32,7 +32,8 @@ def check_plain(value: Any, *, key: str = "", depth: int = 0) -> None:
     elif isinstance(value, float) and not math.isfinite(value):
         raise refuse(key, f"expected a finite number; came {shown(value)}")
     elif isinstance(value, int | float) and abs(value) >= LARGEST:
-        raise refuse(key, f"expected a number between -2^63 and 2^63; came one of about 2^{math.floor(math.log2(abs(value)))}")
+        size = math.floor(math.log2(abs(value)))  # its digits may be too many to write
+        raise refuse(key, f"expected a number between -2^63 and 2^63; came one of about 2^{size}")
     elif not isinstance(value, str | int | float | None):
         raise refuse(key, f"expected a number, text, true, false, null, a list or a mapping; came {shown(value)}")
 

@@ -1,9 +1,9 @@
 """The Snakemake process that makes an experiment, and what one that was killed left behind.
 
-While it lives it holds a lock of the operating system's on a file of its host, .snakemake/drivers/<experiment>/<host>; no
-kill leaves such a lock. So who gets it alone, and finds in the file that somebody before did not come to his end, knows
-that Snakemake's own locks on this experiment are dead, and removes them. Of another host nothing is known but the file:
-then the locks stay, and a line says so, unless both were the same Slurm job, which Slurm starts again once it is over.
+While it lives it holds a lock of the operating system's on a file of its host, .snakemake/drivers/<experiment>/<host>;
+no kill leaves such a lock. So one that gets it alone, and finds in the file that another did not come to its end, knows
+that Snakemake's own locks on this experiment are dead, and removes them. Of another host nothing is known but its file:
+the locks stay, and a line says so, unless both were the same Slurm job, which Slurm starts again only once it is over.
 
 Runs that were finished after their Snakemake was killed are booked as incomplete, and Snakemake would train them again.
 Those whose record is whole and holds what is asked for are taken off its books.
@@ -78,11 +78,10 @@ def _mend(
         return
     if unknown:
         if locks:
-            of = left[unknown[0]]
-            yield (
-                f"{results}: Snakemake on host {unknown[0]} (process {of.get('process')}, since {of.get('since')}) did not end or "
-                f"still runs; if it does not, remove {own.parent / unknown[0]} and run this again"
-            )
+            host, of = unknown[0], left[unknown[0]]
+            who = f"Snakemake on host {host} (process {of.get('process')}, since {of.get('since')})"
+            what = f"if it does not run any more, remove {own.parent / host} and start again"
+            yield f"{results}: {who} did not come to its end; {what}"
         return
     for path in locks:
         path.unlink(missing_ok=True)
