@@ -6,6 +6,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 CORES ?= all
 CONFIG ?= config/default.yaml
+export CONFIG
 BIN := .venv/bin
 STAMP := .venv/.lagbench-setup
 BENCH_STAMP := .venv/.lagbench-bench
@@ -13,9 +14,9 @@ SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --quiet host rules
 RULES := Snakefile workflow/rules
 
 all: setup ## set up and run the main job: figures and table (CONFIG=..., CORES=...)
-	@test -f "$(CONFIG)" || { echo "config: no file $(CONFIG); there are: $$(echo config/*.yaml)" >&2; exit 1; }
-	@$(SNAKEMAKE) --configfile "$(CONFIG)"
-	@$(BIN)/python -m workflow.runs.outcome "$(CONFIG)"
+	@$(BIN)/python -m workflow.configuration.gate "$$CONFIG"
+	@$(SNAKEMAKE) --configfile "$$CONFIG"
+	@$(BIN)/python -m workflow.runs.outcome "$$CONFIG"
 
 smoke: setup ## run a complete tiny benchmark in under a minute
 	@$(SNAKEMAKE) --configfile config/smoke.yaml

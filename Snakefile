@@ -11,6 +11,7 @@ configfile: default_file(ROOT)
 
 
 include: "workflow/rules/experiment.smk"
+include: "workflow/rules/driver.smk"
 include: "workflow/rules/kernel.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/tables.smk"

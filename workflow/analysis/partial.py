@@ -156,5 +156,5 @@ def _provenance(experiment: Experiment, wanted: Sequence[Wanted], found: Sequenc
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", type=Path, help="the configuration, such as config/default.yaml")
-    asked = admit_file(parser.parse_args().config, root=Path(__file__).resolve().parents[2])
+    asked = admit_file(parser.parse_args().config, root=Path(__file__).resolve().parents[2]).experiment
     print(*report(*make_partial(asked)), sep="\n")

@@ -118,6 +118,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", type=Path, help="the configuration, such as config/default.yaml")
     given = parser.parse_args().config
-    experiment = admit_file(given, root=root)
+    experiment = admit_file(given, root=root).experiment
     found = standings(wanted_records(experiment), results=experiment.place.results)
     print(*report(found, experiment=experiment), sep="\n")

@@ -1,4 +1,5 @@
 # What the user is told before the first job and after the last.
+from workflow.runs.failures import exit_statuses
 from workflow.runs.outcome import is_partial, outcome
 
 
@@ -16,8 +17,11 @@ onsuccess:
 onerror:
     MADE = [*EXPERIMENT.run_paths, *BASELINES.paths]
     MADE += MEASUREMENTS.paths if "measurement" in config else []
+    ASKED = EXPERIMENT.expected(EXPERIMENT.run_paths) | BASELINES.expected(BASELINES.paths)
+    ASKED |= MEASUREMENTS.expected(MEASUREMENTS.paths) if "measurement" in config else {}
+    STATUSES = exit_statuses([log] if isinstance(log, str) else log)
     print(
-        *failures([*MADE, *TABLES, *FIGURES, *FOUND], since=BEGAN),
+        *failures([*MADE, *TABLES, *FIGURES, *FOUND], since=BEGAN, statuses=STATUSES, asked=ASKED),
         sep="\n",
         file=sys.stderr,
     )
