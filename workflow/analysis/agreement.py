@@ -67,7 +67,7 @@ def compare_run(published: Sequence[Row], recomputed: Sequence[Row], *, made: Ro
 
 
 def differing_surroundings(made: Row, here: Row) -> list[str]:
-    """Say what of that which decides the bits differs between two provenances; what one of them lacks does not count."""
+    """Say what of that which decides the bits differs between two provenances; what one lacks does not count."""
     versions = sorted(name for name in made if name.startswith("versions.") and name != "versions.snakemake")
     typed = bool(made.get("processor_type") and here.get("processor_type"))  # then the name says no more
     names = [name for name in (*SURROUNDINGS, *versions) if not (typed and name == "processor")]

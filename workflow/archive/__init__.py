@@ -1,1 +1,1 @@
-"""What an experiment leaves, listed with checksums in an RO-Crate and packed into one file that can be verified elsewhere."""
+"""What an experiment leaves, listed with checksums and packed into one file that another machine can verify."""

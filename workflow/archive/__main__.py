@@ -1,9 +1,9 @@
 """Manifests and archives: `python -m workflow.archive pack config/default.yaml`.
 
-    write FOLDER      list the files of a folder, results/default or results/reference/default, in its ro-crate-metadata.json
-    check FOLDER      say which of its files differ, are missing or are extra
-    pack CONFIG       put config, lock file and manifest beside the results, and all into results/<experiment>.zip
-    verify ARCHIVE    check the checksums of a zip, then compute a sample of its runs again (--sample, --seed, --cores)
+write FOLDER      list the files of a folder, results/default or results/reference/default, in its ro-crate-metadata.json
+check FOLDER      say which of its files differ, are missing or are extra
+pack CONFIG       put config, lock file and manifest beside the results, and all into results/<experiment>.zip
+verify ARCHIVE    check the checksums of a zip, then compute a sample of its runs again (--sample, --seed, --cores)
 """
 
 import argparse
@@ -64,13 +64,16 @@ def _verify(given: argparse.Namespace) -> int:
 
     with tempfile.TemporaryDirectory(prefix="lagbench-archive-") as folder:
         config = packing.unpack(given.path, Path(folder)) / "config.yaml"
-        return verify_config(config, size=given.sample, seed=given.seed, cores=given.cores, root=ROOT)
+        how = {"size": given.sample, "seed": given.seed, "cores": given.cores}
+        return 0 if verify_config(config, **how, root=ROOT) else 1
 
 
 def _tell(path: Path, lines: list[str]) -> int:
     for line in lines:
         print(f"archive: {line}")
-    total = f"{len(lines)} files differ, are missing or are extra" if lines else "every file is as the manifest lists it"
+    total = (
+        f"{len(lines)} files differ, are missing or are extra" if lines else "every file is as the manifest lists it"
+    )
     print(f"archive: {path}: {total}")
     return 1 if lines else 0
 

@@ -35,6 +35,7 @@ def pack(folder: Path, archive: Path) -> Path:
             for name in [manifest.NAME, *listed]:
                 about = zipfile.ZipInfo(f"{folder.name}/{name}", EPOCH)
                 about.compress_type, about.external_attr, about.create_system = zipfile.ZIP_DEFLATED, MODE, 3
+                about.file_size = (folder / name).stat().st_size  # more than 2 GiB needs a longer header
                 with (folder / name).open("rb") as source, target.open(about, "w") as packed:
                     shutil.copyfileobj(source, packed)
         draft.replace(archive)

@@ -5,8 +5,7 @@ import sys
 from pathlib import Path
 
 from workflow.runs.log import reason
-from workflow.verification.publication import publication
-from workflow.verification.report import SAMPLE, verify
+from workflow.verification.report import SAMPLE, verify_config
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -20,13 +19,9 @@ def main() -> int:
     parser.add_argument("--cores", default="all", help="cores (default all)")
     given = parser.parse_args()
 
-    def say(line: str) -> None:
-        print(f"verify: {line}", flush=True)
-
+    how = {"size": given.sample, "seed": given.seed, "cores": given.cores}
     try:
-        published = publication(given.config, root=ROOT)
-        how = {"size": given.sample, "seed": given.seed, "cores": given.cores}
-        return 0 if verify(published, say, **how, root=ROOT, python=sys.executable) else 1
+        return 0 if verify_config(given.config, **how, root=ROOT) else 1
     except (ValueError, OSError) as error:
         print(f"verify: {reason(error)}", file=sys.stderr)
         return 1
