@@ -1,8 +1,9 @@
 """Manifests and archives: `python -m workflow.archive pack config/default.yaml`.
 
-write FOLDER      list the files of a folder, results/default or results/reference/default, in its ro-crate-metadata.json
+write FOLDER      list the files of a folder, such as results/reference/default, in its manifest
 check FOLDER      say which of its files differ, are missing or are extra
-pack CONFIG       put config, lock file and manifest beside the results, and all into results/<experiment>.zip
+pack CONFIG       put config, lock file and manifest beside the results (--report: Snakemake's report too), and all
+                  into results/<experiment>.zip
 verify ARCHIVE    check the checksums of a zip, then compute a sample of its runs again (--sample, --seed, --cores)
 """
 
@@ -27,6 +28,7 @@ def main() -> int:
     )
     parser.add_argument("action", choices=["write", "check", "pack", "verify"])
     parser.add_argument("path", type=Path)
+    parser.add_argument("--report", action="store_true")
     parser.add_argument("--sample", type=int)
     parser.add_argument("--seed", type=int)
     parser.add_argument("--cores", default="all")
@@ -51,6 +53,8 @@ def _check(given: argparse.Namespace) -> int:
 
 def _pack(given: argparse.Namespace) -> int:
     experiment = Experiment(completed(read(given.path), root=ROOT), root=ROOT)
+    if given.report:
+        packing.make_report(experiment, given.path)
     folder = packing.complete(experiment)
     archive = packing.pack(folder, folder.with_name(f"{folder.name}.zip"))
     print(f"archive: {archive.absolute()}: {len(manifest.files(folder))} files, {archive.stat().st_size} bytes")
@@ -71,10 +75,8 @@ def _verify(given: argparse.Namespace) -> int:
 def _tell(path: Path, lines: list[str]) -> int:
     for line in lines:
         print(f"archive: {line}")
-    total = (
-        f"{len(lines)} files differ, are missing or are extra" if lines else "every file is as the manifest lists it"
-    )
-    print(f"archive: {path}: {total}")
+    found = f"{len(lines)} files differ, are missing or are extra" if lines else "every file is as it is listed"
+    print(f"archive: {path}: {found}")
     return 1 if lines else 0
 
 

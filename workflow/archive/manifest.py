@@ -1,4 +1,4 @@
-"""The manifest of an experiment: an RO-Crate 1.1 of all its files with their SHA-256, the same bytes from the same files."""
+"""The manifest of an experiment: an RO-Crate of all its files with their SHA-256, equal bytes from equal files."""
 
 import csv
 import hashlib

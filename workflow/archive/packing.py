@@ -1,6 +1,8 @@
 """One zip of an experiment, the same bytes from the same files, and its check on any machine."""
 
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from workflow.configuration.experiment import Experiment
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip can name
 MODE = 0o644 << 16
+REPORT = "report.html"
 AT_MOST = 1 << 26  # bytes of a manifest that is read: 64 MiB, several times that of 10 000 runs
 
 
@@ -26,8 +29,22 @@ def complete(experiment: Experiment) -> Path:
     return folder
 
 
+def make_report(experiment: Experiment, config: Path) -> None:
+    """Write Snakemake's report of a finished run beside its results, unless a newer one is there."""
+    folder = Path(experiment.place.results)
+    report, tables = folder / REPORT, [*folder.glob("*.csv"), *folder.glob("figures/*.png")]
+    if report.exists() and all(path.stat().st_mtime <= report.stat().st_mtime for path in tables):
+        return
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(experiment.root / "Snakefile")]
+    command += ["--configfile", str(config), "--report", str(report)]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode != 0:
+        last = [line for line in done.stderr.splitlines() if line.strip()][-1:]
+        raise ValueError(f"Snakemake made no report: {' '.join(last)}")
+
+
 def pack(folder: Path, archive: Path) -> Path:
-    """Write the files of a folder's manifest, and it, into a zip, every time and mode fixed; it is renamed into place."""
+    """Write the files of a folder's manifest, and it, into a zip, times and modes fixed; it is renamed into place."""
     listed = manifest.read((folder / manifest.NAME).read_text(encoding="utf-8"), where=str(folder / manifest.NAME))
     draft = archive.with_name(f".{archive.name}.draft")
     try:

@@ -9,21 +9,18 @@ from workflow.runs import process
 from workflow.runs.log import told
 
 with told(snakemake.log[0]):
-    started = datetime.now(UTC)
+    began = datetime.now(UTC)
     process.limit_threads(1, kernel="reference")
     import pandas as pd
 
-    from training import provenance
-    from training.constructed import SEEDS, constructed_rows
+    from training import constructed, provenance
     from workflow.analysis.columns import CONSTRUCTED
     from workflow.analysis.summary import typed, write_csv
     from workflow.runs.writing import write_json
 
-    write_csv(typed(pd.DataFrame(constructed_rows(SEEDS), columns=CONSTRUCTED)), Path(snakemake.output[0]))
-    made = {
-        "settings": {"device": "cpu", "seeds": list(SEEDS)},
-        "sources": snakemake.params.sources,
-        "kernel": "reference",
-    }
-    about = provenance.collect(root=root, started=started, threads=1, record=made)
-    write_json(Path(snakemake.output[0]).with_suffix(".provenance.json"), about)
+    path, asked = Path(snakemake.output[0]), {"device": "cpu", "seeds": list(constructed.SEEDS)}
+    write_csv(typed(pd.DataFrame(constructed.constructed_rows(constructed.SEEDS), columns=CONSTRUCTED)), path)
+    made = {"settings": asked, "sources": snakemake.params.sources, "kernel": "reference"}
+    write_json(
+        path.with_suffix(".provenance.json"), provenance.collect(root=root, started=began, threads=1, record=made)
+    )

@@ -1,4 +1,4 @@
-"""The published results of an experiment: a folder with summary.csv and provenance.csv, and the config that made them."""
+"""The published results of an experiment: a folder with summary.csv, provenance.csv, and the config that made them."""
 
 import csv
 from collections.abc import Iterable, Mapping
