@@ -51,6 +51,12 @@ def collect(*, root: Path, started: datetime, threads: int, record: Mapping[str,
     }
 
 
+def collect_table(*, root: Path, started: datetime, settings: Mapping[str, Any], sources: str) -> dict[str, Any]:
+    """Describe what made a table by itself: on one thread of the CPU, with the reference kernel."""
+    record = {"settings": {"device": "cpu", **settings}, "sources": sources, "kernel": "reference"}
+    return collect(root=root, started=started, threads=1, record=record)
+
+
 def processor() -> str:
     """Return the CPU's model name."""
     try:

@@ -18,9 +18,7 @@ with told(snakemake.log[0]):
     from workflow.analysis.summary import typed, write_csv
     from workflow.runs.writing import write_json
 
-    path, asked = Path(snakemake.output[0]), {"device": "cpu", "seeds": list(constructed.SEEDS)}
-    write_csv(typed(pd.DataFrame(constructed.constructed_rows(constructed.SEEDS), columns=CONSTRUCTED)), path)
-    made = {"settings": asked, "sources": snakemake.params.sources, "kernel": "reference"}
-    write_json(
-        path.with_suffix(".provenance.json"), provenance.collect(root=root, started=began, threads=1, record=made)
-    )
+    path, seeds = Path(snakemake.output[0]), constructed.SEEDS
+    write_csv(typed(pd.DataFrame(constructed.constructed_rows(seeds), columns=CONSTRUCTED)), path)
+    asked = {"settings": {"seeds": list(seeds)}, "sources": snakemake.params.sources}
+    write_json(path.with_suffix(".provenance.json"), provenance.collect_table(root=root, started=began, **asked))

@@ -18,10 +18,8 @@ with told(snakemake.log[0]):
     from workflow.analysis.summary import typed, write_csv
     from workflow.runs.writing import write_json
 
-    path, asked = Path(snakemake.output[0]), {"device": "cpu", "networks": snakemake.params.settings}
-    rows = [row for settings in asked["networks"] for row in derivatives.derivative_rows(settings)]
+    path, networks = Path(snakemake.output[0]), snakemake.params.settings
+    rows = [row for settings in networks for row in derivatives.derivative_rows(settings)]
     write_csv(typed(pd.DataFrame(rows, columns=DERIVATIVES)), path)
-    made = {"settings": asked, "sources": snakemake.params.sources, "kernel": "reference"}
-    write_json(
-        path.with_suffix(".provenance.json"), provenance.collect(root=root, started=began, threads=1, record=made)
-    )
+    asked = {"settings": {"networks": networks}, "sources": snakemake.params.sources}
+    write_json(path.with_suffix(".provenance.json"), provenance.collect_table(root=root, started=began, **asked))
