@@ -1,7 +1,7 @@
 # Everything a user types; `make help` lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := all
-.PHONY: all smoke estimate status partial bench setup test test-all lint clean clean-results help
+.PHONY: all smoke estimate status partial verify archive retrain bench setup test test-all lint clean clean-results help
 
 PYTHON ?= python3
 CORES ?= all
@@ -30,6 +30,20 @@ status: setup ## say what is done, runs, waits, failed and why (CONFIG=...)
 
 partial: setup ## make tables and figures of what there is so far, also while a run goes on (CONFIG=...)
 	@$(BIN)/python -m workflow.analysis.partial "$(CONFIG)"
+
+verify: setup ## compute a random sample of published runs again and compare (CONFIG=... or ARCHIVE=..., SAMPLE=n, SEED=s)
+	@$(BIN)/python -m $(if $(ARCHIVE),workflow.archive verify "$(ARCHIVE)",workflow.verification "$(CONFIG)") \
+	  --cores $(CORES) $(if $(SAMPLE),--sample "$(SAMPLE)") $(if $(SEED),--seed "$(SEED)")
+
+archive: all ## pack a finished experiment into results/<experiment>.zip, checksums and report within (CONFIG=...)
+	@$(SNAKEMAKE) --configfile "$(CONFIG)" --report "$$($(BIN)/python -m workflow.archive report "$(CONFIG)")" 2> /dev/null
+	@$(BIN)/python -m workflow.archive pack "$(CONFIG)"
+
+retrain: setup ## train again what other versions of torch, numpy or numba made (CONFIG=...)
+	@stale=$$($(BIN)/python -m workflow.runs.standing "$(CONFIG)") && \
+	  if [ -n "$$stale" ]; then $(SNAKEMAKE) --configfile "$(CONFIG)" --forcerun $$stale; \
+	  else echo "retrain: all runs were made under the versions that are installed"; fi
+	@$(BIN)/python -m workflow.runs.outcome "$(CONFIG)"
 
 # An OpenBLAS told to run as on another CPU would slow all that use it.
 bench: setup $(BENCH_STAMP) ## measure the fused kernel beside its rivals, under half an hour (THREADS=..., QUICK=1)
