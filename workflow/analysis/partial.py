@@ -127,10 +127,11 @@ def _draw(draft: Draft, experiment: Experiment, *, counts: Mapping[str, int]) ->
     for name in experiment.config["figures"]:
         needed = ("summary", "statistics", "curves", *experiment.known.figures[name])
         with draft.attempt(f"figure {name}"):
-            lacking = [table for table in needed if table not in draft.tables]
+            made = draft.tables
+            lacking = [table for table in needed if table not in made]
             if lacking:
                 raise ValueError(f"it shows {', '.join(lacking)}, which cannot be made yet")
-            tables = Tables(*(draft.tables[table] for table in needed[:3]), labels, draft.tables)
+            tables = Tables(made["summary"], made["statistics"], made["curves"], labels, made)
             figure = importlib.import_module(f"workflow.scripts.figures.{name}").draw(tables)
             if counts["done"] < counts["wanted"]:
                 mark = f"partial: {counts['done']} of {counts['wanted']} runs"
