@@ -36,8 +36,7 @@ verify: setup ## compute a random sample of published runs again and compare (CO
 	  --cores $(CORES) $(if $(SAMPLE),--sample "$(SAMPLE)") $(if $(SEED),--seed "$(SEED)")
 
 archive: all ## pack a finished experiment into results/<experiment>.zip, checksums and report within (CONFIG=...)
-	@$(SNAKEMAKE) --configfile "$(CONFIG)" --report "$$($(BIN)/python -m workflow.archive report "$(CONFIG)")" 2> /dev/null
-	@$(BIN)/python -m workflow.archive pack "$(CONFIG)"
+	@$(BIN)/python -m workflow.archive pack "$(CONFIG)" --report
 
 retrain: setup ## train again what other versions of torch, numpy or numba made (CONFIG=...)
 	@stale=$$($(BIN)/python -m workflow.runs.standing "$(CONFIG)") && \
