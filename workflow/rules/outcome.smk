@@ -13,7 +13,7 @@ onsuccess:
 
 
 onerror:
-    MADE = [*EXPERIMENT.run_paths, *BASELINES.paths]
+    MADE = [*PACKS.planned, *EXPERIMENT.run_paths, *BASELINES.paths]
     MADE += MEASUREMENTS.paths if "measurement" in config else []
     print(
         *failures([*MADE, *TABLES, *FIGURES, *FOUND], since=BEGAN),
