@@ -71,7 +71,8 @@ def train_pack(members: Sequence[Member], *, train: Path, threads: int, minutes:
             failed.append(f"{member.label}: no time was left; the next attempt has more")
             continue
         member.stored.parent.mkdir(parents=True, exist_ok=True)
-        words = ["--settings", json.dumps(member.settings), "--sources", member.sources, "--threads", str(threads)]
+        settings = json.dumps(member.settings, sort_keys=True, separators=(",", ":"))  # the text goes into the record
+        words = ["--settings", settings, "--sources", member.sources, "--threads", str(threads)]
         words += ["--run", str(member.stored), "--provenance", str(_provenance(member.stored))]
         log = member.stored.with_suffix(".log")
         with log.open("w") as stderr:
