@@ -25,6 +25,7 @@ grid:
 seeds: [0, 1, 2]
 learning_rates: [0.01]
 seeds_per_job: 5
+conditions_per_job: 1
 threads: 1
 checkpoint_minutes: 2
 tables: []

@@ -34,3 +34,4 @@ wildcard_constraints:
     gradient=EXPERIMENT.constraint("gradients"),
     seeds=r"\d[\d_-]*",
     figure=r"\w+",
+    pack=r"[0-9a-f]+",

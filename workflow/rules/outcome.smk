@@ -21,7 +21,7 @@ onsuccess:
 
 
 onerror:
-    MADE = [*EXPERIMENT.run_paths, *BASELINES.paths]
+    MADE = [*PACKS.planned, *EXPERIMENT.run_paths, *BASELINES.paths]
     MADE += MEASUREMENTS.paths if "measurement" in config else []
     ASKED = EXPERIMENT.expected(EXPERIMENT.run_paths) | BASELINES.expected(BASELINES.paths)
     ASKED |= MEASUREMENTS.expected(MEASUREMENTS.paths) if "measurement" in config else {}

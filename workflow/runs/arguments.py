@@ -80,3 +80,20 @@ def guess_arguments(description: str) -> GuessJob:
     parser.add_argument("--output", required=True, type=Path, help="record to write")
     given = parser.parse_args()
     return GuessJob(json.loads(given.settings), given.sources, given.output)
+
+
+class PackJob(NamedTuple):
+    """The arguments of a job that trains a pack."""
+
+    members: Path
+    threads: int
+    minutes: float
+
+
+def pack_arguments(description: str) -> PackJob:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--members", required=True, type=Path, help="file of the members")
+    parser.add_argument("--threads", required=True, type=int, help="threads of this job")
+    parser.add_argument("--minutes", default=math.inf, type=float, help="the time that a scheduler gives this job")
+    return PackJob(**vars(parser.parse_args()))
