@@ -126,7 +126,7 @@ def test_exit_statuses_are_read_from_snakemake_s_log(tmp_path):
 @pytest.mark.slow
 def test_killed_job_and_one_without_memory_are_told_apart_and_leave_the_others(fresh: Tree):
     limit = 2_500_000_000  # bytes of address space: enough for torch, not for sequences of two million steps
-    fresh.configure(tasks={"adding": {"lags": [2, 3, 1_000_000]}}, figures=[])
+    fresh.configure(tasks={"adding": {"lags": [2, 3, 1_000_000]}}, training={"validation_sequences": 64}, figures=[])
     fresh.edit(
         "workflow/scripts/train.py",
         "with told():",
