@@ -130,7 +130,8 @@ def _draw(draft: Draft, experiment: Experiment, *, counts: Mapping[str, int]) ->
             lacking = [table for table in needed if table not in draft.tables]
             if lacking:
                 raise ValueError(f"it shows {', '.join(lacking)}, which cannot be made yet")
-            tables = Tables(*(draft.tables[table] for table in needed[:3]), labels, draft.tables)
+            summary, statistics, curves = (draft.tables[table] for table in needed[:3])
+            tables = Tables(summary, statistics, curves, labels, draft.tables)
             figure = importlib.import_module(f"workflow.scripts.figures.{name}").draw(tables)
             if counts["done"] < counts["wanted"]:
                 mark = f"partial: {counts['done']} of {counts['wanted']} runs"
