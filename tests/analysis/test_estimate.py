@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.analysis.experiments import ROOT, runs_of, tiny, write_runs
+from tests.workflow.conftest import TINY
 from workflow.analysis.calibration import Calibration, Costs, Job, calibrate, chosen, costs_by, interpolated
 from workflow.analysis.estimate import USUAL_SHARE, amount, estimate, report, shares
 from workflow.analysis.existing import existing
@@ -31,6 +33,14 @@ def jobs_of(experiment: Experiment) -> list[Job]:
 
 def costs(**changes: float) -> Costs:
     return dict.fromkeys(PARTS, 0.0) | changes
+
+
+def call(*words: str) -> str:
+    command = [sys.executable, "-m", "workflow.analysis.estimate", *words]
+    place = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=place, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def names(jobs: list[Job]) -> list[tuple[str, int, str]]:
@@ -121,10 +131,9 @@ def test_the_share_of_the_budget_is_that_of_the_most_alike_finished_runs() -> No
 
 def test_only_what_is_missing_costs_and_what_is_unknown_is_said() -> None:
     experiment = tiny(tables=["baselines"])
-    write_runs(runs_of(experiment)[:2])
-    jobs = jobs_of(experiment)
+    jobs, done = jobs_of(experiment), {one.path for one in runs_of(experiment)[:2]}
     timed = [(job, costs(fixed=3600.0, memory=2e9)) for job in jobs if job.wanted.kind == "run"]
-    rows = estimate(experiment, jobs, Calibration(0.0, timed, {}), share=lambda _: 1.0)
+    rows = estimate(jobs, Calibration(0.0, timed, {}), done=done, share=lambda _: 1.0)
     assert [(row.kind, row.wanted, row.missing, row.unknown) for row in rows] == [
         ("run", 5, 3, 0),
         ("baseline", 5, 5, 5),
@@ -139,8 +148,9 @@ def test_only_what_is_missing_costs_and_what_is_unknown_is_said() -> None:
 def test_the_longest_job_bounds_the_time_on_many_cores() -> None:
     experiment = tiny()
     jobs = jobs_of(experiment)
+    done: set[str] = set()
     timed = [(job, costs(fixed=60.0 if number else 7200.0)) for number, job in enumerate(jobs)]
-    rows = estimate(experiment, jobs, Calibration(0.0, timed, {}), share=lambda _: 1.0)
+    rows = estimate(jobs, Calibration(0.0, timed, {}), done=done, share=lambda _: 1.0)
     assert "on 64 cores with nothing else to do: 2.0 hours" in "\n".join(report(rows, experiment, cores=64))
 
 
@@ -167,24 +177,20 @@ def test_a_process_that_is_killed_ends_only_its_share(tmp_path: Path) -> None:
     assert calibrate(jobs, processes=2, seconds=-1, python=str(python)).timed == []
 
 
-def test_an_experiment_that_is_done_costs_nothing_and_nothing_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_done_is_not_timed_and_costs_nothing() -> None:
     write_runs(runs_of(tiny()))
-    from workflow.analysis import estimate as module
-
-    monkeypatch.setattr(module, "calibrate", None)
-    rows = estimate(tiny(), jobs_of(tiny()), Calibration(0.0, [], {}), share=lambda _: 1.0)
-    assert next(iter(report(rows, tiny(), cores=2))).split()[-3:] == ["0", "0", "0.00"]
+    Path("tiny.yaml").write_text(yaml.safe_dump(TINY))
+    said = call("tiny.yaml")
+    assert said.splitlines()[2].split() == ["runs", "5", "0", "0", "0", "0.00"]
+    assert "timed 0 of the 0 jobs" in said
 
 
 @pytest.mark.slow
 def test_command_estimates_the_smoke_benchmark() -> None:
-    command = [sys.executable, "-m", "workflow.analysis.estimate", str(ROOT / "config/smoke.yaml"), "--cores", "1"]
-    place = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, env=place, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("smoke: 16 conditions\n")
-    (line,) = (line for line in done.stdout.splitlines() if line.startswith("core-hours: "))
+    said = call(str(ROOT / "config/smoke.yaml"), "--cores", "1", "--seconds", "200")
+    assert said.startswith("smoke: 16 conditions\n")
+    (line,) = (line for line in said.splitlines() if line.startswith("core-hours: "))
     hours = float(line.split()[1].rstrip(","))
     assert 0.001 < hours < 0.05
-    assert "not in it" not in done.stdout
+    assert "not in it" not in said
     assert list(Path().iterdir()) == []

@@ -19,7 +19,7 @@ CHANGES = {
     "seeds": [0, 1],
     "search": SEARCH,
     "tasks": {"adding": {"lags": [2]}},
-    "tables": ["odyssey", "odyssey_importance"],
+    "tables": ["odyssey", "odyssey_importance", "baselines"],
     "figures": ["odyssey_variants", "odyssey_importance"],
 }
 

@@ -1,7 +1,7 @@
 """Says what an experiment will cost before it is begun: `python -m workflow.analysis.estimate config/default.yaml`.
 
-Only jobs whose records are not there count. A job's time is its parts' (workflow/analysis/calibration.py) times their
-numbers. "At most" trains every replica to the end of its budget; "expected" lets them leave as early as those of
+Only jobs count whose records are not there, or stale. A job's time is that of its parts times their numbers
+(workflow/analysis/calibration.py). "At most" trains every replica to the end of its budget; "expected" lets them leave as early as those of
 finished runs did, of the same condition, else task, else experiment, and where none is known, as in the main job.
 """
 
@@ -9,7 +9,7 @@ import argparse
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -105,13 +105,13 @@ def shares(tables: Sequence[pd.DataFrame]) -> Callable[[Condition], float]:
 
 
 def estimate(
-    experiment: Experiment, jobs: Sequence[Job], calibration: Calibration, *, share: Callable[[Condition], float]
+    jobs: Sequence[Job], calibration: Calibration, *, done: Collection[str], share: Callable[[Condition], float]
 ) -> list[Row]:
-    """Return what the missing ones among the jobs cost, by kind and device."""
+    """Return what the jobs cost whose records are not among those done, by kind and device."""
     tell, rows = costs_by(calibration), []
     for kind, device in dict.fromkeys((job.wanted.kind, job.wanted.condition.device) for job in jobs):
         of = [job for job in jobs if (job.wanted.kind, job.wanted.condition.device) == (kind, device)]
-        missing = [job for job in of if not Path(job.wanted.path).exists()]
+        missing = [job for job in of if job.wanted.path not in done]
         costs = [(job, tell(job)) for job in missing]
         amounts = [
             amount(
@@ -188,15 +188,18 @@ def main() -> None:
     began = time.monotonic()
     experiment = admit_file(given.config, root=Path(__file__).resolve().parents[2])
     jobs = [Job(one, experiment.undrawn(one.condition)) for one in wanted_records(experiment)]
-    missing = [job for job in jobs if not Path(job.wanted.path).exists()]
+    found = [one for one in existing(job.wanted for job in jobs) if one.record is not None]
+    done = {one.wanted.path for one in found}
+    missing = [job for job in jobs if job.wanted.path not in done]
     print(f"{experiment.config['experiment']}: {len(experiment.conditions)} conditions")
     picked = chosen(missing)
     calibration = (
         calibrate(picked, processes=given.cores, seconds=given.seconds) if missing else Calibration(0.0, [], {})
     )
-    runs = records_of(list(existing(job.wanted for job in jobs if job.wanted.kind == "run")), kind="run")
+    runs = records_of(found, kind="run")
     share = shares([*([summary_table(runs)] if runs else []), *_published(experiment)])
-    print(*report(estimate(experiment, jobs, calibration, share=share), experiment, cores=given.cores), sep="\n")
+    rows = estimate(jobs, calibration, done=done, share=share)
+    print(*report(rows, experiment, cores=given.cores), sep="\n")
     for path, why in calibration.refused.items():
         print(f"not timed: {path}: {why}")
     took = time.monotonic() - began
