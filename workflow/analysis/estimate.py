@@ -1,8 +1,9 @@
 """Says what an experiment will cost before it is begun: `python -m workflow.analysis.estimate config/default.yaml`.
 
 Only jobs count whose records are not there, or stale. A job's time is that of its parts times their numbers
-(workflow/analysis/calibration.py). "At most" trains every replica to the end of its budget; "expected" lets them leave as early as those of
-finished runs did, of the same condition, else task, else experiment, and where none is known, as in the main job.
+(workflow/analysis/calibration.py). "At most" trains every replica to the end of its budget; "expected" lets them leave
+as early as those of finished runs did, of the same condition, else task, else experiment, and where none is known, as
+in the main job.
 """
 
 import argparse
@@ -186,7 +187,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=SECONDS, help="after which no further job is timed")
     given = parser.parse_args()
     began = time.monotonic()
-    experiment = admit_file(given.config, root=Path(__file__).resolve().parents[2])
+    experiment = admit_file(given.config, root=Path(__file__).resolve().parents[2]).experiment
     jobs = [Job(one, experiment.undrawn(one.condition)) for one in wanted_records(experiment)]
     found = [one for one in existing(job.wanted for job in jobs) if one.record is not None]
     done = {one.wanted.path for one in found}
