@@ -86,9 +86,11 @@ def _run(told: Story, slurmed: Path) -> None:
 
     told.jobs["cancelled"] = wait_for(lambda: told.faults.running(CANCELLED))
     slurm("scancel", told.jobs["cancelled"]["JobId"])
+    wait_for(lambda: _ended(told.faults.jobs(CANCELLED)))  # at full speed it would be done before it is killed
     told.faults.speed_up(CANCELLED)
     told.jobs["requeued"] = wait_for(lambda: told.faults.running(REQUEUED))
     slurm("scontrol", "requeue", told.jobs["requeued"]["JobId"])
+    wait_for(lambda: told.faults.jobs(REQUEUED)[0]["Restarts"] == "1")
     told.faults.speed_up(REQUEUED)
     told.jobs["first"] = wait_for(lambda: _ended(told.limited.jobs(CANCELLED)))
     told.limited.speed_up(CANCELLED)
