@@ -95,6 +95,8 @@ def _run(told: Story, slurmed: Path) -> None:
     told.jobs["first"] = wait_for(lambda: _ended(told.limited.jobs(CANCELLED)))
     told.limited.speed_up(CANCELLED)
     told.ends["killed"] = told.killed.wait()
+    for label in (CANCELLED, REQUEUED):  # so that the crash is that of one job
+        wait_for(lambda label=label: not told.faults.jobs(label)[-1].lives)
     told.jobs["moved"] = wait_for(lambda: told.faults.running(MOVED))
     cluster.crash_node(slurmed, told.jobs["moved"]["NodeList"])
     told.faults.speed_up(MOVED)
