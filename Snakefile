@@ -11,6 +11,7 @@ configfile: default_file(ROOT)
 
 
 include: "workflow/rules/experiment.smk"
+include: "workflow/rules/driver.smk"
 include: "workflow/rules/kernel.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/pack.smk"
@@ -22,6 +23,7 @@ include: "workflow/rules/published.smk"
 include: "workflow/rules/gradients.smk"
 include: "workflow/rules/findings.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/partial.smk"
 include: "workflow/rules/outcome.smk"
 
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from workflow.runs.arguments import Job
-from workflow.runs.failures import last_reason
 from workflow.runs.writing import write_text
 
 RUNS, STORE = "runs", "packed"
@@ -80,7 +79,8 @@ def train_pack(members: Sequence[Member], *, train: Path, threads: int, minutes:
                 [sys.executable, str(train), *words, "--minutes", str(left)], stderr=stderr, check=False
             )
         if done.returncode or not is_stored(member):
-            failed.append(f"{member.label}: {last_reason(log)}")
+            ended = done.returncode if done.returncode >= 0 else 128 - done.returncode
+            failed.append(f"{member.label}: {_why(log, status=ended, settings=member.settings)}")
     return failed
 
 
@@ -102,8 +102,15 @@ def adopted(job: Job) -> bool:
         place.replace(job.run)
         log.unlink(missing_ok=True)
     elif only:
-        raise RuntimeError(last_reason(log) if text else "no pack has trained it: run the target `packed` first")
+        why = _why(log, status=0, settings=job.settings) if text else ""
+        raise RuntimeError(why or "no pack has trained it: run the target `packed` first")
     return found
+
+
+def _why(log: Path, *, status: int, settings: dict[str, Any]) -> str:
+    from workflow.runs.failures import explained, last_line  # of no use to the many jobs that do not fail
+
+    return explained(last_line(log), status=status, settings=settings)
 
 
 def _provenance(record: Path) -> Path:

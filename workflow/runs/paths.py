@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 CONDITION = "{device}/{task}/lag={lag}/{model}/{gradient}"
 BASELINE = "{device}/{task}/lag={lag}/{model}"
+CHECKPOINTS = "checkpoints"
 BLOCK = f"{CONDITION}/seeds={{seeds}}"
 
 
@@ -34,7 +35,7 @@ def key_of(settings: Mapping[str, Any], *, sources: str) -> str:
 
 def checkpoints_of(run: Path, *, key: str) -> Path:
     """Return the folder of a training job's checkpoints, beside the experiment's runs: they are no output of a rule."""
-    return run.parents[5].with_name("checkpoints") / key
+    return run.parents[5].with_name(CHECKPOINTS) / key
 
 
 def log_of(path: str) -> str:
