@@ -86,13 +86,17 @@ def _run(told: Story, slurmed: Path) -> None:
 
     told.jobs["cancelled"] = wait_for(lambda: told.faults.running(CANCELLED))
     slurm("scancel", told.jobs["cancelled"]["JobId"])
+    wait_for(lambda: _ended(told.faults.jobs(CANCELLED)))  # at full speed it would be done before it is killed
     told.faults.speed_up(CANCELLED)
     told.jobs["requeued"] = wait_for(lambda: told.faults.running(REQUEUED))
     slurm("scontrol", "requeue", told.jobs["requeued"]["JobId"])
+    wait_for(lambda: told.faults.jobs(REQUEUED)[0]["Restarts"] == "1")
     told.faults.speed_up(REQUEUED)
     told.jobs["first"] = wait_for(lambda: _ended(told.limited.jobs(CANCELLED)))
     told.limited.speed_up(CANCELLED)
     told.ends["killed"] = told.killed.wait()
+    for label in (CANCELLED, REQUEUED):  # so that the crash is that of one job
+        wait_for(lambda label=label: not told.faults.jobs(label)[-1].lives)
     told.jobs["moved"] = wait_for(lambda: told.faults.running(MOVED))
     cluster.crash_node(slurmed, told.jobs["moved"]["NodeList"])
     told.faults.speed_up(MOVED)
