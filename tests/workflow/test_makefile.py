@@ -16,6 +16,7 @@ case "$1 $2" in
   "-c import ensurepip"*) exit {without_venv} ;;
   "-m venv") mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
   "-m pip") echo "$@" >> pip.calls; exit {pip} ;;
+  "-m workflow.configuration.gate") echo "$3" > gate.call; exit 1 ;;
   "-m benchmarks") echo "$@" > bench.call; env > bench.environment ;;
 esac
 """
@@ -101,6 +102,14 @@ def test_benchmark_runs_without_jax_and_says_so_in_one_line(ready):
     assert done.stderr.splitlines() == ["bench: JAX (requirements-bench.txt) could not be installed"]
     assert (ready / "bench.call").read_text().split() == ["-m", "benchmarks"]
     assert not (ready / ".venv/.lagbench-bench").exists()
+
+
+@pytest.mark.parametrize("name", ["`touch canary`.yaml", 'a"; touch canary; ".yaml', "a b'*.yaml"])
+def test_configuration_passes_the_gate_first_under_any_name(folder, name):
+    done = make(folder, f"CONFIG={name}")
+    assert done.returncode != 0
+    assert (folder / "gate.call").read_text() == f"{name}\n"
+    assert not (folder / "canary").exists()
 
 
 def test_clean_keeps_results(folder):
