@@ -17,9 +17,33 @@ NAMES = ("default", "smoke", "gradients", "odyssey", "hochreiter1997", "horizon"
 SOUND = {name: complete(read(ROOT / "config" / f"{name}.yaml"), root=ROOT) for name in NAMES}
 
 SHELL = ["$(touch canary)", "`touch canary`", "; touch canary;", "' ; touch canary '", '" ; touch canary "']
-BRACES = "{lag} {wildcards.lag} {{x}} {config[seeds]} { } %s %(x)s".split()
-SIGNS = "* ? [a] ! | & ~ -rf .. . a/b a\\b a,b a=b cpu|cuda (?!) a+ << = con __class__ seeds=0-2 lag=3".split()
-VALUES = "yes no null ~ 1e3 1e-8 0x10 nan NaN 2024-01-01 1:30".split()
+BRACES = ["{lag}", "{wildcards.lag}", "{{x}}", "{config[seeds]}", "{", "}", "%s", "%(x)s"]
+SIGNS = [
+    "*",
+    "?",
+    "[a]",
+    "!",
+    "|",
+    "&",
+    "~",
+    "-rf",
+    "..",
+    ".",
+    "a/b",
+    "a\\b",
+    "a,b",
+    "a=b",
+    "cpu|cuda",
+    "(?!)",
+    "a+",
+    "<<",
+    "=",
+    "con",
+    "__class__",
+    "seeds=0-2",
+    "lag=3",
+]
+VALUES = ["yes", "no", "null", "~", "1e3", "1e-8", "0x10", "nan", "NaN", "2024-01-01", "1:30"]
 UNICODE = ["\u00e9", "e\u0301", "\U0001f600", "\u0639\u0631", "\u202eabc", "\u200b", "\uff10"]
 BLANKS = ["", " ", "a b", "\t", "a\nb", "\n touch canary", "a\x00b"]
 NASTY_TEXT = ["../../escaped", "/tmp/escaped", "a" * 300, *SHELL, *BRACES, *SIGNS, *VALUES, *UNICODE, *BLANKS]
@@ -28,7 +52,23 @@ NASTY_NUMBERS = [
     *(float("nan"), float("inf"), float("-inf"), 1e3, 65, 1_000_001),
 ]
 ODD = [None, True, False, [], {}, [[]], [{}], {"a": 1}, {1: 2}, {None: 1}, [None], b"\x00", datetime.date(2024, 1, 1)]
-TAGS = "&a *a !!binary !!set !!bool !!int !!timestamp !!float !!str !!omap !t ? - : <<:".split()
+TAGS = [
+    "&a",
+    "*a",
+    "!!binary",
+    "!!set",
+    "!!bool",
+    "!!int",
+    "!!timestamp",
+    "!!float",
+    "!!str",
+    "!!omap",
+    "!t",
+    "?",
+    "-",
+    ":",
+    "<<:",
+]
 SNIPPETS = [
     *(f"{tag} " for tag in TAGS),
     *("[", "]", "{", "}", "'", '"', "\t", "\n", "\x07", "---\n", "...\n", "%YAML 9\n", "|\n", ">\n", "#", "\ufeff"),
