@@ -90,7 +90,7 @@ def _run(told: Story, slurmed: Path) -> None:
     told.faults.speed_up(CANCELLED)
     told.jobs["requeued"] = wait_for(lambda: told.faults.running(REQUEUED))
     slurm("scontrol", "requeue", told.jobs["requeued"]["JobId"])
-    wait_for(lambda: told.faults.jobs(REQUEUED)[0]["Restarts"] == "1")
+    wait_for(lambda: _started_again(told.faults.jobs(REQUEUED)[0]))
     told.faults.speed_up(REQUEUED)
     told.jobs["first"] = wait_for(lambda: _ended(told.limited.jobs(CANCELLED)))
     told.limited.speed_up(CANCELLED)
@@ -125,6 +125,11 @@ def _submit_driver(told: Story) -> None:
 
 def _driver(number: str) -> Job:
     return next(job for job in all_jobs() if job["JobId"] == number)
+
+
+def _started_again(job: Job) -> bool:
+    """Say whether a requeued job runs: its first processes are gone then."""
+    return (job["Restarts"], job["JobState"]) == ("1", "RUNNING")
 
 
 def _ended(jobs: list[Job]) -> Job | None:
