@@ -1,8 +1,9 @@
 """Says what an experiment will cost before it is begun: `python -m workflow.analysis.estimate config/default.yaml`.
 
 Only jobs count whose records are not there, or stale. A job's time is that of its parts times their numbers
-(workflow/analysis/calibration.py). "At most" trains every replica to the end of its budget; "expected" lets them leave as early as those of
-finished runs did, of the same condition, else task, else experiment, and where none is known, as in the main job.
+(workflow/analysis/calibration.py). "At most" trains every replica to the end of its budget; "expected" lets them leave
+as early as those of finished runs did, of the same condition, else task, else experiment, and where none is known, as
+in the main job.
 """
 
 import argparse
@@ -178,11 +179,15 @@ def _published(experiment: Experiment) -> list[pd.DataFrame]:
     return [read_csv(path)] if path.is_file() else []
 
 
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def main() -> None:
     """Read the command line and print the estimate."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", type=Path, help="the configuration, such as config/default.yaml")
-    parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)), help="that a run would have")
+    parser.add_argument("--cores", type=int, default=_cores(), help="that a run would have")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="after which no further job is timed")
     given = parser.parse_args()
     began = time.monotonic()
