@@ -39,7 +39,11 @@ def checkpoints_of(run: Path, *, key: str) -> Path:
     Those of a record that lies elsewhere are beside it.
     """
     levels = len(Path(BLOCK).parts)
-    return Path(*run.parts[: -levels - 1], CHECKPOINTS, key) if len(run.parts) > levels else run.with_name(CHECKPOINTS) / key
+    return (
+        Path(*run.parts[: -levels - 1], CHECKPOINTS, key)
+        if len(run.parts) > levels
+        else run.with_name(CHECKPOINTS) / key
+    )
 
 
 def log_of(path: str) -> str:
