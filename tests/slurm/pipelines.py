@@ -178,6 +178,7 @@ def copy_code(tree: Path) -> None:
     profile.write_text(text)
     (tree / "cluster.yaml").write_text(yaml.safe_dump(CONFIG))
     (tree / "gpu.yaml").write_text(yaml.safe_dump(ON_GPU))
+    (tree / "packed.yaml").write_text(yaml.safe_dump(merge(CONFIG, {"conditions_per_job": 3})))
 
 
 def slurm(*command: str) -> str:

@@ -31,6 +31,7 @@ class Story:
     limited: Pipeline
     killed: Pipeline
     gpu: Pipeline
+    packed: Pipeline
     jobs: dict[str, Job] = field(default_factory=dict)
     ends: dict[str, int] = field(default_factory=dict)
 
@@ -60,6 +61,7 @@ def story(slurmed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     pipelines = {name: Pipeline(root / "tree", root / name) for name in ("local", "faults")}
     pipelines |= {name: Pipeline(root / "tree", root / name, one) for name in ("limited", "killed")}
     pipelines["gpu"] = Pipeline(root / "tree", root / "gpu", (ON_GPU,), "gpu.yaml")
+    pipelines["packed"] = Pipeline(root / "tree", root / "packed", config="packed.yaml")
     told = Story(**pipelines)
     try:
         _run(told, slurmed)
@@ -102,8 +104,12 @@ def _run(told: Story, slurmed: Path) -> None:
     told.faults.speed_up(MOVED)
 
     told.ends["gpu"] = told.gpu.wait()
+    told.packed.start(*PROFILE, "packed")
     told.ends["local"] = told.local.run("--cores", "2")
+    told.ends["packs"] = told.packed.wait()
+    told.packed.start(*PROFILE, "--until", "train")
     told.ends["faults"] = told.faults.wait()
+    told.ends["packed"] = told.packed.wait()
     wait_for(lambda: not _driver(told.jobs["driver"]["JobId"]).lives)
 
 
@@ -197,6 +203,15 @@ def test_a_restart_after_the_driver_was_killed_ends_with_the_same_numbers(story)
     assert story.jobs["orphan"]["JobName"] == story.killed.run_ids[0]  # so scancel --name finds it
     path = RECORD.format(CANCELLED)
     assert (story.killed.folder / path).read_bytes() == (story.local.folder / path).read_bytes()
+
+
+def test_packed_conditions_share_jobs_and_are_adopted_without_another(story):
+    assert story.ends["packs"] == story.ends["packed"] == 0, story.packed.said[-3000:]
+    jobs = [job["Comment"] for job in all_jobs() if job["WorkDir"] == str(story.packed.folder)]
+    assert [comment.partition("_wildcards")[0] for comment in jobs] == ["rule_pack", "rule_pack"]
+    for path in (story.local.folder / "results/tiny/runs").rglob("seeds=0.json"):
+        packed = story.packed.folder / path.relative_to(story.local.folder)
+        assert packed.read_bytes() == path.read_bytes()
 
 
 def test_a_condition_on_a_gpu_asks_for_one(story):

@@ -11,6 +11,7 @@ from workflow.configuration.experiment import Experiment
 from workflow.configuration.packs import Packs, pack_device, pack_need
 from workflow.configuration.reading import merge
 from workflow.configuration.resources import training_need
+from workflow.runs import packing
 from workflow.runs.arguments import Job
 from workflow.runs.packing import Member, adopted, is_stored, read_members, train_pack
 
@@ -105,6 +106,29 @@ def test_a_record_is_adopted_with_its_provenance_and_log(here, capsys):
     assert job.provenance.exists()
     assert capsys.readouterr().err == "trained\n"
     assert not adopted(job)  # it is in the store no more
+
+
+def test_a_record_without_its_provenance_is_trained_again(here):
+    (members,) = members_of(packs(conditions_per_job=5).plan())
+    train(members)
+    member = next(member for member in members if is_stored(member))
+    member.stored.with_suffix(".provenance.json").unlink()
+    assert not is_stored(member)
+    assert not adopted(job_of(member))
+
+
+def test_a_job_that_is_killed_while_it_adopts_leaves_the_store_as_it_was(here, monkeypatch):
+    (members,) = members_of(packs(conditions_per_job=5).plan())
+    train(members)
+    member = next(member for member in members if is_stored(member))
+    monkeypatch.setattr(packing, "write_text", _full)
+    with pytest.raises(OSError, match="no space"):
+        adopted(job_of(member))
+    assert is_stored(member)
+
+
+def _full(path, text):
+    raise OSError("no space")
 
 
 @pytest.mark.parametrize("field", ["settings", "sources"])

@@ -94,13 +94,14 @@ def adopted(job: Job) -> bool:
     only, place = bool(os.environ.get("LAGBENCH_PACKED")), stored(job.run)
     log = place.with_suffix(".log")
     text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
-    found = _matches(place, settings=job.settings, sources=job.sources) and _provenance(place).exists()
+    found = _matches(place, settings=job.settings, sources=job.sources)
     if found or only:
         sys.stderr.write(text)
     if found:
-        _provenance(place).replace(job.provenance)
-        place.replace(job.run)
-        log.unlink(missing_ok=True)
+        for source, target in ((_provenance(place), job.provenance), (place, job.run)):
+            write_text(target, source.read_text(encoding="utf-8"))
+        for path in (place, _provenance(place), log):  # only now: a kill before leaves the store as it was
+            path.unlink(missing_ok=True)
     elif only:
         why = _why(log, status=0, settings=job.settings) if text else ""
         raise RuntimeError(why or "no pack has trained it: run the target `packed` first")
@@ -118,7 +119,7 @@ def _provenance(record: Path) -> Path:
 
 
 def _matches(record: Path, *, settings: dict[str, Any], sources: str) -> bool:
-    if not record.exists():
+    if not (record.exists() and _provenance(record).exists()):
         return False
     made = json.loads(record.read_bytes())
     return bool(made["settings"] == settings and made["sources"] == sources)
