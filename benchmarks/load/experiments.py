@@ -51,7 +51,7 @@ def pretend(config: Mapping[str, Any], folder: Path, *, root: Path) -> None:
         "training": settings["training"] | updates,
     }
     made = train_condition(settings | small, lambda standing: None)
-    rest = json.dumps(made, allow_nan=False)[1:]
+    rest = json.dumps({name: value for name, value in made.items() if name != "settings"}, allow_nan=False)[1:]
     for path, about in asked.items():
         run = folder / path
         run.parent.mkdir(parents=True, exist_ok=True)

@@ -78,10 +78,10 @@ SNIPPETS = [
 
 
 class Mutant(NamedTuple):
-    """A mutated configuration as the text of a file, and where in it something was changed."""
+    """A mutated configuration as the text of a file, and the key whose value was replaced, if that is what was done."""
 
     text: str
-    keys: tuple[str | int, ...] | None
+    key: str | None
 
 
 def scalars() -> st.SearchStrategy[Any]:
@@ -130,7 +130,7 @@ def mutants(draw: st.DrawFn) -> Mutant:
         text = text[:start] + draw(st.sampled_from(SNIPPETS)) + text[start + draw(st.integers(0, 9)) :]
     if kind == "twice":
         text += yaml.safe_dump({keys[0]: config.get(keys[0], 1)})
-    return Mutant(text, keys if kind in ("value", "misspelt", "listed") else None)
+    return Mutant(text, next(key for key in reversed(keys) if isinstance(key, str)) if kind == "value" else None)
 
 
 def _places(value: Any, *, above: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:

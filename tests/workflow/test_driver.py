@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -160,7 +160,7 @@ COUNTED = """process.limit_threads("""
 COUNTING = """import os, time
     with open("started", "a") as starts:
         starts.write(f"{job.label} {os.getpid()}\\n")
-    time.sleep(4)
+    time.sleep(2)
     process.limit_threads("""
 
 
@@ -180,18 +180,13 @@ def slow(fresh: Tree) -> Tree:
 
 def start(tree: Tree) -> subprocess.Popen[bytes]:
     """Start the tiny experiment in a process group of its own."""
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "--cores",
-        "2",
-        "--configfile",
-        "tiny.yaml",
-        "results/tiny/summary.csv",
-    ]
+    words = ("-m", "snakemake", "--cores", "2", "results/tiny/summary.csv", "--configfile", "tiny.yaml")
     return subprocess.Popen(
-        command, cwd=tree.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        [sys.executable, *words],
+        cwd=tree.root,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
 
 
@@ -200,10 +195,11 @@ def starts(tree: Tree) -> list[str]:
     return [line.split()[0] for line in file.read_text().splitlines()] if file.exists() else []
 
 
-def wait_for(condition, *, seconds: float = 240) -> None:
+def wait_for(condition: Callable[[], bool], *, driver: subprocess.Popen[bytes], seconds: float = 240) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until
+        assert not driver.poll(), "it failed before that"
         time.sleep(0.1)
 
 
@@ -219,7 +215,7 @@ def records(tree: Tree) -> dict[str, bytes]:
 def test_killed_snakemake_goes_on_where_it_was(slow, undisturbed, how):
     driver = start(slow)
     try:
-        wait_for(lambda: len(starts(slow)) >= 3 and len(records(slow)) >= 1)
+        wait_for(lambda: len(starts(slow)) >= 3 and len(records(slow)) >= 1, driver=driver)
         number = getattr(signal, how.split()[0])
         os.killpg(driver.pid, number) if how.endswith("all") else os.kill(driver.pid, number)
         driver.wait(timeout=120)
@@ -245,11 +241,12 @@ def test_killed_snakemake_goes_on_where_it_was(slow, undisturbed, how):
 def test_runs_that_end_after_their_snakemake_are_not_trained_again(slow, undisturbed):
     driver = start(slow)
     try:
-        wait_for(lambda: len(starts(slow)) >= 2)
+        wait_for(lambda: len(starts(slow)) >= 2, driver=driver)
         driver.kill()
         driver.wait()
         orphans = {int(line.split()[1]) for line in (slow.root / "started").read_text().splitlines()}
-        wait_for(lambda: not any(Path(f"/proc/{orphan}").exists() for orphan in orphans))
+        while any(Path(f"/proc/{orphan}").exists() for orphan in orphans):
+            time.sleep(0.1)
         assert len(records(slow)) == 2
         said = slow.snakemake("--cores", "2", "results/tiny/summary.csv")
         assert "2 runs were finished after it was killed; they are kept" in said
@@ -264,7 +261,7 @@ def test_runs_that_end_after_their_snakemake_are_not_trained_again(slow, undistu
 def test_second_snakemake_is_refused_while_the_first_one_lives(slow):
     driver = start(slow)
     try:
-        wait_for(lambda: starts(slow))
+        wait_for(lambda: bool(starts(slow)), driver=driver)
         said = slow.snakemake("--cores", "1", "results/tiny/summary.csv", check=False)
         assert re.search("Directory cannot be locked", said)
         assert (slow.root / ".snakemake/locks").exists()

@@ -241,7 +241,7 @@ def test_unreadable_file_is_told_with_its_line(tmp_path, text, says):
     assert str(caught.value).isprintable()
 
 
-@pytest.mark.parametrize("number", [2**63, -(2**63), 10**5000, 1.0e300], ids=["large", "small", "huge", "float"])
+@pytest.mark.parametrize("number", [2**63, -(2**63), 10**5000, 1.0e300], ids=["2^63", "-2^63", "digits", "float"])
 def test_number_that_no_job_can_hold_is_told_by_its_size(number):
     with pytest.raises(ConfigurationError, match=r"^config: seeds\[0\]: .* came one of about 2\^\d+$"):
         validate(TINY | {"seeds": [number]}, known=KNOWN)

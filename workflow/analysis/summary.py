@@ -98,7 +98,6 @@ def read_csv(path: Path) -> pd.DataFrame:
         dtype=kinds,
         keep_default_na=False,
         na_values=blank,
-        float_precision="round_trip",
         encoding="utf-8",
     )
     return typed(table)

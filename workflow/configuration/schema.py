@@ -73,7 +73,9 @@ def _told(error: ValidationError, *, root: Mapping[str, Any], key: str) -> Confi
     if error.validator == "additionalProperties":
         known = list(schema["properties"])
         extra = next(name for name in came if name not in known)
-        return refuse(dotted([place, extra]), f"unknown key; known: {listed(known)}{nearest(extra, known=known)}")
+        return refuse(
+            dotted([place, extra or "''"]), f"unknown key; known: {listed(known)}{nearest(extra, known=known)}"
+        )
     if error.validator == "required":
         missing = next(name for name in schema["required"] if name not in came)
         allowed = describe(schema["properties"][missing], root=root)
