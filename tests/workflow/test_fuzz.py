@@ -115,7 +115,7 @@ def test_five_hundred_mutants(folder: Path, mutant: Mutant) -> None:
     check(mutant, folder)
 
 
-@quick
+@settings(quick, max_examples=10)
 @given(st.one_of(st.sampled_from(NASTY_TEXT), st.text()))
 def test_no_name_leads_outside(folder: Path, name: str) -> None:
     task = SOUND["default"]["tasks"]["copy"]
@@ -146,4 +146,4 @@ def test_snakemake_starts_nothing_and_writes_nothing(pristine: Tree, tmp_path: P
     said = pristine.snakemake(*words, config=str(tmp_path / "mine.yaml"), check=False)
     assert [line for line in said.splitlines() if line.startswith("config: ")] == [said.splitlines()[-1]]
     assert "Traceback" not in said
-    assert os.listdir(tmp_path) == ["mine.yaml"]
+    assert {*os.listdir(tmp_path)} - {".snakemake"} == {"mine.yaml"}  # where its own log lies

@@ -113,7 +113,11 @@ MALFORMED = [
     ({"gradients": {"g": {"paths": "some"}}}, "gradients.g.paths:", ["all or a list", "came 'some'"]),
     ({"gradients": {"g": {"paths": ["cel"]}}}, "gradients.g.paths:", ["unknown path 'cel'", "did you mean cell?"]),
     ({"gradients": {"g": {"paths": []}}}, "gradients.g.paths:", ["all or a list of at least 1", "came []"]),
-    ({"gradients": {"full": {"num_steps": 0}}}, "gradients.full.num_steps:", ["an integer >= 1 and <=", "came 0"]),
+    (
+        {"gradients": {"full": {"num_steps": 0}}},
+        "gradients.full.num_steps:",
+        ["an integer >= 1 and <= 1000000000 or null", "came 0"],
+    ),
     (
         {"gradients": {"full": {"window": 3}}},
         "gradients.full.window:",

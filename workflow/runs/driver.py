@@ -5,8 +5,9 @@ no kill leaves such a lock. So one that gets it alone, and finds in the file tha
 that Snakemake's own locks on this experiment are dead, and removes them. Of another host nothing is known but its file:
 the locks stay, and a line says so, unless both were the same Slurm job, which Slurm starts again only once it is over.
 
-Runs that were finished after their Snakemake was killed are booked as incomplete, and Snakemake would train them again.
-Those whose record is whole and holds what is asked for are taken off its books.
+Runs that were finished after their Snakemake was killed or interrupted are booked as incomplete, and would be trained
+again. Those whose record is whole and holds what is asked for are taken off Snakemake's books, whoever else is alive: a
+record gets its name when it is complete.
 """
 
 import atexit
@@ -29,22 +30,23 @@ def drive(
 ) -> list[str]:
     """Hold the lock of the experiment whose results are in `results` to the end of this process; say what was mended.
 
-    `runs` tells per run record what it must hold; it is asked only after a kill.
+    `runs` tells per run record what it must hold; it is asked only where one is booked as incomplete.
     """
     folder = books / "drivers" / Path(results).name
     own = folder / (host or socket.gethostname())
+    lines: list[str] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = own.open("a+", encoding="utf-8")
-        alone = _lock(file)
-    except OSError:  # a file system without locks, or one that cannot be written: Snakemake has its own line for that
-        return []
-    lines = []
-    if alone:
-        lines = list(_mend(results, own=own, runs=runs, books=books))
+        if _lock(file):
+            lines += _unlock(results, own=own, books=books)
         _write(file, {"process": os.getpid(), "since": time.strftime("%Y-%m-%d %H:%M:%S"), "job": _job()})
         fcntl.flock(file, fcntl.LOCK_SH)
-    atexit.register(_end, file)
+        atexit.register(_end, file)
+        if finished := _take_off_the_books(results, runs=runs, books=books):
+            lines.append(f"{results}: runs that were finished without Snakemake's knowing are kept: {finished}")
+    except OSError:  # no locks on this file system, or nothing can be written: Snakemake has its own line for that
+        pass
     return lines
 
 
@@ -68,40 +70,29 @@ def _end(file: TextIO) -> None:
     file.close()
 
 
-def _mend(
-    results: str, *, own: Path, runs: Callable[[], Mapping[str, Mapping[str, Any]]], books: Path
-) -> Iterator[str]:
+def _unlock(results: str, *, own: Path, books: Path) -> Iterator[str]:
     left = {path.name: record for path in own.parent.iterdir() if (record := _read(path))}
     locks = [path for path in (books / "locks").glob("*.lock") if _is_of(path, results)]
     unknown = [name for name, of in left.items() if name != own.name and (_job() is None or of.get("job") != _job())]
-    if not left or not (locks or own.name in left):
-        return
-    if unknown:
-        if locks:
-            host, of = unknown[0], left[unknown[0]]
-            who = f"Snakemake on host {host} (process {of.get('process')}, since {of.get('since')})"
-            what = f"if it does not run any more, remove {own.parent / host} and start again"
-            yield f"{results}: {who} did not come to its end; {what}"
-        return
-    for path in locks:
-        path.unlink(missing_ok=True)
-    if locks:
+    if locks and unknown:
+        host, of = unknown[0], left[unknown[0]]
+        who = f"Snakemake on host {host} (process {of.get('process')}, since {of.get('since')})"
+        what = f"if it does not run any more, remove {own.parent / host} and start again"
+        yield f"{results}: {who} did not come to its end; {what}"
+    elif locks and left:
+        for path in [*locks, *(own.parent / name for name in left if name != own.name)]:
+            path.unlink(missing_ok=True)
         yield f"{results}: the Snakemake before this one was killed; its lock is removed"
-    finished = _take_off_the_books(runs(), books=books)
-    if finished:
-        yield f"{results}: {finished} runs were finished after it was killed; they are kept"
-    for name in left:
-        if name != own.name:
-            (own.parent / name).unlink(missing_ok=True)
 
 
-def _take_off_the_books(runs: Mapping[str, Mapping[str, Any]], *, books: Path) -> int:
+def _take_off_the_books(results: str, *, runs: Callable[[], Mapping[str, Mapping[str, Any]]], books: Path) -> int:
     """Remove Snakemake's marks of an incomplete run from those that are complete; return how many these are."""
     marks: dict[str, list[Path]] = {}
     for path, mark in _marks(books / "incomplete"):
-        marks.setdefault(path.removesuffix(".json").removesuffix(".provenance"), []).append(mark)
+        if path.startswith(f"{results}/"):
+            marks.setdefault(path.removesuffix(".json").removesuffix(".provenance"), []).append(mark)
     count = 0
-    for path, asked in runs.items():
+    for path, asked in runs().items() if marks else ():
         found = marks.get(path.removesuffix(".json"))
         if found and _is_whole(Path(path), asked):
             for mark in found:
