@@ -16,6 +16,7 @@ case "$1 $2" in
   "-c import ensurepip"*) exit {without_venv} ;;
   "-m venv") mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
   "-m pip") echo "$@" >> pip.calls; exit {pip} ;;
+  "-m workflow.analysis."*) echo "$@" >> analysis.calls ;;
   "-m benchmarks") echo "$@" > bench.call; env > bench.environment ;;
 esac
 """
@@ -101,6 +102,16 @@ def test_benchmark_runs_without_jax_and_says_so_in_one_line(ready):
     assert done.stderr.splitlines() == ["bench: JAX (requirements-bench.txt) could not be installed"]
     assert (ready / "bench.call").read_text().split() == ["-m", "benchmarks"]
     assert not (ready / ".venv/.lagbench-bench").exists()
+
+
+def test_estimate_status_and_partial_are_given_the_configuration(ready):
+    for words in (["estimate", "CORES=3"], ["status"], ["partial"]):
+        assert make(ready, *words, "CONFIG=my own.yaml").returncode == 0
+    assert (ready / "analysis.calls").read_text().splitlines() == [
+        "-m workflow.analysis.estimate --cores 3 my own.yaml",
+        "-m workflow.analysis.status my own.yaml",
+        "-m workflow.analysis.partial my own.yaml",
+    ]
 
 
 def test_clean_keeps_results(folder):
