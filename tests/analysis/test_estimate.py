@@ -126,6 +126,9 @@ def test_the_share_of_the_budget_is_that_of_the_most_alike_finished_runs() -> No
     assert share(Condition("cpu", "latch", 7, "lstm", "full")) == pytest.approx(
         summary["updates"].sum() / (summary["budget"] // summary["batch_size"]).sum()
     )
+    published = summary.assign(updates=1000)
+    assert shares([summary, published])(wanted[0].condition._replace(lag=3)) == pytest.approx(0.75)
+    assert shares([summary[summary["lag"] != 3], published])(wanted[0].condition._replace(lag=3)) == pytest.approx(0.5)
     assert shares([])(wanted[0].condition) == USUAL_SHARE
 
 

@@ -17,6 +17,7 @@ case "$1 $2" in
   "-m venv") mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
   "-m pip") echo "$@" >> pip.calls; exit {pip} ;;
   "-m workflow.configuration.gate") echo "$3" > gate.call ;;
+  "-m workflow.analysis."*) echo "$@" >> analysis.calls ;;
   "-m workflow."*) echo "$@" >> ours.calls; [ "$2" != workflow.runs.standing ] || echo a.json b.json ;;
   "-m benchmarks") echo "$@" > bench.call; env > bench.environment ;;
 esac
@@ -143,6 +144,16 @@ def test_configuration_passes_the_gate_first_under_any_name(folder, name):
     assert done.returncode != 0
     assert (folder / "gate.call").read_text() == f"{name}\n"
     assert not (folder / "canary").exists()
+
+
+def test_estimate_status_and_partial_are_given_the_configuration(ready):
+    for words in (["estimate", "CORES=3"], ["status"], ["partial"]):
+        assert make(ready, *words, "CONFIG=my own.yaml").returncode == 0
+    assert (ready / "analysis.calls").read_text().splitlines() == [
+        "-m workflow.analysis.estimate --cores 3 my own.yaml",
+        "-m workflow.analysis.status my own.yaml",
+        "-m workflow.analysis.partial my own.yaml",
+    ]
 
 
 def test_clean_keeps_results(folder):
