@@ -13,7 +13,7 @@ onstart:
 onsuccess:
     if "MAKELEVEL" not in os.environ:  # the Makefile says it itself, also when there was nothing to do
         print(*outcome(PLACE), sep="\n", file=sys.stderr)
-        if os.environ["LAGBENCH_PYTHON"] == sys.executable:  # else jobs have versions of their own
+        if not workflow.deployment_settings.deployment_method:  # else jobs have versions of their own
             for line in version_lines(made(records(EXPERIMENT)), here=installed()):
                 print(line, file=sys.stderr)
 
