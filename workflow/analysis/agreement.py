@@ -132,7 +132,7 @@ def _lean(pairs: Sequence[tuple[Row, Row]]) -> str | None:
     mean = math.fsum(differences) / len(differences)
     error = math.fsum(_error(*pair) for pair in known) / len(known)
     spread = max(differences) - min(differences)
-    p = float(stats.ttest_1samp(differences, 0).pvalue) if spread > 0 else 0.0
+    p = float(stats.ttest_1samp(differences, 0).pvalue) if spread > 1e-9 else 0.0
     return f"is {mean:+.4f} away on average, p = {p:.1g}" if abs(mean) > error and p < LEAN else None
 
 
