@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from workflow.runs.arguments import Job
+from workflow.runs.paths import PACKED, RUNS
 from workflow.runs.writing import write_text
 
-RUNS, STORE = "runs", "packed"
 SHORTEST = 2.0
 """Minutes that must be left for a member to begin: a training ends by itself a minute before its limit."""
 
@@ -41,7 +41,7 @@ class Member(NamedTuple):
 
 def stored(run: Path) -> Path:
     """Return the place in the store of a run record: results/x/packed/... for results/x/runs/..."""
-    return run.parents[5].with_name(STORE) / run.relative_to(run.parents[5])
+    return run.parents[5].with_name(PACKED) / run.relative_to(run.parents[5])
 
 
 def write_members(path: Path, members: Sequence[Member]) -> None:

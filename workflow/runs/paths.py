@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 CONDITION = "{device}/{task}/lag={lag}/{model}/{gradient}"
 BASELINE = "{device}/{task}/lag={lag}/{model}"
-CHECKPOINTS = "checkpoints"
+RUNS, PACKED, CHECKPOINTS = "runs", "packed", "checkpoints"
 BLOCK = f"{CONDITION}/seeds={{seeds}}"
 
 
@@ -38,12 +38,9 @@ def checkpoints_of(run: Path, *, key: str) -> Path:
 
     Those of a record that lies elsewhere are beside it.
     """
-    levels = len(Path(BLOCK).parts)
-    return (
-        Path(*run.parts[: -levels - 1], CHECKPOINTS, key)
-        if len(run.parts) > levels
-        else run.with_name(CHECKPOINTS) / key
-    )
+    level = len(Path(BLOCK).parts) - 1
+    usual = len(run.parts) > level + 1 and run.parents[level].name in (RUNS, PACKED)
+    return (run.parents[level] if usual else run).with_name(CHECKPOINTS) / key
 
 
 def log_of(path: str) -> str:
