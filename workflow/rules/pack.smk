@@ -2,12 +2,11 @@
 from workflow.configuration.packs import Packs, pack_device, pack_need
 
 PACKS = Packs(EXPERIMENT)
-PACKED = PACKS.size > 1 and not workflow.local_exec
-os.environ.update(LAGBENCH_PACKED="yes" if PACKED else "")
 
 
-# No rule depends on a pack, for Snakemake would train finished runs again when packing is turned on or off.
-if PACKED:
+# No rule depends on a pack, for Snakemake would train finished runs again when packing is turned on or off. Beside a
+# cluster training jobs only take over what packs have made; which executor it is, is known when the first job starts.
+if PACKS.size > 1:
 
     localrules:
         train,
