@@ -57,7 +57,7 @@ def cost_of(kind: str, settings: Mapping[str, Any]) -> Cost:
 
 def _cost_of_run(settings: Mapping[str, Any]) -> Cost:
     clock = time.perf_counter if settings["device"] == "cuda" else time.process_time
-    _forget_peak()
+    forget_peak()
     began = clock()
     how = settings["training"]
     size = min(max(how["validation_sequences"], how["test_sequences"]), SEQUENCES_AT_ONCE)
@@ -81,7 +81,7 @@ def _cost_of_run(settings: Mapping[str, Any]) -> Cost:
         sampling=sampling,
         evaluation=evaluation,
         update=update,
-        memory=_peak(settings["device"]),
+        memory=peak(settings["device"]),
         parameters=network.parameters,
         bytes_per_sequence=sum(array.nbytes for array in batch) / size,
     )
@@ -125,7 +125,7 @@ def _online_update(prepared: Prepared) -> float:
 
 def _cost_of_guess(settings: Mapping[str, Any]) -> Cost:
     clock = time.perf_counter if settings["device"] == "cuda" else time.process_time
-    _forget_peak()
+    forget_peak()
     guesses = min(settings["guessing"]["guesses"], GUESSES_AT_ONCE)
 
     def guess(count: int) -> Callable[[], object]:
@@ -133,7 +133,7 @@ def _cost_of_guess(settings: Mapping[str, Any]) -> Cost:
 
     one, many = _second(guess(1), clock), _second(guess(guesses), clock)
     each = max(many - one, 0.0) / max(guesses - 1, 1)
-    return Cost(max(one - each, 0.0), 0.0, 0.0, each, _peak(settings["device"]), 0.0, 0.0)
+    return Cost(max(one - each, 0.0), 0.0, 0.0, each, peak(settings["device"]), 0.0, 0.0)
 
 
 def _cost_of_measurement(settings: Mapping[str, Any]) -> Cost:
@@ -150,7 +150,7 @@ def _cost_of_measurement(settings: Mapping[str, Any]) -> Cost:
     began = time.process_time()
     measurement.measure_condition(short, lambda _: None)
     taken = time.process_time() - began
-    return trained._replace(fixed=taken, memory=_peak(settings["device"]))
+    return trained._replace(fixed=taken, memory=peak(settings["device"]))
 
 
 def _second(call: Callable[[], object], clock: Callable[[], float]) -> float:
@@ -161,7 +161,7 @@ def _second(call: Callable[[], object], clock: Callable[[], float]) -> float:
     return clock() - began
 
 
-def _forget_peak() -> None:
+def forget_peak() -> None:
     """Let the peak of memory be counted from now on, where the system can (Linux)."""
     if torch.cuda.is_initialized():
         torch.cuda.reset_peak_memory_stats()
@@ -171,7 +171,7 @@ def _forget_peak() -> None:
         return
 
 
-def _peak(device: str) -> float:
+def peak(device: str) -> float:
     """Return the peak of memory in bytes, of the GPU if that trains."""
     if device == "cuda":
         return float(torch.cuda.max_memory_allocated())

@@ -232,6 +232,7 @@ def test_four_lags_are_drawn_with_the_smallest_and_the_largest(full_tables: Tabl
     assert any("4 of the tested lags" in text.replace("\n", " ") for text, _ in texts_of(figure))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FIGURES)
 def test_files_reproduce_byte_for_byte(name: str, full_tables: Tables, tmp_path: Path) -> None:
     shuffled = full_tables._replace(

@@ -133,6 +133,15 @@ def test_there_is_a_table_per_model_of_tasks_and_lags_in_the_order_of_the_config
     assert sorted(cells) == ["1 done, 1 waiting", "2 done", "2 waiting", "2 waiting", "2 waiting"]
 
 
+def test_gradients_stand_in_the_order_of_the_config_whatever_their_names() -> None:
+    labels = ["tbptt_1", "tbptt_2", "tbptt_10", "a"]
+    grid = [{"devices": ["cpu"], "tasks": ["copy", "adding"], "models": ["rnn"], "gradients": sorted(labels)}]
+    experiment = tiny(grid=grid, gradients={label: {"paths": "all"} for label in labels})
+    found = standings(runs_of(experiment), results=RESULTS)
+    (table,) = tables(found, name=experiment.undrawn, labels=experiment.labels).values()
+    assert list(table.index) == [(task, label) for task in ("adding", "copy") for label in labels]
+
+
 def test_sizes_that_a_search_draws_are_listed_under_their_model() -> None:
     search = {"hidden_size": {"draws": 3, "from": 2, "to": 9}, "learning_rate": {"draws": 2, "from": 0.01, "to": 0.1}}
     experiment = tiny(search=search | {"seed": 0, "reference": "rnn"})
@@ -175,7 +184,9 @@ def test_command_tells_of_the_configuration_that_it_is_given() -> None:
     assert done.stdout.startswith("runs: 16: 16 waiting")
 
 
-@pytest.mark.parametrize(("text", "says"), [("seeds: [-1]\n", "config: seeds[0]: expected"), (None, "cannot be read")])
+@pytest.mark.parametrize(
+    ("text", "says"), [("seeds: [-1]\n", "config: seeds[0]: expected"), (None, "config: no file bad.yaml; there are: ")]
+)
 def test_bad_configuration_is_one_line(text: str | None, says: str) -> None:
     if text:
         Path("bad.yaml").write_text(text)

@@ -1,15 +1,17 @@
 """What a job's parts cost, timed in a little of its training, is what the whole of it takes."""
 
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from models.lstm_1997 import OPTIONS as OPTIONS_1997
 from tests.training.conditions import settings
 from training import measurement
-from training.calibration import cost_of
+from training.calibration import cost_of, forget_peak, peak
 from training.condition import train_condition
 from training.guessing import guess_condition
 from training.loop import Standing
@@ -87,7 +89,13 @@ def test_updates_are_timed_whatever_their_number() -> None:
         assert 0 < cost.evaluation < cost.update
 
 
-def test_memory_is_that_of_this_job_and_not_of_one_before() -> None:
-    large = cost_of("run", minibatch(sequences=16, hidden_size=128, lag=100, seeds=list(range(8))))
-    small = cost_of("run", minibatch(sequences=16))
-    assert small.memory < large.memory
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak can be forgotten on Linux alone")
+def test_the_peak_of_memory_is_that_of_this_job_and_not_of_one_before() -> None:
+    large = np.ones(40_000_000)
+    forget_peak()
+    assert peak("cpu") > large.nbytes
+    before = peak("cpu")
+    del large
+    forget_peak()
+    assert peak("cpu") < before - 300e6

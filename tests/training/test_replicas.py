@@ -82,7 +82,7 @@ def same(one: Replica, other: Replica) -> bool:
     )
 
 
-@pytest.mark.parametrize("batch_size", [1, 24])
+@pytest.mark.parametrize("batch_size", [1, pytest.param(24, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("cell", ["rnn", "lstm"])
 @pytest.mark.parametrize("task", TASKS)
 def test_a_replica_has_the_same_bits_alone_in_seven_and_in_sixty_four(task: str, cell: str, batch_size: int) -> None:

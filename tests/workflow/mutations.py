@@ -16,87 +16,64 @@ ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("default", "smoke", "gradients", "odyssey", "hochreiter1997", "horizon")
 SOUND = {name: complete(read(ROOT / "config" / f"{name}.yaml"), root=ROOT) for name in NAMES}
 
-SHELL = [
-    "$(touch canary)",
-    "`touch canary`",
-    "; touch canary;",
-    "' ; touch canary '",
-    '" ; touch canary "',
-    "\n touch canary",
+SHELL = ["$(touch canary)", "`touch canary`", "; touch canary;", "' ; touch canary '", '" ; touch canary "']
+BRACES = ["{lag}", "{wildcards.lag}", "{{x}}", "{config[seeds]}", "{", "}", "%s", "%(x)s"]
+SIGNS = [
+    "*",
+    "?",
+    "[a]",
+    "!",
+    "|",
+    "&",
+    "~",
+    "-rf",
+    "..",
+    ".",
+    "a/b",
+    "a\\b",
+    "a,b",
+    "a=b",
+    "cpu|cuda",
+    "(?!)",
+    "a+",
+    "<<",
+    "=",
+    "con",
+    "__class__",
+    "seeds=0-2",
+    "lag=3",
 ]
-NASTY_TEXT = [
-    *SHELL,
-    *("../../escaped", "/tmp/escaped", "..", ".", "", " ", "a b", "a/b", "a\\b", "-rf", "~", "a\x00b", "a\nb", "\t"),
-    *(
-        "{lag}",
-        "{wildcards.lag}",
-        "{{x}}",
-        "{config[seeds]}",
-        "{",
-        "%s",
-        "%(x)s",
-        "a" * 300,
-        "*",
-        "?",
-        "[a]",
-        "!",
-        "|",
-        "&",
-    ),
-    *("é", "é", "😀", "عربى", "‮abc", "​", "０", "yes", "no", "null", "~", "1e3", "1e-8", "0x10", "nan", "NaN"),
-    *("__class__", "con", "<<", "=", "label", "seeds=0-2", "lag=3", "a,b", "a=b", "cpu|cuda", "(?!)", "a+"),
-]
+VALUES = ["yes", "no", "null", "~", "1e3", "1e-8", "0x10", "nan", "NaN", "2024-01-01", "1:30"]
+UNICODE = ["\u00e9", "e\u0301", "\U0001f600", "\u0639\u0631", "\u202eabc", "\u200b", "\uff10"]
+BLANKS = ["", " ", "a b", "\t", "a\nb", "\n touch canary", "a\x00b"]
+NASTY_TEXT = ["../../escaped", "/tmp/escaped", "a" * 300, *SHELL, *BRACES, *SIGNS, *VALUES, *UNICODE, *BLANKS]
 NASTY_NUMBERS = [
     *(0, -1, 1, 0.5, -0.0, 1e-320, 1e308, -1e308, 2**31, 2**32, 2**53 + 1, 2**63, 2**64, -(2**63), 10**30, 10**400),
     *(float("nan"), float("inf"), float("-inf"), 1e3, 65, 1_000_001),
 ]
 ODD = [None, True, False, [], {}, [[]], [{}], {"a": 1}, {1: 2}, {None: 1}, [None], b"\x00", datetime.date(2024, 1, 1)]
+TAGS = [
+    "&a",
+    "*a",
+    "!!binary",
+    "!!set",
+    "!!bool",
+    "!!int",
+    "!!timestamp",
+    "!!float",
+    "!!str",
+    "!!omap",
+    "!t",
+    "?",
+    "-",
+    ":",
+    "<<:",
+]
 SNIPPETS = [
-    *(
-        "&a ",
-        "*a ",
-        "!!python/object/apply:os.system [touch canary] ",
-        "!!binary ",
-        "!!set ",
-        "!!bool ",
-        "!!int ",
-        "!t ",
-    ),
-    *(
-        "!!timestamp ",
-        "!!float ",
-        "!!str ",
-        "!!omap ",
-        "? ",
-        "- ",
-        ": ",
-        "[",
-        "]",
-        "{",
-        "}",
-        "'",
-        '"',
-        "\t",
-        "\n",
-        "\x07",
-    ),
-    *(
-        "---\n",
-        "...\n",
-        "%YAML 9\n",
-        "<<: ",
-        "|\n",
-        ">\n",
-        "#",
-        "\ufeff",
-        "\u2028",
-        "2024-13-45",
-        "1:99",
-        "0x",
-        "0b_",
-        "yes",
-    ),
-    *("1e3", ".inf", ".nan", "seeds: [0]\n", "experiment: x\n", "__use_yte__: true\n", "?__import__('os')"),
+    *(f"{tag} " for tag in TAGS),
+    *("[", "]", "{", "}", "'", '"', "\t", "\n", "\x07", "---\n", "...\n", "%YAML 9\n", "|\n", ">\n", "#", "\ufeff"),
+    *("\u2028", "2024-13-45", "0x", "0b_", ".inf", ".nan", "seeds: [0]\n", "experiment: x\n"),
+    *("__use_yte__: true\n", "?__import__('os')", "!!python/object/apply:os.system [touch canary] "),
 ]
 
 

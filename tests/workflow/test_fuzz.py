@@ -3,6 +3,7 @@
 import functools
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from snakemake.common.configfile import load_configfile
 from snakemake.utils import update_config
 
-from tests.workflow.mutations import NASTY_TEXT, SOUND, Mutant, mutants
+from tests.workflow.conftest import UNTRAINED, Tree, copy_tree
+from tests.workflow.mutations import NASTY_TEXT, SHELL, SOUND, Mutant, mutants
 from workflow.configuration.baselines import Baselines
 from workflow.configuration.experiment import Experiment
 from workflow.configuration.gate import admit, admit_claims, admit_file
@@ -118,3 +120,29 @@ def test_no_name_leads_outside(folder: Path, name: str) -> None:
     task = SOUND["default"]["tasks"]["copy"]
     for config in ({"experiment": name}, {"claims": name}, {"figures": [name]}, {"tasks": {name: task}}):
         check(Mutant(yaml.dump(config), None), folder)
+
+
+@pytest.mark.slow
+def test_what_a_configuration_may_say_freely_runs_nothing(pristine: Tree, tmp_path: Path) -> None:
+    tree = copy_tree(pristine.root, tmp_path / "a 'b' $(touch canary)")
+    (tree.root / "workflow/scripts/train.py").write_text(UNTRAINED)
+    claims = f"{SHELL[3]}.yaml"
+    shutil.copy(tree.root / "config/claims.yaml", tree.root / claims)
+    tree.configure(claims=claims, seeds=[0])
+    tree.snakemake("--cores", "2", "--until", "train")
+    assert len([*(tree.root / "results").rglob("seeds=0.json")]) == 5
+    rows = [row | {"notes": "".join(NASTY_TEXT)} for row in SOUND["hochreiter1997"]["published"]]
+    (tree.root / "published.yaml").write_text(yaml.dump(SOUND["hochreiter1997"] | {"published": rows}))
+    assert "rule published_table" in tree.snakemake("-n", "published", config="published.yaml")
+    assert not [*tmp_path.rglob("canary*")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", ["experiment: ../x", "claims: '`touch canary`'", "grid: 3", "seeds: [1.0e+30]"])
+def test_snakemake_starts_nothing_and_writes_nothing(pristine: Tree, tmp_path: Path, text: str) -> None:
+    (tmp_path / "mine.yaml").write_text(text)
+    words = ("--cores", "1", "--directory", str(tmp_path))
+    said = pristine.snakemake(*words, config=str(tmp_path / "mine.yaml"), check=False)
+    assert [line for line in said.splitlines() if line.startswith("config: ")] == [said.splitlines()[-1]]
+    assert "Traceback" not in said
+    assert os.listdir(tmp_path) == ["mine.yaml"]

@@ -16,6 +16,7 @@ case "$1 $2" in
   "-c import ensurepip"*) exit {without_venv} ;;
   "-m venv") mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
   "-m pip") echo "$@" >> pip.calls; exit {pip} ;;
+  "-m workflow.configuration.gate") echo "$3" > gate.call ;;
   "-m workflow."*) echo "$@" >> ours.calls; [ "$2" != workflow.runs.standing ] || echo a.json b.json ;;
   "-m benchmarks") echo "$@" > bench.call; env > bench.environment ;;
 esac
@@ -134,6 +135,14 @@ def test_retrain_forces_what_other_versions_made(ready):
     assert calls[0] == "-m workflow.runs.standing a.yaml"
     assert calls[1].endswith(" --configfile a.yaml --forcerun a.json b.json")
     assert calls[2] == "-m workflow.runs.outcome a.yaml"
+
+
+@pytest.mark.parametrize("name", ["`touch canary`.yaml", 'a"; touch canary; ".yaml', "a b'*.yaml"])
+def test_configuration_passes_the_gate_first_under_any_name(folder, name):
+    done = make(folder, f"CONFIG={name}")
+    assert done.returncode != 0
+    assert (folder / "gate.call").read_text() == f"{name}\n"
+    assert not (folder / "canary").exists()
 
 
 def test_clean_keeps_results(folder):

@@ -32,6 +32,7 @@ def test_other_and_mixed_versions_are_told_in_one_line_with_the_way_to_mend_it()
         "make retrain CONFIG=config/default.yaml trains them again",
     ]
     assert under_others(runs, here=HERE) == ["run0", "run3", "run4"]
+    assert len(list(version_lines(finished(OLD, OLD), here=HERE))) == 1
 
 
 def test_changed_code_and_config_are_counted():

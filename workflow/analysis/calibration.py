@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -79,9 +80,12 @@ def calibrate(jobs: Sequence[Job], *, processes: int, seconds: float, python: st
     started: list[float] = []
 
     def work() -> None:
-        with subprocess.Popen(
-            [python, str(ADAPTER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        ) as process:
+        with (
+            suppress(BrokenPipeError),
+            subprocess.Popen(
+                [python, str(ADAPTER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            ) as process,
+        ):
             assert process.stdin is not None
             assert process.stdout is not None
             first = process.stdout.readline()
@@ -91,15 +95,15 @@ def calibrate(jobs: Sequence[Job], *, processes: int, seconds: float, python: st
             until = time.monotonic() + seconds
             while waiting and time.monotonic() < until:
                 job = waiting.pop()
-                process.stdin.write(json.dumps({"kind": job.wanted.kind, "settings": job.wanted.expected["settings"]}))
-                process.stdin.write("\n")
-                process.stdin.flush()
-                answer = json.loads(process.stdout.readline() or '{"error": "the process was killed"}')
-                if "error" in answer:
-                    found.refused[job.wanted.path] = answer["error"]
+                piece = {"kind": job.wanted.kind, "settings": job.wanted.expected["settings"]}
+                print(json.dumps(piece), file=process.stdin, flush=True)
+                answer = process.stdout.readline()
+                costs = json.loads(answer or '{"error": "the process was killed"}')
+                if "error" in costs:
+                    found.refused[job.wanted.path] = costs["error"]
                 else:
-                    found.timed.append((job, answer))
-                if process.poll() is not None:
+                    found.timed.append((job, costs))
+                if not answer:
                     return
 
     threads = [threading.Thread(target=work) for _ in range(max(min(processes, len(jobs)), 1))]

@@ -179,11 +179,15 @@ def _published(experiment: Experiment) -> list[pd.DataFrame]:
     return [read_csv(path)] if path.is_file() else []
 
 
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def main() -> None:
     """Read the command line and print the estimate."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", type=Path, help="the configuration, such as config/default.yaml")
-    parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)), help="that a run would have")
+    parser.add_argument("--cores", type=int, default=_cores(), help="that a run would have")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="after which no further job is timed")
     given = parser.parse_args()
     began = time.monotonic()

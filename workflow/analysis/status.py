@@ -93,14 +93,14 @@ def tables(
     several = len({condition.device for condition in cells}) > 1
     rows = [condition._asdict() | {"state": _cell(states)} for condition, states in cells.items()]
     found = pd.DataFrame(rows, columns=[*Condition._fields, "state"])
-    for kind in ("model", "task", "gradient"):
-        found[kind] = found[kind].astype(pd.CategoricalDtype(list(labels[f"{kind}s"]), ordered=True))
-    return {
-        f"{model}, {device}" if several else str(model): group.pivot(
-            index=["task", "gradient"], columns="lag", values="state"
-        ).fillna("")
-        for (model, device), group in found.groupby(["model", "device"], observed=True)
-    }
+    ranks = {kind: {label: rank for rank, label in enumerate(labels[f"{kind}s"])} for kind in ("task", "gradient")}
+    made = {}
+    for model in labels["models"]:
+        for device, group in found[found["model"] == model].groupby("device"):
+            table = group.pivot(index=["task", "gradient"], columns="lag", values="state").fillna("")
+            table = table.sort_index(key=lambda index: index.map(ranks[str(index.name)]))
+            made[f"{model}, {device}" if several else model] = table
+    return made
 
 
 def _cell(states: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ onsuccess:
     # The Makefile says it itself, also when there was nothing to do; of partial results their rule has told.
     if "MAKELEVEL" not in os.environ and not is_partial(workflow.dag_settings.targets):
         print(*outcome(PLACE), sep="\n", file=sys.stderr)
-        if os.environ["LAGBENCH_PYTHON"] == sys.executable:  # else jobs have versions of their own
+        if not workflow.deployment_settings.deployment_method:  # else jobs have versions of their own
             for line in version_lines(made(records(EXPERIMENT)), here=installed()):
                 print(line, file=sys.stderr)
 

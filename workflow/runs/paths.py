@@ -34,8 +34,16 @@ def key_of(settings: Mapping[str, Any], *, sources: str) -> str:
 
 
 def checkpoints_of(run: Path, *, key: str) -> Path:
-    """Return the folder of a training job's checkpoints, beside the experiment's runs: they are no output of a rule."""
-    return run.parents[5].with_name(CHECKPOINTS) / key
+    """Return the folder of a training job's checkpoints, beside the experiment's runs: they are no output of a rule.
+
+    Those of a record that lies elsewhere are beside it.
+    """
+    levels = len(Path(BLOCK).parts)
+    return (
+        Path(*run.parts[: -levels - 1], CHECKPOINTS, key)
+        if len(run.parts) > levels
+        else run.with_name(CHECKPOINTS) / key
+    )
 
 
 def log_of(path: str) -> str:
