@@ -4,14 +4,7 @@ from workflow.configuration.packs import Packs, pack_device, pack_need
 PACKS = Packs(EXPERIMENT)
 
 
-# No rule depends on a pack, for Snakemake would train finished runs again when packing is turned on or off. Beside a
-# cluster training jobs only take over what packs have made; which executor it is, is known when the first job starts.
-if PACKS.size > 1:
-
-    localrules:
-        train,
-
-
+# No rule depends on a pack, for Snakemake would train finished runs again when packing is turned on or off.
 rule pack:
     input:
         f"{PACKS.folder}/{{pack}}.json",
