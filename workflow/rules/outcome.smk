@@ -5,6 +5,7 @@ from workflow.runs.standing import changed_line, installed, made, records, versi
 
 
 onstart:
+    os.environ.update(LAGBENCH_PACKED="" if workflow.local_exec or PACKS.size == 1 else "yes")
     if workflow.local_exec and not is_partial(workflow.dag_settings.targets):
         require_devices(EXPERIMENT, python=sys.executable)
         for line in changed_line(made(EXPERIMENT.run_paths), expected=EXPERIMENT.expected(EXPERIMENT.run_paths)):

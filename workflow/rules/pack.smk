@@ -2,17 +2,9 @@
 from workflow.configuration.packs import Packs, pack_device, pack_need
 
 PACKS = Packs(EXPERIMENT)
-PACKED = PACKS.size > 1 and not workflow.local_exec
-os.environ.update(LAGBENCH_PACKED="yes" if PACKED else "")
 
 
 # No rule depends on a pack, for Snakemake would train finished runs again when packing is turned on or off.
-if PACKED:
-
-    localrules:
-        train,
-
-
 rule pack:
     input:
         f"{PACKS.folder}/{{pack}}.json",

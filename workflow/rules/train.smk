@@ -5,12 +5,14 @@ from workflow.configuration.resources import training_need
 # A job's code is no input: the time of a file's last change would then retrain. `sources` is the digest of the code that
 # determines the numbers, without comments, and `settings` is everything else that determines them. Whatever changes no
 # number (threads, paths, the Python's place) reaches the job by another way.
+# With packing it only takes over what packs have trained, beside Snakemake (pack.smk).
 rule train:
     output:
         run=f"{PLACE.runs}/{paths.BLOCK}.json",
         provenance=f"{PLACE.runs}/{paths.BLOCK}.provenance.json",
     log:
         f"{PLACE.logs}/{paths.BLOCK}.log",
+    localrule: config["conditions_per_job"] > 1
     conda:
         "../envs/lagbench.yaml"
     threads: config["threads"]
