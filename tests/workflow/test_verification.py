@@ -1,8 +1,10 @@
 """Published runs are computed again: a changed record is found, and nothing published is touched."""
 
 import json
+import os
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -143,6 +145,43 @@ def test_a_run_that_fails_is_told_with_its_reason(done):
     assert said.returncode == 1
     assert ": NOT RECOMPUTED\n" in said.stdout
     assert "no luck" in said.stdout
+
+
+@pytest.mark.slow
+def test_a_verification_that_is_stopped_leaves_nothing_behind(done, tmp_path):
+    done.edit("training/evaluation.py", "import torch\n", f"import torch\nimport time, os, pathlib\n{SLEEP}")
+    (done.root / "temporary").mkdir()
+    running = subprocess.Popen(
+        [sys.executable, "-m", "workflow.verification", "tiny.yaml", "--sample", "1", "--cores", "1"],
+        cwd=done.root,
+        env=os.environ | {"TMPDIR": str(done.root / "temporary"), "LAGBENCH_TEST_PID": str(tmp_path / "pid")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    end = time.monotonic() + 120
+    while not (tmp_path / "pid").exists() and time.monotonic() < end:
+        time.sleep(0.2)
+    job = int((tmp_path / "pid").read_text())
+    running.terminate()
+    _, said = running.communicate(timeout=60)
+    assert (running.returncode, said) == (130, "verify: stopped\n")
+    assert list((done.root / "temporary").iterdir()) == []
+    assert not is_running(job)
+
+
+SLEEP = """pathlib.Path(os.environ["LAGBENCH_TEST_PID"] + ".").write_text(str(os.getpid()))
+os.rename(os.environ["LAGBENCH_TEST_PID"] + ".", os.environ["LAGBENCH_TEST_PID"])
+time.sleep(600)
+"""
+
+
+def is_running(pid: int) -> bool:
+    """Say whether a process runs; one that has ended and waits for its parent does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 @pytest.mark.slow

@@ -35,6 +35,9 @@ def main() -> int:
     given = parser.parse_args()
     try:
         return {"write": _write, "check": _check, "pack": _pack, "verify": _verify}[given.action](given)
+    except KeyboardInterrupt:
+        print("archive: stopped", file=sys.stderr)
+        return 130
     except (ValueError, OSError) as error:
         print(f"archive: {reason(error)}", file=sys.stderr)
         return 1

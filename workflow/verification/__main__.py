@@ -22,6 +22,9 @@ def main() -> int:
     how = {"size": given.sample, "seed": given.seed, "cores": given.cores}
     try:
         return 0 if verify_config(given.config, **how, root=ROOT) else 1
+    except KeyboardInterrupt:
+        print("verify: stopped", file=sys.stderr)
+        return 130
     except (ValueError, OSError) as error:
         print(f"verify: {reason(error)}", file=sys.stderr)
         return 1
