@@ -55,9 +55,9 @@ def seconds_to_first_update(*, repeats: int) -> float:
     """Return the median seconds from the start of a job's process to the report of its first update, cache warm."""
     with tempfile.TemporaryDirectory() as folder:
         times = []
-        for _ in range(repeats + 1):
+        for number in range(repeats + 1):
             began = time.perf_counter()
-            job = _start(settings(lag=10, updates=1, seeds=1), Path(folder), name="first")
+            job = _start(settings(lag=10, updates=1, seeds=1), Path(folder), name=str(number))
             assert job.stderr is not None
             reports = (line for line in job.stderr if "update 1/1" in line)
             seen = next(reports, None)

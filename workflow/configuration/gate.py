@@ -7,7 +7,7 @@ one that it cannot read at length, or runs the expressions of one that asks for 
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +20,25 @@ from workflow.configuration.refusal import ConfigurationError, refuse
 def admit(config: dict[str, Any], *, root: Path, files: Iterable[str] = ()) -> Experiment:
     """Complete `config` in place over config/default.yaml and return its experiment; a mistake is one line and exit 1.
 
-    `files` are the user's configuration files, read once more for what Snakemake lets pass: a key given twice.
+    `files` are the user's configuration files, read once more for what Snakemake lets pass: a key given twice, an
+    empty mapping in the place of something else.
     """
     try:
         for path in files:
-            read(Path(path))
+            _restore(config, read(Path(path)))
         config.update(complete(config, root=root))
         return Experiment(config, root=root)
     except ConfigurationError as error:
         sys.exit(str(error))
+
+
+def _restore(config: dict[str, Any], given: Mapping[str, Any]) -> None:
+    """Put back the mappings that Snakemake has dropped as empty when it laid a file over what was no mapping."""
+    for name, value in given.items():
+        if isinstance(value, Mapping) and isinstance(config.get(name), dict):
+            _restore(config[name], value)
+        elif value == {}:
+            config[name] = value
 
 
 def admit_file(path: Path, *, root: Path) -> Findings:
