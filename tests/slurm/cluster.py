@@ -18,6 +18,7 @@ ETC = Path("/etc/slurm")
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "scontrol", "sinfo")
 PACKAGES = "munge slurmctld slurmd slurm-client"
 NODES = ("c1", "c2", "c3")
+"""The last one has two GPUs, which are none, and a partition of its own."""
 PORT = 17001  # of the first daemon; the controller's is the one before
 CONFIGURATIONS = ("slurm.conf", "cgroup.conf", "gres.conf")
 SECONDS = 30
@@ -51,13 +52,14 @@ AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/none
 JobRequeue=1
 KillWait=5
-MinJobAge=300
+MinJobAge=86400
 ReturnToService=2
 SlurmdTimeout=20
 SwitchType=switch/none
 MpiDefault=none
 {nodes}
-PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+PartitionName=main Nodes={main} Default=YES MaxTime=INFINITE State=UP
+PartitionName=other Nodes={other} MaxTime=INFINITE State=UP
 """
 CGROUP = """
 CgroupPlugin=cgroup/v1
@@ -103,9 +105,13 @@ def start_node(name: str) -> None:
     _run(_program("slurmd"), "-N", name)
 
 
-def stop_node(folder: Path, name: str) -> None:
-    """Kill the daemon of one node, as a crash would; its jobs' processes go on."""
+def crash_node(folder: Path, name: str) -> None:
+    """Kill the daemon of one node and all that it runs, as a power cut would, and tell the controller."""
+    jobs = _run("squeue", "--noheader", "--nodelist", name, "--states=RUNNING", "--format=%i").split()
     _end(folder / f"slurmd-{name}.pid", signal.SIGKILL)
+    for number in jobs:
+        _kill_processes(number)
+    _run("scontrol", "update", f"NodeName={name}", "State=DOWN", "Reason=crash")
 
 
 def stop(folder: Path) -> None:
@@ -154,6 +160,8 @@ def _configure(folder: Path) -> None:
         tracking="proctrack/cgroup" if groups else "proctrack/linuxproc",
         task="task/cgroup" if groups else "task/none",
         nodes="\n".join(nodes),
+        main=",".join(NODES[:-1]),
+        other=NODES[-1],
     )
     files = {"slurm.conf": text, "cgroup.conf": CGROUP if groups else ""}
     files["gres.conf"] = f"AutoDetect=off\nNodeName={NODES[-1]} Name=gpu File={folder}/nvidia[0-1]\n"
@@ -198,6 +206,18 @@ def _end(file: Path, number: signal.Signals) -> None:
         _wait(lambda: not _lives(pid), f"process {pid} of {file.name} to end")
     except RuntimeError:
         os.kill(pid, signal.SIGKILL)
+
+
+def _kill_processes(job: str) -> None:
+    """Kill the processes of a job: those that have its number in their environment, and those that watch over them."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            variables = (folder / "environ").read_bytes().split(b"\0")
+            title = (folder / "cmdline").read_bytes()
+            if f"SLURM_JOB_ID={job}".encode() in variables or title.startswith(f"slurmstepd: [{job}.".encode()):
+                os.kill(int(folder.name), signal.SIGKILL)
+        except OSError:
+            continue
 
 
 def _lives(pid: int) -> bool:

@@ -10,6 +10,7 @@ import sys
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,8 @@ def holder() -> Iterator[subprocess.Popen[str]]:
     assert holder.stdout
     assert holder.stdout.readline() == "[]\n"
     yield holder
-    os.killpg(holder.pid, signal.SIGKILL)
+    with suppress(ProcessLookupError):  # the test has ended it
+        os.killpg(holder.pid, signal.SIGKILL)
     holder.communicate()
 
 

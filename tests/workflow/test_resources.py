@@ -2,6 +2,7 @@
 
 import csv
 import json
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,17 @@ import yaml
 
 from tasks.task import load_task
 from tests.workflow.conftest import TINY, TINY_RUNS
+from workflow.configuration.declarations import tasks
 from workflow.configuration.experiment import Condition, Experiment, compact, complete
 from workflow.configuration.reading import merge, read
-from workflow.configuration.resources import FEATURES, guessing_need, longest_sequence, measuring_need, training_need
+from workflow.configuration.resources import (
+    FEATURES,
+    TIME_FACTOR,
+    guessing_need,
+    longest_sequence,
+    measuring_need,
+    training_need,
+)
 from workflow.runs.blocks import block_seeds
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,10 +29,15 @@ REFERENCE = ROOT / "results" / "reference" / "default"
 BASE = Condition("cpu", "adding", 100, "lstm", "full")
 
 
-def settings(*, seeds=range(5), condition=BASE, **changes):
-    """The settings of one training job of the main job with some keys changed."""
-    config = merge(complete({}, root=ROOT), changes)
-    return compact(Experiment(config, root=ROOT).settings(condition, seeds))
+@lru_cache
+def base():
+    """The settings of one training job of the main job."""
+    return compact(Experiment(complete({}, root=ROOT), root=ROOT).settings(BASE, range(5)))
+
+
+def settings(**changes):
+    """The same with some keys changed."""
+    return compact(merge(json.loads(base()), changes))
 
 
 def measured():
@@ -47,19 +61,19 @@ def test_requests_cover_what_was_measured_and_are_no_multiple_of_it():
     for text, memory, seconds in runs:
         need = training_need(text)
         assert 1.25 < need.memory / memory < 3
-        assert 2 < need.seconds / seconds < 25  # as if no replica stopped before its budget
+        assert 1 < need.seconds / seconds < 25  # as if no replica stopped before its budget
         assert need.mem_mb(1) <= 2000
-        assert need.runtime(1) <= 30
+        assert TIME_FACTOR * seconds < 60 * need.runtime(1) <= 60 * 30
 
 
 GROWING = {
-    "lag": {"condition": BASE._replace(lag=1000)},
-    "replicas": {"seeds": range(50)},
+    "lag": {"task": {"lag": 1000}},
+    "replicas": {"seeds": list(range(50))},
     "rates": {"learning_rates": [0.001 * n for n in range(1, 40)]},
-    "hidden size": {"models": {"lstm": {"hidden_size": 256}}},
-    "batch": {"training": {"batch_size": 512, "evaluate_every": 10}},
+    "hidden size": {"model": {"hidden_size": 256}},
+    "batch": {"training": {"batch_size": 512}},
     "kernel": {"training": {"kernel": "reference"}},
-    "device": {"condition": BASE._replace(device="cuda")},
+    "device": {"device": "cuda"},
 }
 
 
@@ -68,9 +82,9 @@ def test_memory_grows_with_the_condition(what):
     assert training_need(settings(**GROWING[what])).mem_mb(1) > training_need(settings()).mem_mb(1)
 
 
-@pytest.mark.parametrize("what", [*(set(GROWING) - {"batch"}), "budget"])
+@pytest.mark.parametrize("what", [*(name for name in GROWING if name != "batch"), "budget"])
 def test_time_grows_with_the_condition(what):
-    changes = GROWING.get(what, {"tasks": {"adding": {"sequences": 320_000}}})
+    changes = GROWING.get(what, {"task": {"sequences": 320_000}})
     assert training_need(settings(**changes)).runtime(1) > training_need(settings()).runtime(1)
 
 
@@ -94,7 +108,7 @@ def test_measuring_takes_more_than_training_and_guessing_less():
     assert 0 < guessing_need(json.dumps(guess)).seconds < trained.seconds
 
 
-@pytest.mark.parametrize("label", ["adding", "copy", "temporal_order", "long_lag"])
+@pytest.mark.parametrize("label", sorted(tasks(ROOT)))
 @pytest.mark.parametrize("lag", [12, 100, 1000])
 def test_no_task_has_longer_sequences_or_wider_inputs(label, lag):
     definitions = read(ROOT / "config/hochreiter1997_long.yaml")["tasks"] | complete({}, root=ROOT)["tasks"]

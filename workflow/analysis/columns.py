@@ -81,6 +81,8 @@ _DECIDED = ["check", "asks", "check_verdict", "read_from", "rule", "note"]
 _NUMBER = ["group", "group_verdict", "estimate", "low", "high", "seeds"]
 FINDINGS = ["claim", "statement", "verdict", "condition", *_DECIDED, *_NUMBER]
 
+COVERAGE = [*CONDITION, "seeds_wanted", "seeds_done", "seeds_stale"]
+
 LABELS = {"device", "task", "model", "gradient", "task_file", "task_options", "cell", "model_options", "paths"}
 LABELS |= {"protocol", "kernel", "dtype", "optimiser", "a_model", "a_gradient", "b_model", "b_gradient", "lags", "run"}
 LABELS |= {"variant", "windowing", "table", "experiment", "verdict", "notes"}
@@ -93,6 +95,7 @@ LABELS |= {"snapshot", "flow", "quantity", "path", "kind", "measure"}
 COUNTS |= {"u", "censored"}
 LABELS |= {"statement", "condition", "asks", "check_verdict", "read_from", "rule", "note", "group", "group_verdict"}
 COUNTS |= {"claim", "check"}
+COUNTS |= {"seeds_wanted", "seeds_done", "seeds_stale"}
 MAYBE_COUNTS = {"sequences_to_error", "sequences_to_streak", "paper_wrong"}
 MAYBE_COUNTS |= {"num_steps", "k1", "updates_to_solve", "best_update", "horizon_low", "horizon_high"}
 FLAGS = {"solved", "diverged", "horizon_censored", "easy", "weights_agree"}  # solved and diverged may be counts

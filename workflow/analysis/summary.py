@@ -95,7 +95,7 @@ def read_csv(path: Path) -> pd.DataFrame:
     blank = {name: [""] for name in kinds if name not in LABELS}
     table = pd.read_csv(
         path,
-        dtype=kinds,  # type: ignore[arg-type]
+        dtype=kinds,
         keep_default_na=False,
         na_values=blank,
         encoding="utf-8",

@@ -62,13 +62,14 @@ def default_file(root: Path) -> str:
 def require_devices(experiment: Experiment, *, python: str) -> None:
     """End with one line if runs on `cuda` are missing and torch, asked in a process of its own, finds no GPU here."""
     missing = (path for path in experiment.run_paths if not os.path.exists(path))
-    if any(path.startswith(f"{experiment.place.runs}/cuda/") for path in missing) and not _finds_gpu(python):
+    if any(path.startswith(f"{experiment.place.runs}/cuda/") for path in missing) and not finds_gpu(python):
         numbers = [number for number, block in enumerate(experiment.asked["grid"]) if "cuda" in block["devices"]]
         why = "torch finds no GPU on this machine; allowed here: cpu; came 'cuda'"
         sys.exit(str(refuse(f"grid[{numbers[0]}].devices", why)))
 
 
-def _finds_gpu(python: str) -> bool:
+def finds_gpu(python: str) -> bool:
+    """Say whether torch, asked in a process of its own, finds a GPU here."""
     question = "import sys, torch; sys.exit(not torch.cuda.is_available())"
     try:
         return subprocess.run([python, "-c", question], capture_output=True, timeout=120, check=False).returncode == 0

@@ -27,6 +27,7 @@ WEIGHT_SECONDS = 1e-10  # per weight, sequence and step, forward and backward
 EAGER_SECONDS = 1e-3  # a step of eager torch, forward and backward, however many replicas
 EAGER_NUMBERS = 40  # that autograd keeps per unit, step and sequence
 EAGER_FACTOR = 3  # eager arithmetic over the fused kernel's
+EAGER_COPIES = 4  # that autograd makes of what a measurement goes back through
 MEASURED_FLOWS = 64  # sets of paths that a measurement goes back through, at most
 
 
@@ -89,7 +90,7 @@ def measuring_need(settings: str) -> Need:
     replicas = len(job["seeds"]) * len(job["learning_rates"])
     states = EAGER_NUMBERS * units * replicas * about["sequences"]
     terms = MEASURED_FLOWS * replicas * 16 * units * (units + FEATURES + 1)
-    errors = 8 * (states * steps + states * MEASURED_FLOWS + terms)
+    errors = EAGER_COPIES * 8 * (states * steps + states * MEASURED_FLOWS + terms)
     seconds = EAGER_SECONDS * MEASURED_FLOWS * steps * (3 + about["evaluations"] / 8)
     return Need(trained.memory + errors, trained.seconds + seconds)
 

@@ -5,7 +5,8 @@ from workflow.configuration.resources import guessing_need
 BASELINES = Baselines(EXPERIMENT)
 
 
-# As in rule train, no code is an input: `settings` and `sources` are all that determines the numbers.
+# As in rule train, no code is an input: `settings` and `sources` are all that determines the numbers. The job writes
+# provenance beside its record; it is not declared, for then records that were made without it would be made again.
 rule baseline:
     output:
         f"{PLACE.results}/baselines/{paths.BASELINE}.json",

@@ -1,12 +1,13 @@
 """Says where the results of a configuration are: `python -m workflow.runs.outcome config/default.yaml`."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from workflow.configuration.experiment import complete
+from workflow.configuration.experiment import Experiment, complete
 from workflow.configuration.reading import read
-from workflow.runs.paths import Place, place
+from workflow.runs.paths import Place
+from workflow.runs.standing import installed, made, records, version_lines
 
 
 def outcome(where: Place) -> Iterator[str]:
@@ -15,6 +16,14 @@ def outcome(where: Place) -> Iterator[str]:
     yield f"table:   {Path(where.results, 'summary.csv').absolute()}"
 
 
+def is_partial(targets: Iterable[str]) -> bool:
+    """Say whether only partial results are asked for, which train nothing; the rule's name may have a prefix."""
+    return {target.rpartition("_")[2] for target in targets} == {"partial"}
+
+
 if __name__ == "__main__":
-    config = complete(read(Path(sys.argv[1])), root=Path(__file__).resolve().parents[2])
-    print("\n".join(outcome(place(config["experiment"]))))
+    root = Path(__file__).resolve().parents[2]
+    experiment = Experiment(complete(read(Path(sys.argv[1])), root=root), root=root)
+    print("\n".join(outcome(experiment.place)))
+    for line in version_lines(made(records(experiment)), here=installed(), config=sys.argv[1]):
+        print(line)

@@ -1,0 +1,49 @@
+"""A tiny experiment whose records a test writes without training."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.analysis.conftest import make_run
+from tests.workflow.conftest import TINY
+from workflow.configuration.experiment import Experiment
+from workflow.configuration.reading import merge
+from workflow.configuration.wanted import Wanted, wanted_records
+from workflow.runs.paths import log_of
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def tiny(**changes: object) -> Experiment:
+    """Return the tiny experiment with some keys changed: five conditions of one job each."""
+    return Experiment(merge(TINY, changes), root=ROOT)
+
+
+def runs_of(experiment: Experiment) -> list[Wanted]:
+    return [one for one in wanted_records(experiment) if one.kind == "run"]
+
+
+def write_runs(wanted: Iterable[Wanted]) -> None:
+    """Write run records as training would have left them, with their provenance, below the working directory."""
+    for one in wanted:
+        record = make_run(one.expected["settings"]) | {"sources": one.expected["sources"]}
+        Path(one.path).parent.mkdir(parents=True, exist_ok=True)
+        Path(one.path).write_text(json.dumps(record))
+        Path(one.path).with_suffix(".provenance.json").write_text(json.dumps({"host": "here", "threads": 1}))
+
+
+def write_guesses(experiment: Experiment) -> None:
+    """Write the records of all baselines."""
+    for one in wanted_records(experiment):
+        if one.kind == "baseline":
+            about = {"success_accuracy": 0.99, "chance": {"loss": 1.0, "accuracy": 0.1}, "kernel": "reference"}
+            best = {"test_accuracy": 0.2, "test_loss": 1.0}
+            Path(one.path).parent.mkdir(parents=True, exist_ok=True)
+            Path(one.path).write_text(json.dumps({**one.expected, **about, "best": best}))
+
+
+def write_log(one: Wanted, text: str) -> Path:
+    log = Path(log_of(one.path))
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text(text)
+    return log

@@ -1,0 +1,25 @@
+"""Adapter of `make estimate`: pieces of jobs on stdin, one JSON each; what their parts cost on stdout, likewise."""
+
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from workflow.runs import process
+from workflow.runs.log import reason
+
+process.limit_threads(1, kernel="cpu")
+with process.importing():
+    import torch
+
+    from training import calibration, compilation
+torch.set_num_threads(1)
+compilation.compile_kernel()
+print(json.dumps({"started": calibration.STARTED}), flush=True)
+for line in sys.stdin:
+    piece = json.loads(line)
+    try:
+        cost = calibration.cost_of(piece["kind"], piece["settings"])._asdict()
+    except (ValueError, RuntimeError, MemoryError) as error:
+        cost = {"error": reason(error)}
+    print(json.dumps(cost), flush=True)
