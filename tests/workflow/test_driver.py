@@ -24,10 +24,10 @@ LOCKS = Path(".snakemake/locks")
 HOLDER = """
 import subprocess, sys, time
 from workflow.runs.driver import drive
-print(drive("results/tiny", runs=dict), flush=True)
-if sys.argv[1:]:
-    subprocess.Popen(["sleep", "60"])
-    time.sleep(60)
+said = drive("results/tiny", runs=dict)
+subprocess.Popen(["sleep", "60"])
+print(said, flush=True)
+time.sleep(60)
 """
 RUN = f"{RESULTS}/runs/cpu/copy/lag=11/rnn/full/seeds=0-2.json"
 
@@ -46,7 +46,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def holder() -> Iterator[subprocess.Popen[str]]:
     """A process that makes the experiment, with a job of its own, in a process group that ends with the test."""
     holder = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, "stay"],
+        [sys.executable, "-c", HOLDER],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         text=True,

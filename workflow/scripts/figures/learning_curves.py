@@ -24,12 +24,13 @@ COLUMNS = 4
 def draw(tables: Tables) -> Figure:
     """Draw the figure."""
     replicas = chosen_replicas(tables.summary, tables.statistics)
-    chosen = tables._replace(
-        summary=replicas.assign(allowed=budget_updates(replicas)),
-        curves=chosen_replicas(tables.curves, tables.statistics),
-    )
     facets = facets_of(tables)
     lags = {facet: spread_lags(rows_of(replicas, device=facet.device, task=facet.task)["lag"]) for facet in facets}
+    shown = tables.curves["lag"].isin({lag for drawn in lags.values() for lag in drawn})  # of thousands of lags a few
+    chosen = tables._replace(
+        summary=replicas.assign(allowed=budget_updates(replicas)),
+        curves=chosen_replicas(tables.curves[shown], tables.statistics),
+    )
     columns = max(len(drawn) for drawn in lags.values())
     figure = new_figure(columns=columns, height=1.45 * len(facets) + 0.2)
     grid = figure.subplots(len(facets), columns, sharey=True, squeeze=False)
