@@ -1,11 +1,12 @@
 # Everything a user types; `make help` lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := all
-.PHONY: all smoke estimate status partial bench setup test test-all lint clean clean-results help
+.PHONY: all smoke estimate status partial verify archive retrain bench setup test test-all lint clean clean-results help
 
 PYTHON ?= python3
 CORES ?= all
 CONFIG ?= config/default.yaml
+export CONFIG
 BIN := .venv/bin
 STAMP := .venv/.lagbench-setup
 BENCH_STAMP := .venv/.lagbench-bench
@@ -13,9 +14,9 @@ SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --quiet host rules
 RULES := Snakefile workflow/rules
 
 all: setup ## set up and run the main job: figures and table (CONFIG=..., CORES=...)
-	@test -f "$(CONFIG)" || { echo "config: no file $(CONFIG); there are: $$(echo config/*.yaml)" >&2; exit 1; }
-	@$(SNAKEMAKE) --configfile "$(CONFIG)"
-	@$(BIN)/python -m workflow.runs.outcome "$(CONFIG)"
+	@$(BIN)/python -m workflow.configuration.gate "$$CONFIG"
+	@$(SNAKEMAKE) --configfile "$$CONFIG"
+	@$(BIN)/python -m workflow.runs.outcome "$$CONFIG"
 
 smoke: setup ## run a complete tiny benchmark in under a minute
 	@$(SNAKEMAKE) --configfile config/smoke.yaml
@@ -29,6 +30,19 @@ status: setup ## say what is done, runs, waits, failed and why (CONFIG=...)
 
 partial: setup ## make tables and figures of what there is so far, also while a run goes on (CONFIG=...)
 	@$(BIN)/python -m workflow.analysis.partial "$(CONFIG)"
+
+verify: setup ## compute a random sample of published runs again and compare (CONFIG=... or ARCHIVE=..., SAMPLE=n, SEED=s)
+	@$(BIN)/python -m $(if $(ARCHIVE),workflow.archive verify "$(ARCHIVE)",workflow.verification "$(CONFIG)") \
+	  --cores $(CORES) $(if $(SAMPLE),--sample "$(SAMPLE)") $(if $(SEED),--seed "$(SEED)")
+
+archive: all ## pack a finished experiment into results/<experiment>.zip, checksums and report within (CONFIG=...)
+	@$(BIN)/python -m workflow.archive pack "$(CONFIG)" --report
+
+retrain: setup ## train again what other versions of torch, numpy or numba made (CONFIG=...)
+	@stale=$$($(BIN)/python -m workflow.runs.standing "$(CONFIG)") && \
+	  if [ -n "$$stale" ]; then $(SNAKEMAKE) --configfile "$(CONFIG)" --forcerun $$stale; \
+	  else echo "retrain: all runs were made under the versions that are installed"; fi
+	@$(BIN)/python -m workflow.runs.outcome "$(CONFIG)"
 
 # An OpenBLAS told to run as on another CPU would slow all that use it.
 bench: setup $(BENCH_STAMP) ## measure the fused kernel beside its rivals, under half an hour (THREADS=..., QUICK=1)
@@ -59,7 +73,7 @@ test: setup ## run the fast tests
 	$(BIN)/python -m pytest -n auto --dist loadfile -q
 
 test-all: setup ## run all tests, those that train too
-	$(BIN)/python -m pytest -n auto --dist loadfile -q -m "slow or not slow"
+	$(BIN)/python -m pytest -n auto --dist loadfile -q -m "not slurm"
 
 lint: setup ## check style, types, rules and who imports whom
 	$(BIN)/ruff check .

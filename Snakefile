@@ -11,8 +11,10 @@ configfile: default_file(ROOT)
 
 
 include: "workflow/rules/experiment.smk"
+include: "workflow/rules/driver.smk"
 include: "workflow/rules/kernel.smk"
 include: "workflow/rules/train.smk"
+include: "workflow/rules/pack.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/baselines.smk"
 include: "workflow/rules/surface.smk"

@@ -12,7 +12,8 @@ from models.gradient_flow import GradientFlow
 from models.kernels import load_kernel
 from models.network import Network
 from tasks.task import load_task
-from training.loop import Course, Data, Protocol, Replica, train
+from training.cohort import Replica
+from training.loop import Course, Data, Protocol, train
 from training.optimiser import load_optimiser
 from training.streams import stream
 

@@ -14,27 +14,33 @@ from models.gradient_flow import GradientFlow
 from models.kernels import load_kernel
 from models.network import Network
 from tasks.task import Batch, Task, load_task
+from training.cohort import Replica
 from training.evaluation import evaluate
-from training.loop import Course, Data, Protocol, Replica, Standing, train
+from training.loop import Course, Data, Protocol, Standing, train
 from training.optimiser import load_optimiser
 from training.placement import DTYPES, device_of
+from training.state import Keeper
 from training.streams import Purpose, stream
 
 
-def train_condition(settings: Mapping[str, Any], report: Callable[[Standing], None]) -> dict[str, Any]:
+def train_condition(
+    settings: Mapping[str, Any], report: Callable[[Standing], None], *, keeper: Keeper | None = None
+) -> dict[str, Any]:
     """Train every (seed, learning rate) of the settings and return the run record.
 
     The settings are those of `workflow/configuration`: device, seeds, learning_rates, task, model, gradient,
     training, optimiser. The record holds them, the kernel that ran, the length of a sequence in steps, the success
     criterion, how many steps are scored, the chance level, the floor at the flow's k2, one entry per replica and the
-    learning curves; the same versions on the same kind of machine make the same record again. Settings that do not fit
-    together are a ValueError, a missing GPU a RuntimeError.
+    learning curves; the same versions on the same kind of machine make the same record again, also where `keeper` has
+    the state of a training that was cut short. Settings that do not fit together are a ValueError, a missing GPU a
+    RuntimeError.
     """
     if settings["training"]["protocol"] == "online":  # by name, so that no other run depends on its code
-        made: dict[str, Any] = importlib.import_module("training.online").train_online_condition(settings, report)
+        online = importlib.import_module("training.online")
+        made: dict[str, Any] = online.train_online_condition(settings, report, keeper=keeper)
         return made
     course, replicas, weights = prepared = prepare(settings)
-    train(course, replicas, weights=weights, report=report)
+    train(course, replicas, weights=weights, report=report, keeper=keeper)
     best = torch.stack([weights[row] if r.best_weights is None else r.best_weights for row, r in enumerate(replicas)])
     return record(settings, prepared, best=best)
 

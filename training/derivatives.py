@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.cell import Cell, Parameters, State, load_cell
+from models.cell import Cell, Parameters, State, load_cell, project_inputs
 from models.gradient_flow import GradientFlow
 from models.kernels import load_kernel
 from models.network import Network
@@ -57,18 +57,17 @@ def derivative_rows(settings: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def one_step(cell: Cell, parameters: Parameters, *, inputs: Tensor, state: State, flow: GradientFlow) -> Tensor:
     """Return J = dc(t)/dc(t-1) along a flow: (R, N, H, H), of N pairs of steps, entry [k, j] that of c_k by c_j.
 
-    `inputs` (R, 2, N, features) are those of t-1 and t, `state` that of t-2, h and c first, (R, N, H) each. c(t-1) is
-    changed by way of c(t-2) along the cell path alone, and divided by the change: so the cell's own equations say how
-    h(t-1) follows.
+    `inputs` (R, 2, N, features) are those of t-1 and t, `state` that of t-2, (R, N, H) each. c(t-1) is changed by way
+    of c(t-2) along the cell path alone, and divided by the change: so the cell's own equations say how h(t-1) follows.
     """
-    h, c, *more = (tensor.detach() for tensor in state)
-    c.requires_grad_()
+    place, state = cell.state_symbols.index("c"), tuple(tensor.detach() for tensor in state)
+    c = state[place].requires_grad_()
     prepared = cell.prepare(parameters)
     before, now = cell.project(prepared, inputs).unbind(dim=1)
     entering = GradientFlow(flow.paths & {"cell", "output_peephole"})
-    changed = cell.step(prepared, before, state=(h, c, *more), via=entering.via(cell.paths))
-    (into,) = torch.autograd.grad(changed[1].sum(), c, retain_graph=True)
-    out = cell.step(prepared, now, state=changed, via=flow.via(cell.paths))[1]
+    changed = cell.step(prepared, before, state=state, via=entering.via(cell.paths))
+    (into,) = torch.autograd.grad(changed[place].sum(), c, retain_graph=True)
+    out = cell.step(prepared, now, state=changed, via=flow.via(cell.paths))[place]
     rows = [torch.autograd.grad(out[..., unit].sum(), c, retain_graph=True)[0] / into for unit in range(c.shape[-1])]
     return torch.stack(rows, dim=-2)
 
@@ -77,10 +76,11 @@ def forget_gates(cell: Cell, parameters: Parameters, *, inputs: Tensor, state: S
     """Return f(t) by the equations of `models/lstm.py` from x(t) and the state of t-1, (R, N, ...); 1 without one."""
     coupled = bool(getattr(cell, "coupled_gates", False))
     gate = "i" if coupled else "f"
-    hidden, memory, *before = state
     if f"W_{gate}" not in parameters:
-        return torch.ones_like(memory)
-    net = inputs @ parameters[f"W_{gate}"] + hidden @ parameters[f"U_{gate}"] + parameters[f"b_{gate}"][:, None]
+        return torch.ones_like(state[cell.state_symbols.index("c")])
+    hidden, memory, *before = state
+    projected = project_inputs(inputs[:, None], parameters[f"W_{gate}"], parameters[f"b_{gate}"])[:, 0]
+    net = projected + hidden @ parameters[f"U_{gate}"]
     if f"p_{gate}" in parameters:
         net = net + parameters[f"p_{gate}"][:, None] * memory
     if f"R_{gate}{gate}" in parameters:
@@ -134,7 +134,8 @@ def _of_terms(
     terms = torch.cat([term.flatten(2) for term in parts.terms.values()], dim=2)  # (R, T, P)
     norms = terms.norm(dim=2)
     largest, size, beyond = norms.amax(dim=1), whole.norm(dim=1), task.sequence_length - task.lag
-    of_state = parts.of_states["cell" in network.cell.paths].flatten(2).norm(dim=2)
+    place = network.cell.state_symbols.index("c" if "cell" in network.cell.paths else "h")
+    of_state = parts.of_states[place].flatten(2).norm(dim=2)
     retained = of_state[:, beyond - 1] / of_state[:, -1]
     return {
         "factor_per_step": retained ** (1 / task.lag),

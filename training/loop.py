@@ -6,8 +6,8 @@ cpu kernel, to rounding on the reference kernel.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,8 +16,10 @@ from torch import Tensor
 from models.gradient_flow import GradientFlow
 from models.network import Network
 from tasks.task import Batch, Task
+from training.cohort import Cohort, Replica
 from training.evaluation import evaluate, to_tensors
-from training.optimiser import Moments, Optimiser, clip, norm_of
+from training.optimiser import Optimiser, clip, norm_of
+from training.state import Keeper, State, random_states, set_random_states
 
 
 class Protocol(NamedTuple):
@@ -47,55 +49,6 @@ class Course(NamedTuple):
     protocol: Protocol
 
 
-@dataclass
-class Replica:
-    """One network and what became of it."""
-
-    seed: int
-    """Position of its seed in the data."""
-    learning_rate: float
-    updates: int = 0
-    updates_to_solve: int | None = None
-    diverged: bool = False
-    best_update: int = 0
-    best_weights: Tensor | None = None
-    last_weights: Tensor | None = None
-    """Its weights when it left the batch or the budget was spent."""
-    validation: Mapping[str, float] = field(default_factory=dict)
-    """Loss, accuracy and exact match of the best weights; empty if none was finite."""
-    curve: list[dict[str, Any]] = field(default_factory=list)
-
-    def note(self, update: int, *, train_loss: float | None, loss: float | None, accuracy: float | None) -> None:
-        """Add a point to the curve."""
-        point = {"train_loss": train_loss, "validation_loss": loss, "validation_accuracy": accuracy}
-        self.curve.append({"update": update} | point)
-
-
-@dataclass
-class Cohort:
-    """The replicas that are still in the batch: row r of every tensor belongs to `replicas[r]`."""
-
-    replicas: list[Replica]
-    weights: Tensor
-    """(R, P)"""
-    moments: Moments
-    losses: Tensor
-    """Sum of the training losses since the last evaluation: (R,) float64."""
-    evaluated: int = 0
-    """The update of the last evaluation."""
-
-    def keep(self, stays: Sequence[bool]) -> None:
-        """Let the other replicas leave with the weights that they have."""
-        for row, replica in enumerate(self.replicas):
-            if not stays[row]:
-                replica.last_weights = self.weights[row].clone()
-        rows = torch.tensor([row for row, stay in enumerate(stays) if stay], dtype=torch.int64)
-        self.replicas = [self.replicas[row] for row in rows]
-        self.losses = self.losses[rows]
-        self.weights = self.weights[rows.to(self.weights.device)]
-        self.moments = {name: moment[rows.to(moment.device)] for name, moment in self.moments.items()}
-
-
 class Standing(NamedTuple):
     """Where the training of a condition stands after an update."""
 
@@ -115,19 +68,25 @@ def train(
     weights: Tensor,
     report: Callable[[Standing], None],
     observe: Callable[[int, Cohort], None] = lambda update, cohort: None,
+    keeper: Keeper | None = None,
 ) -> None:
     """Train row r of weights (R, P) as `replicas[r]` and record in it what became of it.
 
     `report` is called after the evaluation of the initial weights and after every update; `observe` with the update and
-    the replicas in the batch before every evaluation: it may look, not touch.
+    the replicas in the batch before every evaluation: it may look, not touch. `keeper` may have a state to go on from,
+    and is offered the state after every update.
     """
     protocol = course.protocol
     losses = torch.zeros(len(replicas), dtype=torch.float64)
     cohort = Cohort(list(replicas), weights.clone(), protocol.optimiser.start(weights), losses)
-    observe(0, cohort)
-    _validate(course, cohort, update=0)
-    report(_standing(replicas, update=0, course=course))
-    for update in range(1, protocol.updates + 1):
+    done = 0
+    if keeper is not None and (state := keeper.found()) is not None:
+        done = _resume(state, course, replicas, cohort=cohort)
+    else:
+        observe(0, cohort)
+        _validate(course, cohort, update=0)
+    report(_standing(replicas, update=done, course=course))
+    for update in range(done + 1, protocol.updates + 1):
         if not cohort.replicas:
             break
         _update(course, cohort, update=update)
@@ -135,7 +94,36 @@ def train(
             observe(update, cohort)
             _validate(course, cohort, update=update)
         report(_standing(replicas, update=update, course=course))
+        if keeper is not None:
+            keeper.offer(partial(_state, course, replicas, cohort=cohort, update=update))
     cohort.keep([False] * len(cohort.replicas))
+
+
+def _state(course: Course, replicas: Sequence[Replica], *, cohort: Cohort, update: int) -> State:
+    """Return all that the updates after this one depend on; tensors may share memory with the training."""
+    arrays = dict(cohort.arrays())
+    for row, replica in enumerate(replicas):
+        arrays |= {f"replica.{row}.{name}": array for name, array in replica.arrays().items()}
+    rows = {id(replica): row for row, replica in enumerate(replicas)}
+    rest = {
+        "update": update,
+        "updates": course.protocol.updates,
+        "evaluated": cohort.evaluated,
+        "rows": [rows[id(replica)] for replica in cohort.replicas],
+        "replicas": [replica.facts() for replica in replicas],
+        "streams": random_states(course.data.training),
+    }
+    return State(arrays, rest)
+
+
+def _resume(state: State, course: Course, replicas: Sequence[Replica], *, cohort: Cohort) -> int:
+    """Put everything into a state and return its update."""
+    rest = state.rest
+    for row, replica in enumerate(replicas):
+        replica.restore(rest["replicas"][row], arrays=state.part(f"replica.{row}."), like=cohort.weights)
+    cohort.restore([replicas[row] for row in rest["rows"]], arrays=state.arrays, evaluated=rest["evaluated"])
+    set_random_states(course.data.training, rest["streams"])
+    return int(rest["update"])
 
 
 def _update(course: Course, cohort: Cohort, *, update: int) -> None:

@@ -14,10 +14,11 @@ from models.kernels import load_kernel
 from models.network import Network
 from tasks.task import Batch
 from training.attribution import go_forward
+from training.cohort import Replica
 from training.condition import prepare
 from training.dissection import align, dissect
 from training.evaluation import Tensors, to_tensors
-from training.loop import Course, Replica, Standing, train
+from training.loop import Course, Standing, train
 from training.snapshots import Album, Snapshot, evenly, moments
 
 

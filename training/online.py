@@ -8,6 +8,7 @@ budget is censored there.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,10 @@ from numpy.typing import NDArray
 from models.kernels.online import train_online
 from models.lstm_1997 import LSTM1997Cell
 from tasks.task import Batch, Stop, Task
+from training.cohort import Replica
 from training.condition import prepare, record
-from training.loop import Course, Replica, Standing
+from training.loop import Course, Standing
+from training.state import Keeper, State, random_states, set_random_states
 
 CHUNK = 500
 """Sequences drawn and trained at once: bounds the memory. The data depend on it."""
@@ -57,6 +60,10 @@ class Watch:
         self.losses = np.concatenate([self.losses, losses])[-self.stop.streak :]
         return ends[2]
 
+    def facts(self) -> dict[str, int | None]:
+        """Return where both halves stand, the losses apart."""
+        return {name: value for name, value in vars(self).items() if name not in ("stop", "losses")}
+
     def _errors(self, losses: Array) -> NDArray[np.bool_]:
         """Say after which of the next sequences the mean of the last `streak` losses is below `error`."""
         if self.stop.error is None:
@@ -88,7 +95,9 @@ class Learner:
             self.replica.note(begin, train_loss=float(np.mean(part)), loss=None, accuracy=None)
 
 
-def train_online_condition(settings: Mapping[str, Any], report: Callable[[Standing], None]) -> dict[str, Any]:
+def train_online_condition(
+    settings: Mapping[str, Any], report: Callable[[Standing], None], *, keeper: Keeper | None = None
+) -> dict[str, Any]:
     """Train every (seed, learning rate) of the settings online and return the run record.
 
     It is that of `training.condition.train_condition` with updates counted in sequences, no validation, and two more
@@ -104,7 +113,7 @@ def train_online_condition(settings: Mapping[str, Any], report: Callable[[Standi
         Learner(replica, weights, Watch(course.task.stop))
         for replica, weights in zip(replicas, initial.double().cpu().numpy(), strict=True)
     ]
-    train(course, learners, report=report)
+    train(course, learners, report=report, keeper=keeper)
     made = record(settings, prepared, best=torch.from_numpy(np.stack([learner.weights for learner in learners])))
     halves = [
         {"sequences_to_error": learner.watch.to_error, "sequences_to_streak": learner.watch.to_streak}
@@ -114,9 +123,21 @@ def train_online_condition(settings: Mapping[str, Any], report: Callable[[Standi
     return made | {"kernel": "online", "replicas": rows}
 
 
-def train(course: Course, learners: Sequence[Learner], *, report: Callable[[Standing], None]) -> None:
-    """Train the learners and record in their replicas what became of them; `report` is called after every chunk."""
-    budget, done, alive = course.protocol.updates, 0, list(learners)
+def train(
+    course: Course,
+    learners: Sequence[Learner],
+    *,
+    report: Callable[[Standing], None],
+    keeper: Keeper | None = None,
+) -> None:
+    """Train the learners and record in their replicas what became of them.
+
+    `report` is called after every chunk; then `keeper`, which may have a state to go on from, is offered the state.
+    """
+    budget, done = course.protocol.updates, 0
+    if keeper is not None and (state := keeper.found()) is not None:
+        done = _resume(state, course, learners)
+    alive = _alive(learners)
     while alive and done < budget:
         size = min(CHUNK, budget - done)
         seeds = sorted({learner.replica.seed for learner in alive})
@@ -129,8 +150,39 @@ def train(course: Course, learners: Sequence[Learner], *, report: Callable[[Stan
             _judge(course, learner, before=weights, batch=batches[row], nets=net)
             if learner.replica.updates == budget:
                 learner.note(np.zeros(0), every=course.protocol.evaluate_every, last=True)
-        alive = [one for one in alive if one.replica.updates_to_solve is None and not one.replica.diverged]
+        alive = _alive(learners)
         report(_standing(learners, done=done, budget=budget))
+        if keeper is not None:
+            keeper.offer(partial(_state, course, learners, done=done))
+
+
+def _alive(learners: Sequence[Learner]) -> list[Learner]:
+    return [one for one in learners if one.replica.updates_to_solve is None and not one.replica.diverged]
+
+
+def _state(course: Course, learners: Sequence[Learner], *, done: int) -> State:
+    """Return all that the chunks after this one depend on."""
+    arrays = {f"{row}.weights": one.weights for row, one in enumerate(learners)}
+    arrays |= {f"{row}.losses": one.watch.losses for row, one in enumerate(learners)}
+    rest = {
+        "update": done,
+        "updates": course.protocol.updates,
+        "learners": [
+            {"replica": one.replica.facts(), "watch": one.watch.facts(), "since": one.since} for one in learners
+        ],
+        "streams": random_states(course.data.training),
+    }
+    return State(arrays, rest)
+
+
+def _resume(state: State, course: Course, learners: Sequence[Learner]) -> int:
+    """Put everything into a state and return how many sequences were done."""
+    for row, (one, facts) in enumerate(zip(learners, state.rest["learners"], strict=True)):
+        one.weights, one.since = state.arrays[f"{row}.weights"].copy(), list(facts["since"])
+        vars(one.replica).update(facts["replica"])
+        vars(one.watch).update(facts["watch"] | {"losses": state.arrays[f"{row}.losses"].copy()})
+    set_random_states(course.data.training, state.rest["streams"])
+    return int(state.rest["update"])
 
 
 def _train_on(course: Course, learners: Sequence[Learner], *, batches: Sequence[Batch], rows: Sequence[int]) -> Array:

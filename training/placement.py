@@ -5,6 +5,11 @@ import torch
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
+def limit_threads(threads: int) -> None:
+    """Let torch take so many threads."""
+    torch.set_num_threads(threads)
+
+
 def device_of(name: str) -> torch.device:
     """Return a device; a GPU that is not there is a RuntimeError."""
     if name == "cuda" and not torch.cuda.is_available():

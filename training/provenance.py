@@ -36,6 +36,7 @@ def collect(*, root: Path, started: datetime, threads: int, record: Mapping[str,
         "platform": platform.platform(),
         "versions": {name: _version(name) for name in PACKAGES},
         "processor": processor(),
+        "processor_type": processor_type(),
         "gpu": torch.cuda.get_device_name() if on_gpu else None,
         "threads": threads,
         "kernel": record["kernel"],
@@ -50,6 +51,12 @@ def collect(*, root: Path, started: datetime, threads: int, record: Mapping[str,
     }
 
 
+def collect_table(*, root: Path, started: datetime, settings: Mapping[str, Any], sources: str) -> dict[str, Any]:
+    """Describe what made a table by itself: on one thread of the CPU, with the reference kernel."""
+    record = {"settings": {"device": "cpu", **settings}, "sources": sources, "kernel": "reference"}
+    return collect(root=root, started=started, threads=1, record=record)
+
+
 def processor() -> str:
     """Return the CPU's model name."""
     try:
@@ -58,6 +65,20 @@ def processor() -> str:
         return platform.processor()
     names = [text.split(":", 1)[1].strip() for text in lines if text.startswith("model name")]
     return names[0] if names else platform.processor()
+
+
+def processor_type() -> str:
+    """Return what decides how this CPU rounds: vendor, family, model, and the vector instructions that torch uses.
+
+    A virtual machine may give CPUs of several generations one name.
+    """
+    try:
+        lines = Path("/proc/cpuinfo").read_text().split("\n\n", 1)[0].splitlines()
+    except OSError:
+        lines = []
+    about = {name.strip(): text.strip() for name, _, text in (line.partition(":") for line in lines)}
+    known = [about[name] for name in ("vendor_id", "cpu family", "model") if name in about]
+    return " ".join([*(known or [platform.machine()]), torch.backends.cpu.get_cpu_capability()])
 
 
 def _git(root: Path, *words: str) -> str | None:

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from torch import Tensor
 
-from training.loop import Cohort, Replica
+from training.cohort import Cohort, Replica
 
 Moment = Literal["initial", "half_way", "solved"]
 

@@ -46,7 +46,7 @@ def unroll_apart(
     without the share through h(t). The flow's window is not looked at: it is the paths that are taken apart.
     """
     via = flow.via(cell.paths)
-    replicas, steps, batch, _ = inputs.shape
+    replicas, steps, batch = inputs.shape[:3]
     leaf = inputs.detach().clone().requires_grad_(inputs.is_floating_point())
     copies = {
         symbol: value.detach()[:, None].repeat(1, steps, *[1] * (value.ndim - 1)).requires_grad_()

@@ -1,6 +1,7 @@
 """Whatever figure stands in workflow/scripts/figures is drawn from tables of every shape, and looked at by machine."""
 
 import ast
+import hashlib
 import importlib
 from itertools import combinations
 from pathlib import Path
@@ -15,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from workflow.analysis.style import Labels, Tables, model_colours, rows_of, save, series_of
+from workflow.analysis.style import Labels, Tables, drawn_from, model_colours, rows_of, save, series_of
 from workflow.configuration import declarations
 
 FOLDER = Path(__file__).parents[2] / "workflow" / "scripts" / "figures"
@@ -231,6 +232,7 @@ def test_four_lags_are_drawn_with_the_smallest_and_the_largest(full_tables: Tabl
     assert any("4 of the tested lags" in text.replace("\n", " ") for text, _ in texts_of(figure))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FIGURES)
 def test_files_reproduce_byte_for_byte(name: str, full_tables: Tables, tmp_path: Path) -> None:
     shuffled = full_tables._replace(
@@ -254,3 +256,18 @@ def test_a_series_that_the_config_does_not_define_is_refused(full_tables: Tables
     labels = Labels(models=("rnn", "lstm"), gradients=full_tables.labels.gradients, tasks=full_tables.labels.tasks)
     with pytest.raises(ValueError, match=r"lstm_peephole.*the config defines models rnn, lstm"):
         draw("accuracy_versus_lag", full_tables._replace(labels=labels))
+
+
+def test_a_figure_names_the_tables_that_it_was_drawn_from(full_tables, tmp_path: Path) -> None:
+    tables = [tmp_path / "summary.csv", tmp_path / "curves.csv"]
+    for table in tables:
+        table.write_text(table.name)
+    source = drawn_from(tables)
+    digest = hashlib.sha256(b"curves.csv").hexdigest()[:16]
+    assert source.startswith("Lagbench, drawn from summary.csv ")
+    assert source.endswith(f", curves.csv {digest}")
+    figure = draw("solved_versus_lag", full_tables)
+    save(figure, tmp_path / "figure", source=source)
+    for kind in ("svg", "png"):
+        assert source.encode() in (tmp_path / f"figure.{kind}").read_bytes(), kind
+    assert b"/Subject" in (tmp_path / "figure.pdf").read_bytes()

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from workflow.analysis.comparisons import sign_flip_p
 from workflow.analysis.intervals import (
+    RESAMPLES,
+    batch_of,
     bootstrap_interval,
     mean_interval,
     median_time,
@@ -59,6 +62,15 @@ def test_degenerate_samples() -> None:
 def test_bootstrap_is_the_same_in_every_call() -> None:
     values = np.random.default_rng(0).normal(size=7)
     assert mean_interval(values) == mean_interval(values)
+
+
+@pytest.mark.parametrize("at_once", [20, 700, 10_000_000])
+def test_resamples_do_not_depend_on_how_many_are_in_memory(monkeypatch, at_once: int) -> None:
+    values = np.random.default_rng(4).normal(0.2, 1, 20)
+    whole = mean_interval(values), sign_flip_p(values)
+    monkeypatch.setattr("workflow.analysis.intervals.AT_ONCE", at_once)
+    assert batch_of(20) == min(RESAMPLES, at_once // 20)
+    assert (mean_interval(values), sign_flip_p(values)) == whole
 
 
 def test_kaplan_meier_median_by_hand() -> None:

@@ -184,7 +184,9 @@ def test_command_tells_of_the_configuration_that_it_is_given() -> None:
     assert done.stdout.startswith("runs: 16: 16 waiting")
 
 
-@pytest.mark.parametrize(("text", "says"), [("seeds: [-1]\n", "config: seeds[0]: expected"), (None, "cannot be read")])
+@pytest.mark.parametrize(
+    ("text", "says"), [("seeds: [-1]\n", "config: seeds[0]: expected"), (None, "config: no file bad.yaml; there are: ")]
+)
 def test_bad_configuration_is_one_line(text: str | None, says: str) -> None:
     if text:
         Path("bad.yaml").write_text(text)

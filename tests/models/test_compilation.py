@@ -63,7 +63,7 @@ def test_where_the_sources_cannot_be_written_the_user_s_cache_is_taken(sources: 
     assert folder().is_dir()
 
 
-@pytest.mark.parametrize("setting", ["NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"])
+@pytest.mark.parametrize("setting", ["NUMBA_CPU_NAME", pytest.param("NUMBA_CPU_FEATURES", marks=pytest.mark.slow)])
 def test_every_type_of_cpu_has_a_folder_of_its_own(setting: str, tmp_path: Path) -> None:
     def name(**of_numba: str) -> str:
         command = [sys.executable, "-c", "from models.kernels import compilation; print(compilation.cache_folder())"]

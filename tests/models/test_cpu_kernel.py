@@ -271,3 +271,10 @@ def test_the_memory_of_the_forward_pass_goes_with_the_backward_pass() -> None:
     outputs.sum().backward()
     with pytest.raises(RuntimeError, match="second time"):
         outputs.sum().backward()
+
+
+def test_a_sum_that_cancels_is_as_exact_as_eager_float32() -> None:
+    """The gradient of p_i of a single unit is 0.003, and small beside the terms that it sums."""
+    options = next(options for options in CELLS if options.peepholes and not options.output_gate)
+    experiment = draw(options, R=1, T=131, B=30, H=1, features=5, seed=162)
+    check(experiment, GradientFlow(frozenset({"block_input"}), 1, 4), first_target=65)

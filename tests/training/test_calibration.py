@@ -89,6 +89,7 @@ def test_updates_are_timed_whatever_their_number() -> None:
         assert 0 < cost.evaluation < cost.update
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak can be forgotten on Linux alone")
 def test_the_peak_of_memory_is_that_of_this_job_and_not_of_one_before() -> None:
     large = np.ones(40_000_000)

@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose
 from models.gradient_flow import GradientFlow
 from tests.models.cases import LSTMS, Options, draw_case
 from tests.models.experiment import cell_of
+from tests.training import test_online
 from tests.training.conditions import settings
 from training.derivatives import derivative_rows, forget_gates, one_step
 
@@ -96,3 +97,22 @@ def test_a_cell_without_a_cell_path_has_terms_and_no_cell_derivative():
     assert row["flow"] == "full"
     assert np.isnan(row["added"])
     assert 0 < row["factor_per_step"] < 1.5
+
+
+@pytest.mark.parametrize("task", ["adding", "long_lag"])
+def test_the_network_of_1997_keeps_its_error_along_the_cell(task: str):
+    """Its factor is exactly 1; its other paths add to it; symbols as inputs change nothing of it."""
+    of = test_online.settings(task=task)
+    table = pd.DataFrame(derivative_rows(of)).set_index("flow")
+    assert (table.loc["truncated_1997", ["deviation_from_one", "deviation_from_gate", "added"]] == 0).all(axis=None)
+    assert (table.loc["truncated_1997", "factor_per_step"] == 1).all()
+    assert (table.loc[["full", "cell_and_gates", "cell_and_block_input"], "added"] > 1e-6).all()
+    assert (table["sum_deviation"] < 1e-12).all()
+
+
+def test_an_lstm_reads_symbols_too():
+    of = settings(seeds=[0], learning_rates=[0.01], task="temporal_order", lag=8)
+    of["task"] |= {"task": "long_lag", "options": {"symbols": 3}}
+    table = pd.DataFrame(derivative_rows(of)).set_index("flow")
+    assert (table.loc["truncated_1997", "deviation_from_gate"] < 1e-14).all()
+    assert (table["sum_deviation"] < 1e-12).all()

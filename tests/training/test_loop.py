@@ -14,7 +14,8 @@ from models.kernels import Kernel, reference
 from models.network import Network
 from tasks.task import Task, load_task
 from tests.training.conditions import OPTIONS, TASK_OPTIONS
-from training.loop import Course, Data, Protocol, Replica, Standing, train
+from training.cohort import Replica
+from training.loop import Course, Data, Protocol, Standing, train
 from training.optimiser import SGD, Adam, Optimiser
 from training.streams import stream
 

@@ -9,9 +9,10 @@ import torch
 from models.gradient_flow import GradientFlow
 from tasks.task import Batch
 from tests.training.conditions import settings
+from training.cohort import Replica
 from training.condition import prepare, train_condition
 from training.evaluation import to_tensors
-from training.loop import Replica, Standing, train
+from training.loop import Standing, train
 from training.measurement import measure_condition
 from training.snapshots import Album, Snapshot, evenly, moments
 

@@ -13,7 +13,8 @@ from models.kernels import Kernel, cpu, threads
 from models.network import Network
 from tasks.task import Task, load_task
 from tests.training.conditions import OPTIONS
-from training.loop import Course, Data, Protocol, Replica, train
+from training.cohort import Replica
+from training.loop import Course, Data, Protocol, train
 from training.optimiser import Adam
 from training.streams import stream
 
@@ -81,7 +82,7 @@ def same(one: Replica, other: Replica) -> bool:
     )
 
 
-@pytest.mark.parametrize("batch_size", [1, 24])
+@pytest.mark.parametrize("batch_size", [1, pytest.param(24, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("cell", ["rnn", "lstm"])
 @pytest.mark.parametrize("task", TASKS)
 def test_a_replica_has_the_same_bits_alone_in_seven_and_in_sixty_four(task: str, cell: str, batch_size: int) -> None:

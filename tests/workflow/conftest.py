@@ -25,7 +25,9 @@ grid:
 seeds: [0, 1, 2]
 learning_rates: [0.01]
 seeds_per_job: 5
+conditions_per_job: 1
 threads: 1
+checkpoint_minutes: 2
 tables: []
 figures: [accuracy_versus_lag, solved_versus_lag]
 tasks:
@@ -79,7 +81,7 @@ TINY_RUNS = {
 UNTRAINED = """
 import argparse, json, pathlib
 parser = argparse.ArgumentParser()
-for name in ("settings", "sources", "threads", "run", "provenance"):
+for name in ("settings", "sources", "threads", "run", "provenance", "minutes"):
     parser.add_argument(f"--{name}")
 job = parser.parse_args()
 pathlib.Path(job.provenance).write_text("{}")

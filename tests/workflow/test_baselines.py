@@ -1,5 +1,6 @@
 """The jobs of the baselines: one per task, lag and model, made again only when their own numbers would change."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,10 @@ def test_guesses_stand_beside_accuracies_and_nothing_is_guessed_twice(fresh: Tre
         tuple(row) for row in tables["baselines"][["device", "task", "lag", "model"]].itertuples(index=False)
     } == POINTS
     assert (tables["baselines"]["guesses"] == 6).all()
+    for path in (results / "baselines").rglob("rnn.json"):
+        made, record = (json.loads(one.read_text()) for one in (path.with_suffix(".provenance.json"), path))
+        assert (made["sources"], made["kernel"]) == (record["sources"], record["kernel"])
+        assert made["versions"]["torch"]
     for name in ("statistics", "surface"):
         joined = tables[name].merge(tables["baselines"], on=["device", "task", "lag", "model"], suffixes=("", "_"))
         assert len(joined) == len(tables[name]) == 5

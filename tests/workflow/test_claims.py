@@ -81,7 +81,10 @@ def test_snakemake_ends_with_the_one_line(tmp_path):
         [*command, "--configfile", "mine.yaml"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 1
-    assert "config: missing.yaml: cannot be read: No such file or directory" in done.stdout + done.stderr
+    assert (
+        "config: claims: expected a file, of the working directory or beside the code; came 'missing.yaml'"
+        in done.stdout + done.stderr
+    )
     assert "Traceback" not in done.stdout + done.stderr
 
 

@@ -1,13 +1,17 @@
 """A job tells why it failed, and the workflow lists it."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from workflow.runs.failures import NO_REASON, failures
+from tests.workflow.conftest import TINY, TINY_RUNS, Tree
+from workflow.configuration.resources import training_need
+from workflow.runs.failures import NO_REASON, exit_statuses, explained, failures
 from workflow.runs.log import reason, say, told
 from workflow.runs.paths import log_of
 from workflow.runs.writing import write_json
@@ -58,12 +62,93 @@ def test_failures_are_listed_once_each_with_their_reason(tmp_path, monkeypatch):
     done = Path("results/x/runs/cpu/done/seeds=0.json")
     done.parent.mkdir(parents=True)
     done.touch()
-    assert failures([*wanted, "results/x/runs/cpu/never_began.json"], since=1000) == [
+    unwritten = "results/x/runs/cpu/unwritten.json"
+    statuses = {log_of(unwritten): 1, log_of("results/x/runs/cpu/done/seeds=0.json"): 137}
+    said = failures(
+        [*wanted, "results/x/runs/cpu/never_began.json", unwritten], since=1000, statuses=statuses, asked={}
+    )
+    assert said == [
         "failed: results/x/runs/cpu/a/seeds=0.json: no such task (log: results/x/logs/cpu/a/seeds=0.log)",
         f"failed: results/x/runs/cpu/b/seeds=0.json: {NO_REASON}; last line: update 3/9 "
         "(log: results/x/logs/cpu/b/seeds=0.log)",
         "failed: results/x/figures/f.pdf: no data (log: results/x/logs/figures/f.log)",
+        "failed: results/x/runs/cpu/unwritten.json: ended with status 1 (log: results/x/logs/cpu/unwritten.log)",
     ]
+
+
+SETTINGS = {
+    "device": "cpu",
+    "seeds": [0, 1],
+    "learning_rates": [0.01],
+    "task": {"lag": 10_000, "sequences": 64},
+    "model": {"hidden_size": 32},
+    "training": TINY["training"],
+}
+FIT = f"(about {round(training_need(json.dumps(SETTINGS)).memory / 1e6)} MB would fit; "
+
+
+@pytest.mark.parametrize(
+    ("last", "status", "line"),
+    [
+        ("error: MemoryError", 1, f"out of memory {FIT}"),
+        ("error: _ArrayMemoryError: Unable to allocate 3.1 GiB for an array", 1, f"out of memory {FIT}"),
+        ("error: [enforce fail] DefaultCPUAllocator: can't allocate memory", 1, f"out of memory {FIT}"),
+        ("error: OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB", 1, f"out of memory {FIT}"),
+        ("  what():  std::bad_alloc", 134, f"out of memory {FIT}"),
+        ("error: no such task", 1, "no such task"),
+        ("update 3/9", 137, f"killed by SIGKILL, as a system does that is out of memory {FIT}"),
+        ("", 137, f"killed by SIGKILL, as a system does that is out of memory {FIT}"),
+        ("update 3/9", 143, "killed by SIGTERM; last line: update 3/9"),
+        ("", 139, "killed by SIGSEGV"),
+        ("", 255, "killed by signal 127"),
+        ("update 3/9", 124, "stopped at its time limit; last line: update 3/9"),
+        ("", 3, "ended with status 3"),
+        ("", 0, NO_REASON),
+    ],
+)
+def test_end_of_a_job_is_explained(last, status, line):
+    said = explained(last, status=status, settings=SETTINGS)
+    assert said == line if FIT not in line else said.startswith(line) and said.endswith(last.removeprefix("error: "))
+
+
+def test_exit_statuses_are_read_from_snakemake_s_log(tmp_path):
+    log = tmp_path / "snakemake.log"
+    log.write_text(
+        'RuleException:\nCalledProcessError in file "/x/train.smk", line 34:\n'
+        "Command 'set -euo pipefail;  python --settings '{\"a\":1}' 2> results/x/logs/a/seeds=0.log' "
+        "returned non-zero exit status 137.\n"
+        "Command 'set -euo pipefail;  python 2> results/x/logs/b/seeds=0.log' died with <Signals.SIGTERM: 15>.\n"
+        "Command 'echo 2> results/x/logs/c.log; exit 3' returned non-zero exit status 3.\n"
+    )
+    assert exit_statuses([str(log)]) == {"results/x/logs/a/seeds=0.log": 137, "results/x/logs/b/seeds=0.log": 143}
+
+
+@pytest.mark.slow
+def test_killed_job_and_one_without_memory_are_told_apart_and_leave_the_others(fresh: Tree):
+    limit = 2_500_000_000  # bytes of address space: enough for torch, not for sequences of two million steps
+    fresh.configure(tasks={"adding": {"lags": [2, 3, 1_000_000]}}, training={"validation_sequences": 64}, figures=[])
+    fresh.edit(
+        "workflow/scripts/train.py",
+        "with told():",
+        "import os, resource\n"
+        f"resource.setrlimit(resource.RLIMIT_AS, ({limit}, {limit}))\n"
+        "if '/copy/' in ' '.join(sys.argv):\n"
+        "    os.kill(os.getpid(), 9)\n"
+        "with told():",
+    )
+    said = fresh.snakemake("--cores", "2", "--quiet", "host", "rules", check=False)
+    listed = {line.split(": ")[1]: line.split(": ", 2)[2] for line in said.splitlines() if line.startswith("failed: ")}
+    runs = "results/tiny/runs/cpu"
+    killed = listed.pop(f"{runs}/copy/lag=11/rnn/full/seeds=0-2.json")
+    assert re.match(r"killed by SIGKILL, as a system does that is out of memory \(about \d+ MB would fit; ", killed)
+    long = [f"{runs}/adding/lag=1000000/{of}/seeds=0-2.json" for of in ("rnn/full", "lstm_peephole/tbptt")]
+    assert sorted(listed) == sorted(long)
+    for path in long:
+        told = re.match(r"out of memory \(about (\d+) MB would fit; ", listed[path])
+        assert told
+        assert int(told[1]) > limit / 1e6
+    there = {path.relative_to(fresh.root / runs).as_posix() for path in (fresh.root / runs).rglob("seeds=0-2.json")}
+    assert there == {f"{run}.json" for run in TINY_RUNS if not run.startswith("copy")}
 
 
 def test_record_is_written_whole_or_not_at_all(tmp_path):

@@ -16,7 +16,9 @@ case "$1 $2" in
   "-c import ensurepip"*) exit {without_venv} ;;
   "-m venv") mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
   "-m pip") echo "$@" >> pip.calls; exit {pip} ;;
+  "-m workflow.configuration.gate") echo "$3" > gate.call ;;
   "-m workflow.analysis."*) echo "$@" >> analysis.calls ;;
+  "-m workflow."*) echo "$@" >> ours.calls; [ "$2" != workflow.runs.standing ] || echo a.json b.json ;;
   "-m benchmarks") echo "$@" > bench.call; env > bench.environment ;;
 esac
 """
@@ -102,6 +104,46 @@ def test_benchmark_runs_without_jax_and_says_so_in_one_line(ready):
     assert done.stderr.splitlines() == ["bench: JAX (requirements-bench.txt) could not be installed"]
     assert (ready / "bench.call").read_text().split() == ["-m", "benchmarks"]
     assert not (ready / ".venv/.lagbench-bench").exists()
+
+
+def ours(folder: Path, *words: str) -> list[str]:
+    """Run make and return the calls of our own modules, and of Snakemake."""
+    snakemake = folder / ".venv/bin/snakemake"
+    snakemake.write_text('#!/bin/bash\necho snakemake "$@" >> ours.calls\n')
+    snakemake.chmod(0o755)
+    done = make(folder, *words)
+    assert done.returncode == 0, done.stderr
+    return (folder / "ours.calls").read_text().splitlines()
+
+
+def test_verify_takes_a_config_or_an_archive(ready):
+    assert ours(ready, "verify", "CONFIG=a.yaml", "SAMPLE=1", "SEED=5", "CORES=2") == [
+        "-m workflow.verification a.yaml --cores 2 --sample 1 --seed 5"
+    ]
+    (ready / "ours.calls").unlink()
+    assert ours(ready, "verify", "ARCHIVE=x y.zip") == ["-m workflow.archive verify x y.zip --cores all"]
+
+
+def test_archive_is_packed_once_the_run_is_complete(ready):
+    (ready / "a.yaml").touch()
+    calls = ours(ready, "archive", "CONFIG=a.yaml")
+    assert calls[0].startswith("snakemake --cores all ")
+    assert calls[-1] == "-m workflow.archive pack a.yaml --report"
+
+
+def test_retrain_forces_what_other_versions_made(ready):
+    calls = ours(ready, "retrain", "CONFIG=a.yaml")
+    assert calls[0] == "-m workflow.runs.standing a.yaml"
+    assert calls[1].endswith(" --configfile a.yaml --forcerun a.json b.json")
+    assert calls[2] == "-m workflow.runs.outcome a.yaml"
+
+
+@pytest.mark.parametrize("name", ["`touch canary`.yaml", 'a"; touch canary; ".yaml', "a b'*.yaml"])
+def test_configuration_passes_the_gate_first_under_any_name(folder, name):
+    done = make(folder, f"CONFIG={name}")
+    assert done.returncode != 0
+    assert (folder / "gate.call").read_text() == f"{name}\n"
+    assert not (folder / "canary").exists()
 
 
 def test_estimate_status_and_partial_are_given_the_configuration(ready):

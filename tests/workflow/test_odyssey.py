@@ -47,7 +47,9 @@ def test_target_needs_a_search(fresh: Tree):
 @pytest.mark.slow
 def test_search_runs_to_its_tables_and_reruns_nothing(fresh: Tree):
     fresh.configure(**CHANGES)
-    fresh.snakemake("--cores", "2", "odyssey")
+    fresh.snakemake("--cores", "2")
+    for name in ("statistics", "odyssey"):
+        assert all(row["guess_accuracy"] for row in read(fresh.root / f"results/tiny/{name}.csv"))
     results = fresh.root / "results/tiny"
     assert {path.name for path in (results / "figures").iterdir()} == {
         f"{name}.{kind}" for name in CHANGES["figures"] for kind in ("pdf", "svg", "png")

@@ -155,6 +155,8 @@ def test_findings_are_decided_and_shown(done):
     shown = set(re.findall(r"\((figures/\w+\.png)\)", text))
     assert {"figures/constructed_network.png", "figures/derivative_by_path.png"} <= shown
     assert all((results / figure).exists() and f"'{figure}'" in page for figure in shown)
+    made = [json.loads((results / f"{name}.provenance.json").read_text()) for name in ("constructed", "derivatives")]
+    assert [about["kernel"] for about in made] == ["reference", "reference"]
     assert "## Claim 5: holds\n" in text
     assert "snakemake --cores 2 --configfile config/hochreiter1997.yaml" in text
     assert {row["claim"] for row in rows(done, "findings")} == set("123456")

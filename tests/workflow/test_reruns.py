@@ -5,6 +5,9 @@ Most cases ask twice: the configuration package, which is quick, and (slow) a dr
 
 import json
 import os
+import shutil
+import subprocess
+import time
 from collections.abc import Callable
 
 import pytest
@@ -120,6 +123,29 @@ def test_threads_cores_profile_and_place_train_nothing(tree):
     assert tree.to_train("--workflow-profile", "none") == set()
     moved = tree.root.rename(tree.root.with_name("elsewhere"))
     assert type(tree)(moved).to_train() == set()
+
+
+def test_clone_with_copied_results_trains_nothing(tree, tmp_path):
+    """Every file is of now: the sources by `git clone`, the results in any order and without Snakemake's books."""
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x@x", "-C", str(tree.root)]
+    sources = [name for name in os.listdir(tree.root) if name not in ("results", ".snakemake")]
+    for words in (["init", "--quiet"], ["add", *sources], ["commit", "--quiet", "-m", "x"]):
+        subprocess.run([*git, *words], check=True, timeout=60)
+    clone = type(tree)(tmp_path / "clone")
+    subprocess.run(["git", "clone", "--quiet", str(tree.root), str(clone.root)], check=True, timeout=60)
+    shutil.copytree(tree.root / "results", clone.root / "results", copy_function=shutil.copyfile)
+    now = time.time()
+    for age, path in enumerate(sorted(path for path in clone.root.rglob("*") if path.is_file())):
+        os.utime(path, (now - age, now - age))
+    assert clone.to_train() == set()
+
+
+def test_touched_results_and_another_version_train_nothing(tree):
+    for path in (tree.root / "results").rglob("*"):
+        os.utime(path)
+    for path in (tree.root / "results").rglob("*.provenance.json"):
+        path.write_text(json.dumps({"versions": {"torch": "0.1"}, "settings": "", "sources": ""}))
+    assert tree.to_train() == set()
 
 
 def test_code_edit_is_seen_by_snakemake(tree):

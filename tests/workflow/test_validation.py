@@ -1,5 +1,6 @@
 """Malformed configurations: each is refused with one line that names the key, what came and what is allowed."""
 
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import yaml
 
 from tests.workflow.conftest import TINY
 from workflow.configuration.experiment import Experiment, complete
+from workflow.configuration.gate import admit_claims, admit_file
 from workflow.configuration.reading import merge, read
 from workflow.configuration.refusal import ConfigurationError
 from workflow.configuration.validation import known_at, validate
@@ -111,7 +113,11 @@ MALFORMED = [
     ({"gradients": {"g": {"paths": "some"}}}, "gradients.g.paths:", ["all or a list", "came 'some'"]),
     ({"gradients": {"g": {"paths": ["cel"]}}}, "gradients.g.paths:", ["unknown path 'cel'", "did you mean cell?"]),
     ({"gradients": {"g": {"paths": []}}}, "gradients.g.paths:", ["all or a list of at least 1", "came []"]),
-    ({"gradients": {"full": {"num_steps": 0}}}, "gradients.full.num_steps:", ["an integer >= 1 or null", "came 0"]),
+    (
+        {"gradients": {"full": {"num_steps": 0}}},
+        "gradients.full.num_steps:",
+        ["an integer >= 1 and <= 1000000000 or null", "came 0"],
+    ),
     (
         {"gradients": {"full": {"window": 3}}},
         "gradients.full.window:",
@@ -203,6 +209,9 @@ def test_every_key_is_required(key):
         validate(config, known=KNOWN)
 
 
+BOMB = "".join(f"{of}: &{of} [{', '.join(['*' + of_less] * 10)}]\n" for of_less, of in itertools.pairwise("abcdef"))
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -211,6 +220,19 @@ def test_every_key_is_required(key):
         ("- a\n", "expected a mapping"),
         ("\tseeds: 1\n", "line 1"),
         ("", "expected a mapping"),
+        ("experiment: 2024-13-45\n", "line 1, column 13: expected a value of type timestamp; came '2024-13-45'"),
+        ("experiment: !!bool x\n", "line 1, column 13: expected a value of type bool; came 'x'"),
+        ("experiment: !!int ''\n", "line 1, column 13: expected a value of type int; came ''"),
+        (f"seeds: [{'9' * 5000}]\n", "line 1, column 9: expected a value of type int; came '999"),
+        ("experiment: !!python/object/apply:os.system [touch canary]\n", "line 1, column 13"),
+        (f"seeds: {'[' * 5000}\n", "nests too deep"),
+        (
+            "seeds: &a [*a]\n",
+            "seeds: expected at most 1000000 values, aliases written out; came more, or an alias that",
+        ),
+        ("a: &a [0,0,0,0,0,0,0,0,0,0]\n" + BOMB, "f: expected at most 1000000 values"),
+        ("a: &a {b: *a}\n", "a: expected at most 1000000 values"),
+        ("__use_yte__: true\nexperiment: ?print()\n", "__use_yte__: expected data, no expressions to run"),
     ],
 )
 def test_unreadable_file_is_told_with_its_line(tmp_path, text, says):
@@ -221,6 +243,28 @@ def test_unreadable_file_is_told_with_its_line(tmp_path, text, says):
     assert f"config: {path}" in str(caught.value)
     assert says in str(caught.value)
     assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63), 10**5000, 1.0e300], ids=["2^63", "-2^63", "digits", "float"])
+def test_number_that_no_job_can_hold_is_told_by_its_size(number):
+    with pytest.raises(ConfigurationError, match=r"^config: seeds\[0\]: .* came one of about 2\^\d+$"):
+        validate(TINY | {"seeds": [number]}, known=KNOWN)
+
+
+@pytest.mark.parametrize("name", ["folder", "/dev/zero", "missing.yaml", "a" * 300, "a\nb$(touch canary)"])
+def test_what_is_no_file_is_refused_at_the_gate(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(SystemExit) as ended:
+        admit_file(Path(name), root=ROOT)
+    assert str(ended.value.code).startswith("config: ")
+    assert str(ended.value.code).isprintable()
+
+
+@pytest.mark.parametrize("claims", ["a" * 300, " ", "/dev/zero", "config"])
+def test_claims_that_are_no_file_are_refused_by_their_key(claims):
+    with pytest.raises(SystemExit, match=r"^config: claims: expected a file, "):
+        admit_claims(Experiment(TINY | {"claims": claims}, root=ROOT))
 
 
 SHIPPED = sorted(path for path in (ROOT / "config").glob("*.yaml") if path.stem != "claims")  # which is no experiment

@@ -39,14 +39,21 @@ def baselines_table(records: Sequence[Mapping]) -> pd.DataFrame:
     )
 
 
-def with_baselines(table: pd.DataFrame, baselines: pd.DataFrame) -> pd.DataFrame:
-    """Return a table of accuracies with the columns `CONTROLS` at its end, joined by device, task, lag and model."""
-    joined = table.merge(baselines[[*BASELINE, *CONTROLS]], on=BASELINE, how="left", validate="many_to_one")
-    lacking = joined[joined["easy"].isna()]
+def with_baselines(
+    table: pd.DataFrame, baselines: pd.DataFrame, *, variants: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """Return a table of accuracies with the columns `CONTROLS` at its end, joined by device, task, lag and model.
+
+    `variants` maps labels of models that a search has drawn to the model that they are drawn of, whose baseline it is.
+    """
+    known = variants or {}
+    keys = table[BASELINE].assign(model=[known.get(model, model) for model in table["model"]])
+    found = keys.merge(baselines[[*BASELINE, *CONTROLS]], on=BASELINE, how="left", validate="many_to_one")
+    lacking = found[found["easy"].isna()]
     if not lacking.empty:
         name = ", ".join(f"{key} {lacking.iloc[0][key]}" for key in BASELINE)
         raise ValueError(f"no baseline of {name}; run the workflow again")
-    return typed(joined)
+    return typed(table.assign(**{name: found[name].to_numpy() for name in CONTROLS}))
 
 
 def _row(record: Mapping) -> dict:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from workflow.analysis.columns import COMPARISONS
-from workflow.analysis.intervals import RESAMPLES, SEED, stratified_mean_interval
+from workflow.analysis.intervals import RESAMPLES, SEED, batch_of, stratified_mean_interval
 from workflow.analysis.statistics import chosen_replicas, scored
 from workflow.analysis.summary import typed
 
@@ -60,6 +60,7 @@ def sign_flip_p(differences: NDArray[np.float64]) -> float:
         permutation_type="samples",
         vectorized=True,
         n_resamples=RESAMPLES,
+        batch=batch_of(len(differences)),
         rng=np.random.default_rng(SEED),
     )
     return float(test.pvalue)

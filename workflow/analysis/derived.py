@@ -12,11 +12,12 @@ from workflow.analysis.odyssey import beside_baselines, odyssey_table
 from workflow.analysis.published import published_table
 from workflow.analysis.statistics import statistics_table
 from workflow.analysis.surface import surface_table
+from workflow.analysis.trials import variants_in
 from workflow.analysis.truncation import truncation_table
 from workflow.configuration.experiment import Experiment
 
 Frames = Mapping[str, pd.DataFrame]
-Beside = Callable[[pd.DataFrame, pd.DataFrame], pd.DataFrame]
+Beside = Callable[[pd.DataFrame, Frames], pd.DataFrame]
 
 
 class Derived(NamedTuple):
@@ -25,11 +26,16 @@ class Derived(NamedTuple):
     needs: tuple[str, ...]
     make: Callable[[Frames, Experiment], pd.DataFrame]
     beside: Beside | None = None
-    """How baselines join it, where the configuration asks for them."""
+    """How the baselines, one of the frames, join it, where the configuration asks for them."""
+
+
+def _beside_statistics(table: pd.DataFrame, of: Frames) -> pd.DataFrame:
+    known = set(of["baselines"]["model"])
+    return with_baselines(table, of["baselines"], variants=variants_in(of["summary"], known=known))
 
 
 DERIVED: Mapping[str, Derived] = {
-    "statistics": Derived(("summary",), lambda of, _: statistics_table(of["summary"]), with_baselines),
+    "statistics": Derived(("summary",), lambda of, _: statistics_table(of["summary"]), _beside_statistics),
     "comparisons": Derived(("summary", "statistics"), lambda of, _: comparisons_table(of["summary"], of["statistics"])),
     "truncation_cost": Derived(
         ("summary", "statistics"), lambda of, _: truncation_table(of["summary"], of["statistics"])
@@ -39,13 +45,17 @@ DERIVED: Mapping[str, Derived] = {
         lambda of, _: surface_table(of["summary"], of["statistics"], of["baselines"]),
     ),
     "odyssey": Derived(
-        ("summary",), lambda of, experiment: odyssey_table(of["summary"], experiment.search), beside_baselines
+        ("summary",),
+        lambda of, experiment: odyssey_table(of["summary"], experiment.search),
+        lambda table, of: beside_baselines(table, of["baselines"]),
     ),
     "odyssey_importance": Derived(
         ("summary",), lambda of, experiment: importance_table(of["summary"], experiment.search)
     ),
     "published": Derived(
-        ("summary",), lambda of, experiment: published_table(of["summary"], experiment.published), with_baselines
+        ("summary",),
+        lambda of, experiment: published_table(of["summary"], experiment.published),
+        lambda table, of: with_baselines(table, of["baselines"]),
     ),
 }
 
@@ -60,6 +70,6 @@ def derive(name: str, of: Frames, *, experiment: Experiment) -> pd.DataFrame:
     if derived.beside is None or "baselines" not in experiment.config["tables"] or "baselines" not in of:
         return table
     try:
-        return derived.beside(table, of["baselines"])
+        return derived.beside(table, of)
     except ValueError:  # not every condition has its baseline yet
         return table

@@ -191,7 +191,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=SECONDS, help="after which no further job is timed")
     given = parser.parse_args()
     began = time.monotonic()
-    experiment = admit_file(given.config, root=Path(__file__).resolve().parents[2])
+    experiment = admit_file(given.config, root=Path(__file__).resolve().parents[2]).experiment
     jobs = [Job(one, experiment.undrawn(one.condition)) for one in wanted_records(experiment)]
     found = [one for one in existing(job.wanted for job in jobs) if one.record is not None]
     done = {one.wanted.path for one in found}

@@ -113,8 +113,10 @@ def condition_of(held: Sequence[Mapping[str, str]], *, failed: Sequence[Mapping[
 
     if not excludes(needed):
         fewer = held if len(held) <= len(failed) else failed
-        cases = ", ".join("(" + " and ".join(f"{k} = {v}" for k, v in labels.items()) + ")" for labels in fewer)
-        return f"one of {cases}" if fewer is held else f"none of {cases}"
+        cases = ["(" + " and ".join(f"{k} = {v}" for k, v in labels.items()) + ")" for labels in fewer]
+        if fewer is held:
+            return " or ".join(cases)
+        return f"not {cases[0]}" if len(cases) == 1 else f"neither {' nor '.join(cases)}"
     for column in list(needed)[::-1]:
         without = {name: values for name, values in needed.items() if name != column}
         needed = without if excludes(without) else needed

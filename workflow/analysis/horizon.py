@@ -33,7 +33,7 @@ def horizon_of(outcomes: NDArray, lags: NDArray) -> Horizon:
         return np.where(half, lags, 0).max(axis=-1)
 
     value = int(horizon(np.arange(len(outcomes))))
-    low, high = bootstrap_interval(len(outcomes), horizon)
+    low, high = bootstrap_interval(len(outcomes), horizon, width=len(lags))
     return Horizon(value, low, high, value == lags[-1])
 
 

@@ -76,7 +76,8 @@ def shares_with_intervals(values: Array, *, u: Array, v: Array) -> dict[str, flo
     The intervals are of a wild bootstrap: the draws of u and v stay, and each trial keeps its own residual, of unit
     leverage, times a factor of mean 0, variance 1 and skewness 1 (Mammen 1993), since trials near the ceiling vary less
     than others. In made-up searches of 96 trials they covered the truth in 80 to 95 %, less where accuracy jumps (the
-    rest then holds what no polynomial follows) and for an interaction too small to be seen in the noise.
+    rest then holds what no polynomial follows), for an interaction too small to be seen in the noise, and for the rest
+    at its ends: 75 % where all is noise, 38 % where almost none is.
     """
     names = [name for share in SHARES for name in (share, f"{share}_low", f"{share}_high")]
     if np.ptp(values) == 0:

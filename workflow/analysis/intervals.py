@@ -9,6 +9,8 @@ from scipy import stats
 
 LEVEL = 0.95
 RESAMPLES = 9999
+AT_ONCE = 4_000_000
+"""Numbers of all resamples that are in memory together: of thousands of lags, all would take several GB."""
 SEED = 19971115  # any constant would do: the issue of Neural Computation that printed the LSTM
 
 
@@ -28,11 +30,17 @@ def wilson_interval(successes: int, trials: int) -> Interval:
     return Interval(float(limits.low), float(limits.high))
 
 
-def bootstrap_interval(units: int, statistic: Callable[[NDArray[np.intp]], NDArray]) -> Interval:
+def batch_of(size: int) -> int:
+    """Return how many resamples of so many numbers are drawn at once; the numbers drawn do not depend on it."""
+    return max(1, min(RESAMPLES, AT_ONCE // max(size, 1)))
+
+
+def bootstrap_interval(units: int, statistic: Callable[[NDArray[np.intp]], NDArray], *, width: int = 1) -> Interval:
     """Return the percentile bootstrap interval of a statistic of `units` exchangeable units.
 
     `statistic` maps indices of drawn units (..., units) to values (...). The limits are values that a resample took
-    (no interpolation), the resamples are the same in every call, and one unit alone has no interval.
+    (no interpolation), the resamples are the same in every call, and one unit alone has no interval. `width` is how
+    many numbers a unit has.
     """
     if units < 2:
         return NOTHING
@@ -40,6 +48,7 @@ def bootstrap_interval(units: int, statistic: Callable[[NDArray[np.intp]], NDArr
         (np.arange(units),),
         lambda indices, axis: np.asarray(statistic(indices.astype(np.intp)), dtype=float),
         n_resamples=RESAMPLES,
+        batch=batch_of(units * width),
         confidence_level=LEVEL,
         method="percentile",
         vectorized=True,

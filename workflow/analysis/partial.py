@@ -127,11 +127,11 @@ def _draw(draft: Draft, experiment: Experiment, *, counts: Mapping[str, int]) ->
     for name in experiment.config["figures"]:
         needed = ("summary", "statistics", "curves", *experiment.known.figures[name])
         with draft.attempt(f"figure {name}"):
-            lacking = [table for table in needed if table not in draft.tables]
+            made = draft.tables
+            lacking = [table for table in needed if table not in made]
             if lacking:
                 raise ValueError(f"it shows {', '.join(lacking)}, which cannot be made yet")
-            summary, statistics, curves = (draft.tables[table] for table in needed[:3])
-            tables = Tables(summary, statistics, curves, labels, draft.tables)
+            tables = Tables(made["summary"], made["statistics"], made["curves"], labels, made)
             figure = importlib.import_module(f"workflow.scripts.figures.{name}").draw(tables)
             if counts["done"] < counts["wanted"]:
                 mark = f"partial: {counts['done']} of {counts['wanted']} runs"
@@ -157,5 +157,5 @@ def _provenance(experiment: Experiment, wanted: Sequence[Wanted], found: Sequenc
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", type=Path, help="the configuration, such as config/default.yaml")
-    asked = admit_file(parser.parse_args().config, root=Path(__file__).resolve().parents[2])
+    asked = admit_file(parser.parse_args().config, root=Path(__file__).resolve().parents[2]).experiment
     print(*report(*make_partial(asked)), sep="\n")

@@ -14,7 +14,7 @@ from workflow.analysis.existing import existing
 from workflow.configuration.experiment import Condition, Experiment
 from workflow.configuration.gate import admit_file
 from workflow.configuration.wanted import Wanted, wanted_records
-from workflow.runs.failures import last_reason
+from workflow.runs.failures import explained, last_line
 from workflow.runs.paths import log_of
 from workflow.runs.running import checkpoints_of, is_running
 
@@ -51,7 +51,7 @@ def standings(wanted: Sequence[Wanted], *, results: str) -> list[Standing]:
         elif log.is_file():
             kept = any(checkpoints_of(one.expected, results=results).glob("*.checkpoint"))
             more = "; the next run goes on from its checkpoint" if kept else ""
-            standing.append(Standing(one, "failed", last_reason(log) + more))
+            standing.append(Standing(one, "failed", explained(last_line(log), status=0, settings=None) + more))
         else:
             standing.append(Standing(one, "waiting"))
     return standing
@@ -118,6 +118,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", type=Path, help="the configuration, such as config/default.yaml")
     given = parser.parse_args().config
-    experiment = admit_file(given, root=root)
+    experiment = admit_file(given, root=root).experiment
     found = standings(wanted_records(experiment), results=experiment.place.results)
     print(*report(found, experiment=experiment), sep="\n")

@@ -1,7 +1,8 @@
 """The look of the figures: one colour per model, one dash and marker per gradient, and files that reproduce."""
 
+import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -150,13 +151,22 @@ def styled(draw: Callable[[Tables], Figure]) -> Callable[[Tables], Figure]:
     return wrapped
 
 
-def save(figure: Figure, stem: Path) -> None:
-    """Write `stem`.pdf, .svg and .png (300 dpi): equal figures give equal bytes; each is renamed into place."""
+def drawn_from(tables: Sequence[Path]) -> str:
+    """Say from which tables a figure was drawn, by name and the beginning of their SHA-256."""
+    digests = (f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()[:16]}" for path in tables)
+    return f"Lagbench, drawn from {', '.join(digests)}"
+
+
+def save(figure: Figure, stem: Path, *, source: str | None = None) -> None:
+    """Write `stem`.pdf, .svg and .png (300 dpi): equal figures give equal bytes; each is renamed into place.
+
+    Their metadata hold no date, and `source`, what they were drawn from.
+    """
     stem.parent.mkdir(parents=True, exist_ok=True)
-    undated: dict[str, dict[str, None]] = {
-        "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
-        "svg": {"Date": None, "Creator": None},
-        "png": {"Software": None},
+    undated: dict[str, dict[str, str | None]] = {
+        "pdf": {"CreationDate": None, "Creator": None, "Producer": None, "Subject": source},
+        "svg": {"Date": None, "Creator": None, "Source": source},
+        "png": {"Software": None, "Source": source},
     }
     for kind, metadata in undated.items():
         target = stem.with_name(f"{stem.name}.{kind}")

@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +11,27 @@ import pandas as pd
 from workflow.analysis.columns import COUNTS, CURVES, FLAGS, LABELS, MAYBE_COUNTS, REPLICA, SUMMARY
 from workflow.analysis.records import read_json, read_runs
 
-__all__ = ["curves_table", "provenance_table", "read_csv", "read_runs", "summary_table", "write_csv"]
+__all__ = ["curves_table", "provenance_table", "read_csv", "read_runs", "summary_table", "write_csv", "write_tables"]
+
+AT_ONCE = 200
+"""Conditions whose runs are in memory together: of ten thousand, all would take several GB."""
+
+
+def write_tables(expected: Mapping[str, Mapping], *, summary: Path, curves: Path) -> None:
+    """Write the tables of replicas and of curves of the run records that `expected` describes, as in `read_runs`.
+
+    The bytes are those of the whole tables: both are sorted by condition, so that they can be written in parts.
+    """
+    of_condition: dict[tuple, list[Path]] = {}
+    for path, asked in expected.items():
+        of_condition.setdefault(tuple(_condition(asked).values()), []).append(Path(path))
+    conditions = sorted(of_condition)
+    parts = [conditions[begin : begin + AT_ONCE] for begin in range(0, len(conditions), AT_ONCE)]
+    with _draft(summary) as replicas, _draft(curves) as points:
+        for number, part in enumerate(parts):
+            runs = read_runs([path for condition in part for path in of_condition[condition]], expected=expected)
+            for table, draft in ((summary_table(runs), replicas), (curves_table(runs), points)):
+                _append(table, draft, header=number == 0)
 
 
 def summary_table(runs: Sequence[Mapping]) -> pd.DataFrame:
@@ -45,8 +66,12 @@ def provenance_table(paths: Sequence[Path], root: Path) -> pd.DataFrame:
 
 def typed(table: pd.DataFrame) -> pd.DataFrame:
     """Give every column its type, so that a table in memory equals the same table read from its file."""
-    kinds = dict.fromkeys(table.columns, "float64")
-    counted = {"solved", "diverged"} if "solved_fraction" in table.columns else set()
+    return table.astype(_kinds(table.columns))
+
+
+def _kinds(columns: Iterable[str]) -> dict[str, str]:
+    kinds = dict.fromkeys(columns, "float64")
+    counted = {"solved", "diverged"} if "solved_fraction" in kinds else set()
     for names, kind in [
         (LABELS, "str"),
         (COUNTS, "int64"),
@@ -54,34 +79,44 @@ def typed(table: pd.DataFrame) -> pd.DataFrame:
         (FLAGS, "bool"),
         (counted, "int64"),
     ]:
-        kinds |= {name: kind for name in table.columns if name in names}
-    return table.astype(kinds)
+        kinds |= {name: kind for name in kinds if name in names}
+    return kinds
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
     """Write a table so that equal tables give equal bytes: shortest round-trip floats, '\\n', renamed into place."""
+    with _draft(path) as draft:
+        _append(table, draft, header=True)
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """Read a table that `write_csv` wrote, exactly: floats to the last bit, a label such as 'NA' as a label."""
+    kinds = _kinds(pd.read_csv(path, nrows=0, encoding="utf-8").columns)
+    blank = {name: [""] for name in kinds if name not in LABELS}
+    table = pd.read_csv(
+        path,
+        dtype=kinds,
+        keep_default_na=False,
+        na_values=blank,
+        encoding="utf-8",
+    )
+    return typed(table)
+
+
+@contextmanager
+def _draft(path: Path) -> Iterator[Path]:
+    """Give the name of a file to write, which is then renamed into place, or removed on an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        table.to_csv(draft, index=False, lineterminator="\n", encoding="utf-8")
+        yield draft
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
 
 
-def read_csv(path: Path) -> pd.DataFrame:
-    """Read a table that `write_csv` wrote, exactly: floats to the last bit, a label such as 'NA' as a label."""
-    table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-    for name in table.columns:
-        if name not in LABELS:
-            table[name] = pd.Series([_value(text) for text in table[name]], dtype=object)
-    return typed(table)
-
-
-def _value(text: str) -> object:
-    if text in ("", "True", "False"):
-        return {"": None, "True": True, "False": False}[text]
-    return float(text) if any(sign in text for sign in ".einf") else int(text)
+def _append(table: pd.DataFrame, path: Path, *, header: bool) -> None:
+    table.to_csv(path, mode="w" if header else "a", header=header, index=False, lineterminator="\n", encoding="utf-8")
 
 
 def _condition(run: Mapping) -> dict:

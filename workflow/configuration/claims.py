@@ -1,12 +1,13 @@
 """The claims: read from their file, and refused in one line."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from workflow.configuration import declarations
 from workflow.configuration.reading import read
-from workflow.configuration.refusal import refuse, unknown
+from workflow.configuration.refusal import refuse, shown, unknown
 from workflow.configuration.schema import check_plain, check_schema
 
 SCHEMA = Path("workflow", "schemas", "claims.schema.yaml")
@@ -28,8 +29,10 @@ class Source(NamedTuple):
 
 def read_claims(path: str, *, root: Path) -> list[dict[str, Any]]:
     """Read the claims of a file, looked up from the working directory and then from `root`; a mistake is one line."""
-    file = next((place for place in (Path(path), root / path) if place.is_file()), Path(path))
-    content = read(file)
+    places = [place for place in (Path(path), root / path) if os.path.isfile(place)]
+    if not places:
+        raise refuse("claims", f"expected a file, of the working directory or beside the code; came {shown(path)}")
+    content = read(places[0])
     check_plain(content)
     check_schema(content, schema=read(root / SCHEMA))
     claims: list[dict[str, Any]] = content["claims"]

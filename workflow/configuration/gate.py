@@ -1,4 +1,8 @@
-"""The gate of the pipeline: a configuration passes as an experiment, or one line on the terminal ends it."""
+"""The gate of the pipeline: a configuration passes as an experiment, or one line on the terminal ends it.
+
+`python -m workflow.configuration.gate my.yaml` asks it alone: Snakemake reads a file before its workflow can, and tells
+one that it cannot read at length, or runs the expressions of one that asks for it (`__use_yte__`).
+"""
 
 import os
 import subprocess
@@ -27,10 +31,13 @@ def admit(config: dict[str, Any], *, root: Path, files: Iterable[str] = ()) -> E
         sys.exit(str(error))
 
 
-def admit_file(path: Path, *, root: Path) -> Experiment:
-    """Return the experiment of a configuration file; a mistake is one line and exit 1."""
+def admit_file(path: Path, *, root: Path) -> Findings:
+    """Return the findings of a configuration file's experiment; a mistake in either is one line and exit 1."""
     try:
-        return Experiment(complete(read(path), root=root), root=root)
+        if not os.path.exists(path):
+            there = ", ".join(sorted(str(found) for found in Path("config").glob("*.yaml"))) or "none in config/"
+            raise refuse("", f"no file {path}; there are: {there}")
+        return Findings(Experiment(complete(read(path), root=root), root=root))
     except ConfigurationError as error:
         sys.exit(str(error))
 
@@ -55,15 +62,20 @@ def default_file(root: Path) -> str:
 def require_devices(experiment: Experiment, *, python: str) -> None:
     """End with one line if runs on `cuda` are missing and torch, asked in a process of its own, finds no GPU here."""
     missing = (path for path in experiment.run_paths if not os.path.exists(path))
-    if any(path.startswith(f"{experiment.place.runs}/cuda/") for path in missing) and not _finds_gpu(python):
+    if any(path.startswith(f"{experiment.place.runs}/cuda/") for path in missing) and not finds_gpu(python):
         numbers = [number for number, block in enumerate(experiment.asked["grid"]) if "cuda" in block["devices"]]
         why = "torch finds no GPU on this machine; allowed here: cpu; came 'cuda'"
         sys.exit(str(refuse(f"grid[{numbers[0]}].devices", why)))
 
 
-def _finds_gpu(python: str) -> bool:
+def finds_gpu(python: str) -> bool:
+    """Say whether torch, asked in a process of its own, finds a GPU here."""
     question = "import sys, torch; sys.exit(not torch.cuda.is_available())"
     try:
         return subprocess.run([python, "-c", question], capture_output=True, timeout=120, check=False).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False
+
+
+if __name__ == "__main__":
+    admit_file(Path(sys.argv[1]), root=Path(__file__).resolve().parents[2])

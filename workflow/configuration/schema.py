@@ -12,6 +12,8 @@ from jsonschema.exceptions import ValidationError
 from workflow.configuration.refusal import ConfigurationError, listed, nearest, refuse, shown
 
 DEPTH = 12  # no configuration nests deeper; a YAML alias that contains itself does
+LARGEST = 2**63
+"""No number of a configuration is as large, and a job could not hold it."""
 KINDS = {"integer": "an integer", "number": "a number", "string": "text", "boolean": "true or false", "null": "null"}
 
 
@@ -29,6 +31,9 @@ def check_plain(value: Any, *, key: str = "", depth: int = 0) -> None:
             check_plain(below, key=f"{key}[{number}]", depth=depth + 1)
     elif isinstance(value, float) and not math.isfinite(value):
         raise refuse(key, f"expected a finite number; came {shown(value)}")
+    elif isinstance(value, int | float) and abs(value) >= LARGEST:
+        size = math.floor(math.log2(abs(value)))  # its digits may be too many to write
+        raise refuse(key, f"expected a number between -2^63 and 2^63; came one of about 2^{size}")
     elif not isinstance(value, str | int | float | None):
         raise refuse(key, f"expected a number, text, true, false, null, a list or a mapping; came {shown(value)}")
 
@@ -68,7 +73,9 @@ def _told(error: ValidationError, *, root: Mapping[str, Any], key: str) -> Confi
     if error.validator == "additionalProperties":
         known = list(schema["properties"])
         extra = next(name for name in came if name not in known)
-        return refuse(dotted([place, extra]), f"unknown key; known: {listed(known)}{nearest(extra, known=known)}")
+        return refuse(
+            dotted([place, extra or "''"]), f"unknown key; known: {listed(known)}{nearest(extra, known=known)}"
+        )
     if error.validator == "required":
         missing = next(name for name in schema["required"] if name not in came)
         allowed = describe(schema["properties"][missing], root=root)

@@ -1,10 +1,12 @@
 # Random weight guessing and the constant predictor, beside every accuracy: `snakemake baselines` makes the table.
 from workflow.configuration.baselines import Baselines
+from workflow.configuration.resources import guessing_need
 
 BASELINES = Baselines(EXPERIMENT)
 
 
-# As in rule train, no code is an input: `settings` and `sources` are all that determines the numbers.
+# As in rule train, no code is an input: `settings` and `sources` are all that determines the numbers. The job writes
+# provenance beside its record; it is not declared, for then records that were made without it would be made again.
 rule baseline:
     output:
         f"{PLACE.results}/baselines/{paths.BASELINE}.json",
@@ -13,8 +15,8 @@ rule baseline:
     conda:
         "../envs/lagbench.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=lambda wildcards, attempt: guessing_need(BASELINES.settings_text(wildcards)).mem_mb(attempt),
+        runtime=lambda wildcards, attempt: guessing_need(BASELINES.settings_text(wildcards)).runtime(attempt),
         disk_mb=100,
         gpu=lambda wildcards: int(wildcards.device == "cuda"),
     params:

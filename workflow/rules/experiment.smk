@@ -20,7 +20,10 @@ FIGURES = expand(
 )
 # One job at a time: its progress may go to the terminal too.
 ALONE = (workflow.resource_settings.cores or 0) < 2 * int(config["threads"])
-os.environ.update(LAGBENCH_TERMINAL="yes" if ALONE else "")
+os.environ.update(
+    LAGBENCH_TERMINAL="yes" if ALONE else "",
+    LAGBENCH_CHECKPOINT_SECONDS=str(60 * config["checkpoint_minutes"]),
+)
 
 
 wildcard_constraints:
@@ -31,3 +34,4 @@ wildcard_constraints:
     gradient=EXPERIMENT.constraint("gradients"),
     seeds=r"\d[\d_-]*",
     figure=r"\w+",
+    pack=r"[0-9a-f]+",

@@ -1,6 +1,7 @@
 # Along which path, and how far, the error goes: `snakemake gradients --configfile config/gradients.yaml`.
 from workflow.configuration.measurement import MEASURED
 from workflow.configuration.measurements import Measurements
+from workflow.configuration.resources import measuring_need
 
 MEASUREMENTS = Measurements(EXPERIMENT)
 
@@ -22,8 +23,8 @@ rule measure:
         "../envs/lagbench.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=lambda wildcards, attempt: measuring_need(MEASUREMENTS.settings_text(wildcards)).mem_mb(attempt),
+        runtime=lambda wildcards, attempt: measuring_need(MEASUREMENTS.settings_text(wildcards)).runtime(attempt),
         disk_mb=100,
         gpu=lambda wildcards: int(wildcards.device == "cuda"),
     params:

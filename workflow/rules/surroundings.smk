@@ -14,5 +14,6 @@ from workflow.configuration.gate import admit, admit_claims, default_file, requi
 # These stand in the environment and not in a rule's params or code, because no result depends on them.
 os.environ.update(
     LAGBENCH_ROOT=str(ROOT),
+    LAGBENCH_LIMITED="yes" if workflow.remote_exec else "",
     LAGBENCH_PYTHON=("python" if workflow.deployment_settings.deployment_method else sys.executable),
 )

@@ -41,11 +41,10 @@ rule provenance:
         "../scripts/provenance.py"
 
 
-# The sizes that a search draws have no baselines of their own: odyssey.csv has those of their models.
 rule statistics:
     input:
         summary=f"{PLACE.results}/summary.csv",
-        baselines=f"{PLACE.results}/baselines.csv" if "baselines" in config["tables"] and "search" not in config else [],
+        baselines=f"{PLACE.results}/baselines.csv" if "baselines" in config["tables"] else [],
         code=analysis_sources(ROOT, "workflow/scripts/statistics.py"),
     output:
         report(

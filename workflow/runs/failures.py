@@ -1,32 +1,92 @@
-"""Which files a workflow failed to make, and why: read from the logs of their jobs."""
+"""Which files a workflow failed to make, and why: read from the logs of their jobs and from Snakemake's own."""
 
-from collections.abc import Iterable
+import re
+import signal
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
+from workflow.configuration.experiment import compact
 from workflow.configuration.refusal import printable
+from workflow.configuration.resources import guessing_need, measuring_need, training_need
 from workflow.runs.log import REASON
 from workflow.runs.paths import log_of
 
 TAIL = 8192  # bytes of a log in which its last line is looked for
 NO_REASON = "ended without a word: killed, or out of memory or time"
+ENDED = re.compile(r"2> (\S+)' (?:returned non-zero exit status (?P<status>\d+)|died with <\S+ (?P<number>\d+)>)")
+"""How Snakemake's log tells the end of a command whose messages went to a log of ours."""
+MEMORY = re.compile(r"MemoryError|(out of|not enough|allocate) memory|Unable to allocate|bad_alloc", re.IGNORECASE)
+"""How Python, NumPy, torch, C++ and the system say that memory ran out."""
+TIMED_OUT = 124  # the status of `timeout`
 
 
-def failures(wanted: Iterable[str], *, since: float) -> list[str]:
-    """List the missing files whose job ran after `since` (seconds of the epoch): one line each, with the reason."""
+def failures(
+    wanted: Iterable[str], *, since: float, statuses: Mapping[str, int], asked: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    """List the missing files whose job ran after `since` (seconds of the epoch): one line each, with the reason.
+
+    `statuses` are the exit statuses of the jobs, per log; `asked` says per file what `settings` its job was given.
+    """
     lines: dict[Path, str] = {}
     for path in wanted:
         log = Path(log_of(path))
-        if not Path(path).exists() and log.exists() and log.stat().st_mtime >= since:
-            lines.setdefault(log, f"failed: {path}: {last_reason(log)} (log: {log})")
+        ran = str(log) in statuses or (log.exists() and log.stat().st_mtime >= since)
+        if ran and log not in lines and not Path(path).exists():
+            settings = asked.get(path, {}).get("settings")
+            why = explained(last_line(log), status=statuses.get(str(log), 0), settings=settings)
+            lines[log] = f"failed: {path}: {why} (log: {log})"
     return list(lines.values())
 
 
-def last_reason(log: Path) -> str:
-    """Return the reason that the last line of a log tells."""
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - TAIL))
-        lines = file.read().decode(errors="replace").split("\n")
-    last = next((line for line in reversed(lines) if line.strip()), "")
+def exit_statuses(logs: Iterable[str]) -> dict[str, int]:
+    """Read from Snakemake's logs how its failed jobs ended, per log of the job; 128 + n is an end by signal n."""
+    found = {}
+    for log in logs:
+        with Path(log).open(encoding="utf-8", errors="replace") as lines:
+            for ended in filter(None, map(ENDED.search, lines)):
+                found[ended[1]] = int(ended["status"]) if ended["status"] else 128 + int(ended["number"])
+    return found
+
+
+def explained(last: str, *, status: int, settings: Mapping[str, Any] | None) -> str:
+    """Say why a job failed, by the last line of its log, its exit status and what it was given."""
+    told = printable(last.removeprefix(REASON))
+    if MEMORY.search(last):
+        return f"out of memory{_that_would_fit(settings)}: {told}"
     if last.startswith(REASON):
-        return printable(last.removeprefix(REASON))
-    return NO_REASON + (f"; last line: {printable(last)}" if last else "")
+        return told
+    more = f"; last line: {told}" if told else ""
+    if status == 128 + signal.SIGKILL:
+        return f"killed by SIGKILL, as a system does that is out of memory{_that_would_fit(settings)}{more}"
+    if status > 128:
+        return f"killed by {_signal(status - 128)}{more}"
+    if status == TIMED_OUT:
+        return f"stopped at its time limit{more}"
+    return f"ended with status {status}{more}" if status else NO_REASON + more
+
+
+def last_line(log: Path) -> str:
+    """Return the last line of a log that is not blank, or nothing."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - TAIL))
+            lines = file.read().decode(errors="replace").split("\n")
+    except FileNotFoundError:  # not even the log could be written
+        return ""
+    return next((line for line in reversed(lines) if line.strip()), "")
+
+
+def _that_would_fit(settings: Mapping[str, Any] | None) -> str:
+    if settings is None:
+        return ""
+    need = measuring_need if "measurement" in settings else guessing_need if "guessing" in settings else training_need
+    megabytes = round(need(compact(settings)).memory / 1e6)
+    return f" (about {megabytes} MB would fit; fewer cores are fewer jobs at a time, fewer seeds_per_job smaller ones)"
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

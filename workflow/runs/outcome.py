@@ -4,9 +4,10 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from workflow.configuration.experiment import complete
+from workflow.configuration.experiment import Experiment, complete
 from workflow.configuration.reading import read
-from workflow.runs.paths import Place, place
+from workflow.runs.paths import Place
+from workflow.runs.standing import installed, made, records, version_lines
 
 
 def outcome(where: Place) -> Iterator[str]:
@@ -21,5 +22,8 @@ def is_partial(targets: Iterable[str]) -> bool:
 
 
 if __name__ == "__main__":
-    config = complete(read(Path(sys.argv[1])), root=Path(__file__).resolve().parents[2])
-    print("\n".join(outcome(place(config["experiment"]))))
+    root = Path(__file__).resolve().parents[2]
+    experiment = Experiment(complete(read(Path(sys.argv[1])), root=root), root=root)
+    print("\n".join(outcome(experiment.place)))
+    for line in version_lines(made(records(experiment)), here=installed(), config=sys.argv[1]):
+        print(line)

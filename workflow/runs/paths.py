@@ -1,10 +1,14 @@
 """Where the files of an experiment lie, relative to the working directory."""
 
+import hashlib
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 CONDITION = "{device}/{task}/lag={lag}/{model}/{gradient}"
 BASELINE = "{device}/{task}/lag={lag}/{model}"
+RUNS, PACKED, CHECKPOINTS = "runs", "packed", "checkpoints"
 BLOCK = f"{CONDITION}/seeds={{seeds}}"
 
 
@@ -21,6 +25,22 @@ def place(experiment: str) -> Place:
     """Return the folders of an experiment."""
     results = f"results/{experiment}"
     return Place(results, f"{results}/runs", f"{results}/logs", f"{results}/figures")
+
+
+def key_of(settings: Mapping[str, Any], *, sources: str) -> str:
+    """Return the hash of everything that determines a run's numbers: its settings and the digest of its code."""
+    text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(f"{text}\0{sources}".encode()).hexdigest()
+
+
+def checkpoints_of(run: Path, *, key: str) -> Path:
+    """Return the folder of a training job's checkpoints, beside the experiment's runs: they are no output of a rule.
+
+    Those of a record that lies elsewhere are beside it.
+    """
+    level = len(Path(BLOCK).parts) - 1
+    usual = len(run.parts) > level + 1 and run.parents[level].name in (RUNS, PACKED)
+    return (run.parents[level] if usual else run).with_name(CHECKPOINTS) / key
 
 
 def log_of(path: str) -> str:

@@ -1,6 +1,5 @@
 """Whether a job runs at this moment, also on another machine: read from what it touches while it lives."""
 
-import hashlib
 import json
 import os
 import socket
@@ -9,7 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from workflow.runs.failures import last_line
 from workflow.runs.log import REASON
+from workflow.runs.paths import CHECKPOINTS, key_of
 
 FRESH = 120.0
 """Seconds without a sign of life after which a job is taken for dead; caches of shared file systems are late."""
@@ -26,14 +27,12 @@ def is_running(expected: Mapping[str, Any], *, results: str, log: Path) -> bool:
     if age is not None:
         return age < FRESH and not _is_gone(owner)
     age = _age(log)
-    return age is not None and age < FRESH and REASON not in _end(log)
+    return age is not None and age < FRESH and not last_line(log).startswith(REASON)
 
 
 def checkpoints_of(expected: Mapping[str, Any], *, results: str) -> Path:
-    """Return the folder of a training job's checkpoints, whose name is the digest of settings and sources."""
-    text = json.dumps(expected["settings"], sort_keys=True, separators=(",", ":"), allow_nan=False)
-    key = hashlib.sha256((text + expected["sources"]).encode()).hexdigest()
-    return Path(results, "checkpoints", key)
+    """Return the folder of a training job's checkpoints."""
+    return Path(results, CHECKPOINTS, key_of(expected["settings"], sources=expected["sources"]))
 
 
 def _age(path: Path) -> float | None:
@@ -60,11 +59,3 @@ def _is_gone(owner: Path) -> bool:
     except (OSError, OverflowError):
         return False
     return False
-
-
-def _end(log: Path) -> str:
-    """Return the last line of a log."""
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - 4096))
-        lines = file.read().decode(errors="replace").strip().split("\n")
-    return lines[-1] if lines[-1].startswith(REASON) else ""

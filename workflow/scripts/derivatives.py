@@ -1,19 +1,25 @@
 """Adapter of rule derivatives: the exact derivatives of every condition's initial networks, as a table."""
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(root := Path(__file__).resolve().parents[2]))
 from workflow.runs import process
 from workflow.runs.log import told
 
 with told(snakemake.log[0]):
+    began = datetime.now(UTC)
     process.limit_threads(1, kernel="reference")
     import pandas as pd
 
-    from training.derivatives import derivative_rows
+    from training import derivatives, provenance
     from workflow.analysis.columns import DERIVATIVES
     from workflow.analysis.summary import typed, write_csv
+    from workflow.runs.writing import write_json
 
-    rows = [row for settings in snakemake.params.settings for row in derivative_rows(settings)]
-    write_csv(typed(pd.DataFrame(rows, columns=DERIVATIVES)), Path(snakemake.output[0]))
+    path, networks = Path(snakemake.output[0]), snakemake.params.settings
+    rows = [row for settings in networks for row in derivatives.derivative_rows(settings)]
+    write_csv(typed(pd.DataFrame(rows, columns=DERIVATIVES)), path)
+    asked = {"settings": {"networks": networks}, "sources": snakemake.params.sources}
+    write_json(path.with_suffix(".provenance.json"), provenance.collect_table(root=root, started=began, **asked))

@@ -8,11 +8,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from workflow.runs.log import told
 
 with told(snakemake.log[0]):
-    from workflow.analysis.style import Labels, Tables, save
+    from workflow.analysis.style import Labels, Tables, drawn_from, save
     from workflow.analysis.summary import read_csv
 
-    more = {Path(path).stem: read_csv(Path(path)) for path in snakemake.input.more}
-    tables = {name: read_csv(Path(snakemake.input[name])) for name in ("summary", "statistics", "curves")}
+    usual = {name: Path(snakemake.input[name]) for name in ("summary", "statistics", "curves")}
+    others = [Path(path) for path in snakemake.input.more]
+    more, tables = {path.stem: read_csv(path) for path in others}, {name: read_csv(usual[name]) for name in usual}
     labels = Labels(**{kind: tuple(names) for kind, names in snakemake.params.labels.items()})
     draw = importlib.import_module(f"workflow.scripts.figures.{snakemake.wildcards.figure}").draw
-    save(draw(Tables(**tables, labels=labels, more=more)), Path(snakemake.output.png).with_suffix(""))
+    drawn, source = draw(Tables(**tables, labels=labels, more=more)), drawn_from([*usual.values(), *others])
+    save(drawn, Path(snakemake.output.png).with_suffix(""), source=source)

@@ -1,21 +1,25 @@
-"""Adapter of rule baseline: guess the weights of one model on one task, and write the record."""
+"""Adapter of rule baseline: guess the weights of one model on one task, write the record and its provenance."""
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(root := Path(__file__).resolve().parents[2]))
 from workflow.runs import process
 from workflow.runs.arguments import guess_arguments
 from workflow.runs.log import told
 from workflow.runs.writing import write_json
 
 with told():
-    job = guess_arguments(__doc__)
+    job, started = guess_arguments(__doc__), datetime.now(UTC)
     process.limit_threads(1, kernel=job.settings["training"]["kernel"])
     with process.importing():
         import torch
 
-        from training.guessing import guess_condition
+        from training import guessing, provenance
     torch.set_num_threads(1)
-    write_json(job.output, guess_condition(job.settings) | {"sources": job.sources})
+    made = guessing.guess_condition(job.settings) | {"sources": job.sources}
+    about = provenance.collect(root=root, started=started, threads=1, record=made)
+    write_json(job.output.with_suffix(".provenance.json"), about)
+    write_json(job.output, made)
 process.leave()

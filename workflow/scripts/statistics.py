@@ -10,8 +10,11 @@ with told(snakemake.log[0]):
     from workflow.analysis.baselines import with_baselines
     from workflow.analysis.statistics import statistics_table
     from workflow.analysis.summary import read_csv, write_csv
+    from workflow.analysis.trials import variants_in
 
-    table = statistics_table(read_csv(Path(snakemake.input.summary)))
+    summary = read_csv(Path(snakemake.input.summary))
+    table = statistics_table(summary)
     if snakemake.input.baselines:
-        table = with_baselines(table, read_csv(Path(snakemake.input.baselines)))
+        baselines = read_csv(Path(snakemake.input.baselines))
+        table = with_baselines(table, baselines, variants=variants_in(summary, known=set(baselines["model"])))
     write_csv(table, Path(snakemake.output[0]))

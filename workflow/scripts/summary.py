@@ -7,10 +7,8 @@ sys.path.insert(0, str(root := Path(__file__).resolve().parents[2]))
 from workflow.runs.log import told
 
 with told(snakemake.log[0]):
-    from workflow.analysis.summary import curves_table, read_runs, summary_table, write_csv
+    from workflow.analysis.summary import write_tables
     from workflow.configuration.experiment import Experiment
 
-    paths = list(snakemake.input.runs)
-    runs = read_runs([Path(path) for path in paths], expected=Experiment(snakemake.config, root=root).expected(paths))
-    write_csv(summary_table(runs), Path(snakemake.output.summary))
-    write_csv(curves_table(runs), Path(snakemake.output.curves))
+    expected = Experiment(snakemake.config, root=root).expected(list(snakemake.input.runs))
+    write_tables(expected, summary=Path(snakemake.output.summary), curves=Path(snakemake.output.curves))

@@ -1,25 +1,25 @@
 """Adapter of rule train: train the replicas of one seed block, write its run record and its provenance."""
 
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 sys.path.insert(0, str(root := Path(__file__).resolve().parents[2]))
-from workflow.runs import process
+from workflow.runs import packing, process
 from workflow.runs.arguments import arguments
 from workflow.runs.log import say, told
 from workflow.runs.writing import write_json
 
 with told():  # to import what is trained may fail too
-    job, started = arguments(__doc__), datetime.now(UTC)
-    process.limit_threads(job.threads, kernel=job.settings["training"]["kernel"])
-    with process.importing():
-        import torch
-
-        from training import condition, progress, provenance
-    torch.set_num_threads(job.threads)
-    made = {"settings": job.settings, "sources": job.sources}
-    made |= condition.train_condition(job.settings, progress.Progress(say, label=job.label))
-    write_json(job.provenance, provenance.collect(root=root, started=started, threads=job.threads, record=made))
-    write_json(job.run, made)
+    if not packing.adopted(job := arguments(__doc__)):
+        process.limit_threads(job.threads, kernel=job.settings["training"]["kernel"])
+        with process.importing():
+            from training import condition, keeper, placement, progress, provenance
+        placement.limit_threads(job.threads)
+        with keeper.keeping(job.checkpoints, say=say, every=job.every, limit=job.limit) as kept:
+            if not job.is_made:
+                made = {"settings": job.settings, "sources": job.sources}
+                made |= condition.train_condition(job.settings, progress.Progress(say, label=job.label), keeper=kept)
+                about = provenance.collect(root=root, started=job.started, threads=job.threads, record=made)
+                write_json(job.provenance, about | kept.provenance(about))
+                write_json(job.run, made)
 process.leave()

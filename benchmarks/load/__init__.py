@@ -1,0 +1,1 @@
+"""The pipeline under load: thousands of conditions through Snakemake, and its memory at ten thousand."""

@@ -1,0 +1,124 @@
+"""The load benchmark: `python -m benchmarks.load` measures the pipeline's own overhead and memory into load.csv."""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from benchmarks import machine
+from benchmarks.load import experiments
+from benchmarks.load.pipeline import Watched, watch
+
+ROOT = Path(__file__).resolve().parents[2]
+TRAINING_SECONDS = 10.0
+"""Of the condition at which the overhead is held against its limit."""
+MOST_SHARE, MOST_MEGABYTES = 0.25, 1500.0
+
+
+class Measure(NamedTuple):
+    """One measured number, and the target that it must not exceed, if there is one."""
+
+    measure: str
+    conditions: int
+    value: float
+    unit: str
+    target: float | None = None
+
+    @property
+    def verdict(self) -> str:
+        """Say whether the target is met."""
+        return "reported" if self.target is None else "met" if self.value <= self.target else "missed"
+
+
+def main() -> None:
+    """Run many tiny conditions to the end, then look at the memory that many more take; write table and machine."""
+    job, started = arguments(), datetime.now(UTC)
+
+    def say(line: str) -> None:
+        print(f"{(datetime.now(UTC) - started).total_seconds():6.0f} s  {line}", flush=True)
+
+    settings = vars(job) | {"to": None, "busy_cpus_at_start": machine.busy_cpus(seconds=1.0)}
+    with tempfile.TemporaryDirectory() as place:
+        found = measure_overhead(job, Path(place, "tiny"), say) + measure_memory(job, Path(place, "large"), say)
+    settings["busy_cpus_at_end"] = machine.busy_cpus(seconds=1.0)
+    job.to.mkdir(parents=True, exist_ok=True)
+    rows = [one._asdict() | {"verdict": one.verdict} for one in found]
+    pd.DataFrame(rows).to_csv(job.to / "load.csv", index=False, float_format="%.4g")
+    about = machine.record(root=ROOT, started=started, threads=job.cores, settings=settings)
+    (job.to / "machine.json").write_text(json.dumps(about, indent=2) + "\n")
+
+
+def measure_overhead(job: argparse.Namespace, folder: Path, say: Callable[[str], None]) -> list[Measure]:
+    """Run conditions that train next to nothing from the start to the last figure: all the time is overhead."""
+    config, count = experiments.write(experiments.tiny(job.conditions), folder), job.conditions
+    seen = watch(["--cores", str(job.cores)], config=config, root=ROOT)
+    records = sum(1 for path in folder.rglob("seeds=*.json") if "provenance" not in path.name)
+    if records != count:
+        raise RuntimeError(f"expected {count} run records; came {records}")
+    each, held = seen.cpu_seconds / count, seen.wall_seconds * job.cores / count
+    say(f"{count} conditions: {seen.wall_seconds:.0f} s; each {each:.2f} s of a CPU, and holds one for {held:.2f} s")
+    shares = {"CPU": each / (each + TRAINING_SECONDS), "wall": held / (held + TRAINING_SECONDS)}
+    return [
+        Measure("wall time", count, seen.wall_seconds, "s"),
+        Measure("CPU time of a condition", count, each, "s"),
+        Measure("time of a core per condition", count, held, "s"),
+        *(Measure(f"share of overhead at 10 s ({of} time)", count, x, "", MOST_SHARE) for of, x in shares.items()),
+        *_peaks(seen, count),
+    ]
+
+
+def measure_memory(job: argparse.Namespace, folder: Path, say: Callable[[str], None]) -> list[Measure]:
+    """Plan many conditions, then make the tables and a figure of their records."""
+    wanted, count = experiments.large(job.large), job.large
+    config = experiments.write(wanted, folder)
+    planned = watch(["--cores", str(job.cores), "--dry-run"], config=config, root=ROOT)
+    say(f"dry run of {count} conditions: {planned.wall_seconds:.0f} s, {planned.cpu_seconds:.0f} s of a CPU")
+    experiments.pretend(wanted, folder, root=ROOT)
+    say(f"{count} run records written")
+    results = f"results/{wanted['experiment']}"
+    targets = [*(f"{results}/{table}.csv" for table in experiments.TABLES)]
+    targets += [f"{results}/figures/{figure}.png" for figure in experiments.FIGURES]
+    made = watch(["--cores", "1", *targets], config=config, root=ROOT)
+    say(f"tables and figures: {made.wall_seconds:.0f} s, {made.cpu_seconds:.0f} s of a CPU")
+    return [
+        Measure("wall time of a dry run", count, planned.wall_seconds, "s"),
+        Measure("CPU time of a dry run", count, planned.cpu_seconds, "s"),
+        Measure("CPU time of tables and figures", count, made.cpu_seconds, "s"),
+        Measure(
+            "peak memory of snakemake --dry-run", count, planned.peak_bytes["snakemake"] / 1e6, "MB", MOST_MEGABYTES
+        ),
+        *_peaks(made, count),
+    ]
+
+
+def _peaks(seen: Watched, count: int) -> list[Measure]:
+    return [
+        Measure(f"peak memory of {name}", count, peak / 1e6, "MB", MOST_MEGABYTES)
+        for name, peak in sorted(seen.peak_bytes.items())
+        if name != "other"
+    ]
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--conditions", type=int, default=2000, help="conditions to run to the end, a multiple of 4")
+    parser.add_argument(
+        "--large", type=int, default=10_000, help="conditions whose memory is measured, a multiple of 4"
+    )
+    parser.add_argument("--cores", type=int, default=2, help="cores that Snakemake may use")
+    parser.add_argument("--to", type=Path, default=Path("results/load"), help="folder for the table")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (RuntimeError, ValueError) as error:
+        sys.exit(f"load: {error}")

@@ -1,0 +1,140 @@
+"""Checkpoints: what comes back, and what is not used: cut off, corrupted, foreign, of another version or format."""
+
+import json
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from training import checkpoint
+from training.checkpoint import Checkpoints
+from training.state import State
+
+
+def state(update: int) -> State:
+    arrays = {"weights": np.arange(6.0).reshape(2, 3) / 7 + update, "half": np.array([np.nan, np.inf], dtype="float32")}
+    return State(arrays, {"update": update, "streams": [{"state": 2**127 + 1}], "loss": 0.1 + 0.2, "none": None})
+
+
+def same(one: State | None, update: int) -> bool:
+    return one is not None and checkpoint.packed(one) == checkpoint.packed(state(update))
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Checkpoints:
+    """Two checkpoints, of updates 1 and 2."""
+    kept = Checkpoints(tmp_path / "run", key="a" * 64)
+    kept.save(state(1))
+    kept.save(state(2))
+    return kept
+
+
+def test_what_was_saved_comes_back_to_the_bit(saved: Checkpoints) -> None:
+    said: list[str] = []
+    found = saved.load(said.append)
+    assert same(found, 2)
+    assert found is not None
+    assert found.rest["streams"][0]["state"] == 2**127 + 1
+    assert found.arrays["half"].dtype == np.float32
+    assert said == []
+    assert Checkpoints(saved.folder.with_name("other"), key="a" * 64).load(said.append) is None
+    assert said == []
+
+
+def cut(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def flipped(content: bytes) -> bytes:
+    place = content.index(b"\n") + 200
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+def with_header(**changes: object) -> Callable[[bytes], bytes]:
+    def change(content: bytes) -> bytes:
+        line, _, payload = content.partition(b"\n")
+        return json.dumps(json.loads(line) | changes).encode() + b"\n" + payload
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda content: b"", "it has no header of a checkpoint"),
+        (lambda content: b"\x00" * len(content), "it has no header of a checkpoint"),
+        (lambda content: content[:50], "it has no header of a checkpoint"),
+        (lambda content: pickle.dumps({"update": 2}), "it has no header of a checkpoint"),
+        (cut, "it is cut off: "),
+        (lambda content: content + b"x", "it is cut off: "),
+        (flipped, "its checksum is wrong"),
+        (with_header(format=0), "it has format 0, this version reads 1"),
+        (with_header(key="b" * 64), "it belongs to a run with other settings or code"),
+        (with_header(versions={"torch": "1.0"}), "it was written under torch 1.0; here are numpy "),
+        (with_header(sha256="0" * 64), "its checksum is wrong"),
+    ],
+)
+def test_a_damaged_or_foreign_one_gives_a_line_and_the_one_before(
+    saved: Checkpoints, damage: Callable[[bytes], bytes], reason: str
+) -> None:
+    saved.last.write_bytes(damage(saved.last.read_bytes()))
+    said: list[str] = []
+    assert same(saved.load(said.append), 1)
+    assert len(said) == 1
+    assert said[0].startswith(f"checkpoint {saved.last} is not used: {reason}")
+    assert said[0].isprintable()
+    saved.previous.write_bytes(damage(saved.previous.read_bytes()))
+    assert saved.load(said.append) is None
+    assert len(said) == 3
+
+
+def test_a_header_without_end_is_not_read_to_its_end(saved: Checkpoints) -> None:
+    saved.last.write_bytes(b"[" * 10_000_000)
+    said: list[str] = []
+    assert same(saved.load(said.append), 1)
+    assert "it has no header" in said[0]
+
+
+def test_arrays_of_objects_are_never_unpickled(saved: Checkpoints) -> None:
+    with pytest.raises(ValueError, match="Object arrays cannot be saved when allow_pickle=False"):
+        saved.save(State({"evil": np.array([print], dtype=object)}, {}))
+    assert same(saved.load(print), 2)
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("moment", ["write", "fsync", "first replace", "second replace", "after"])
+def test_a_kill_at_any_moment_of_a_save_leaves_a_whole_one(
+    saved: Checkpoints, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace, calls = os.replace, iter(["first replace", "second replace"])
+
+    def fsync(number: int) -> None:
+        if moment == "fsync":
+            raise Killed
+
+    def replaced(one: Path, other: Path) -> None:
+        if next(calls) == moment:
+            raise Killed
+        replace(one, other)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "replace", replaced)
+    if moment == "write":
+        draft = saved.folder / f".draft.{os.getpid() + 1}"
+        draft.write_bytes(saved.last.read_bytes()[:300])
+    elif moment == "after":
+        saved.save(state(3))
+    else:
+        with pytest.raises(Killed):
+            saved.save(state(3))
+    said: list[str] = []
+    assert same(saved.load(said.append), {"after": 3, "second replace": 2}.get(moment, 2))
+    assert said == []
+    saved.remove()
+    assert list(saved.folder.iterdir()) == []

@@ -1,0 +1,90 @@
+"""A training that goes on from a state, through the bytes of a checkpoint, ends with the bits of an unbroken one."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import tasks.adding
+import tasks.temporal_order
+import training.online
+from tests.training import test_online
+from tests.training.conditions import settings
+from training import checkpoint
+from training.condition import train_condition
+from training.state import State
+
+SGD = {"name": "sgd", "momentum": 0.9}
+RMSPROP = {"name": "rmsprop", "decay": 0.9, "epsilon": 1e-8}
+CASES: dict[str, dict[str, Any]] = {
+    "adam, solved and unsolved": settings(seeds=[0, 4, 5], learning_rates=[0.01, 0.03], evaluate_every=3),
+    "rmsprop, float32": settings(seeds=[0, 1], learning_rates=[0.01], dtype="float32", optimiser=RMSPROP),
+    "sgd with momentum, one diverges": settings(
+        seeds=[0, 1], learning_rates=[0.1, 1e200], task="adding", optimiser=SGD, clip_norm=None, evaluate_every=4
+    ),
+    "sgd without, windows": settings(
+        seeds=[3], learning_rates=[0.1], optimiser=SGD | {"momentum": 0.0}, num_steps=5, cell="rnn"
+    ),
+    "online, full": test_online.settings(paths=("cell", "gates", "block_input")),
+    "online, one-hot": test_online.settings(task="long_lag"),
+}
+CASES["fused kernel"] = settings(seeds=[0, 2], learning_rates=[0.003, 0.03], dtype="float32", evaluate_every=7)
+CASES["fused kernel"]["training"]["kernel"] = "cpu"
+
+
+class Tape:
+    """Keeps every state as bytes, and begins with the one that it is given."""
+
+    def __init__(self, begin: bytes | None = None) -> None:
+        self.begin = begin
+        self.states: list[bytes] = []
+
+    def found(self) -> State | None:
+        return None if self.begin is None else checkpoint.unpacked(self.begin)
+
+    def offer(self, state: Callable[[], State]) -> None:
+        self.states.append(checkpoint.packed(state()))
+
+
+@pytest.fixture(autouse=True)
+def early_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let some replicas solve the task at different times."""
+    monkeypatch.setattr(training.online, "CHUNK", 7)
+    monkeypatch.setattr(tasks.adding, "STOPS", [{"when": {}, "error": 0.02, "streak": 3}])
+    monkeypatch.setattr(tasks.adding, "TOLERANCE", 0.15)
+    monkeypatch.setattr(tasks.temporal_order.TemporalOrder, "success_accuracy", 0.35)
+
+
+def train(about: dict[str, Any], tape: Tape | None) -> str:
+    return json.dumps(train_condition(about, lambda standing: None, keeper=tape), allow_nan=False)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_resumed_training_ends_with_the_same_bits_wherever_it_was_cut(name: str) -> None:
+    whole, tape = train(CASES[name], None), Tape()
+    assert train(CASES[name], tape) == whole
+    assert len(tape.states) >= 6
+    for cut in {0, 1, len(tape.states) // 2, len(tape.states) - 2, len(tape.states) - 1}:
+        again = Tape(tape.states[cut])
+        assert train(CASES[name], again) == whole
+        assert again.states == tape.states[cut + 1 :]
+
+
+def test_the_cases_are_those_that_they_are_named_after() -> None:
+    rows = {name: json.loads(train(about, None))["replicas"] for name, about in CASES.items()}
+    ends = [row["updates"] for row in rows["adam, solved and unsolved"]]
+    assert len(set(ends)) > 1
+    assert max(ends) == 20
+    assert [row["diverged"] for row in rows["sgd with momentum, one diverges"]] == [False, True] * 2
+    assert any(row["solved"] for row in rows["online, full"])
+
+
+def test_a_state_that_lacks_a_stream_gives_other_numbers() -> None:
+    """The test above would notice: with the streams of the beginning the numbers are others."""
+    name, tape, start = "adam, solved and unsolved", Tape(), Tape()
+    whole = train(CASES[name], tape)
+    state = checkpoint.unpacked(tape.states[4])
+    first = checkpoint.unpacked(tape.states[0])
+    start.begin = checkpoint.packed(State(state.arrays, {**state.rest, "streams": first.rest["streams"]}))
+    assert train(CASES[name], start) != whole

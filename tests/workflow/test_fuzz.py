@@ -1,0 +1,149 @@
+"""Mutated configurations through the gate: an experiment with its files where they belong, or one line with a key."""
+
+import functools
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from snakemake.common.configfile import load_configfile
+from snakemake.utils import update_config
+
+from tests.workflow.conftest import UNTRAINED, Tree, copy_tree
+from tests.workflow.mutations import NASTY_TEXT, SHELL, SOUND, Mutant, mutants
+from workflow.configuration.baselines import Baselines
+from workflow.configuration.experiment import Experiment
+from workflow.configuration.gate import admit, admit_claims, admit_file
+from workflow.configuration.measurements import Measurements
+from workflow.configuration.validation import known_at
+from workflow.runs.paths import log_of
+
+ROOT = Path(__file__).resolve().parents[2]
+LINE = re.compile(r"config: (?P<key>\S.*?)(, line \d+, column \d+)?: .*", re.DOTALL)
+SAFE = re.compile(r"results/[A-Za-z0-9_][\w.-]{0,63}(/[A-Za-z0-9_][\w.,=-]*)+", re.ASCII)
+quick = settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+thorough = settings(quick, max_examples=500)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("workflow.configuration.experiment.known_at", functools.cache(known_at))  # for speed alone
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path
+
+
+def by_make(path: Path) -> Experiment | str:
+    """Return what `make` lets pass, or the line that it ends with."""
+    try:
+        return admit_file(path, root=ROOT).experiment
+    except SystemExit as ended:
+        return str(ended.code)
+
+
+def by_snakemake(path: Path) -> Experiment | str | None:
+    """Return the same of the Snakefile, or None where Snakemake itself cannot read the file."""
+    config = load_configfile(ROOT / "config" / "default.yaml")
+    try:
+        update_config(config, load_configfile(path))
+    except Exception:
+        return None
+    try:
+        experiment = admit(config, root=ROOT, files=[str(path)])
+        admit_claims(experiment)
+    except SystemExit as ended:
+        return str(ended.code)
+    return experiment
+
+
+def check(mutant: Mutant, folder: Path) -> None:
+    path = Path("mutant.yaml")
+    path.write_bytes(mutant.text.encode(errors="surrogatepass"))
+    verdict, again = by_make(path), by_snakemake(path)
+    if isinstance(verdict, str):
+        check_line(verdict, mutant)
+        assert again is None or again == verdict
+    else:
+        assert isinstance(again, Experiment)
+        check_files(verdict)
+    assert os.listdir(folder) == ["here"]
+    assert os.listdir() == ["mutant.yaml"]
+
+
+def check_line(line: str, mutant: Mutant) -> None:
+    assert line.isprintable()
+    assert len(line) < 2000
+    named = LINE.fullmatch(line)
+    assert named, line
+    if "mutant.yaml" not in named["key"]:
+        head = re.split(r"[.\[]", named["key"])[0]
+        assert head in PROPERTIES or "unknown key" in line or "keys that are text" in line, line
+        assert mutant.key is None or mutant.key in line
+
+
+def check_files(experiment: Experiment) -> None:
+    """Check of what passed that all its files lie in its folder, and that its jobs' settings can be told to a shell."""
+    place, baselines, measurements = experiment.place, Baselines(experiment), Measurements(experiment)
+    runs = experiment.run_paths
+    files = [*runs, *baselines.paths, *(measurements.paths if "measurement" in experiment.config else ())]
+    for file in [*files, *map(log_of, files), f"{place.figures}/x.pdf", f"{place.results}/x.csv"]:
+        assert SAFE.fullmatch(file), file
+        assert file.startswith(f"results/{experiment.config['experiment']}/")
+        assert ".." not in Path(file).parts
+    for condition in experiment.conditions[:3]:
+        assert re.fullmatch(r"[0-9a-f]{64}", experiment.sources(condition))
+        assert experiment.settings(condition, [0])["task"]["lag"] == condition.lag
+
+
+PROPERTIES = known_at(ROOT).schema["properties"]
+
+
+@quick
+@given(mutants())
+def test_some_mutants(folder: Path, mutant: Mutant) -> None:
+    check(mutant, folder)
+
+
+@pytest.mark.slow
+@thorough
+@given(mutants())
+def test_five_hundred_mutants(folder: Path, mutant: Mutant) -> None:
+    check(mutant, folder)
+
+
+@settings(quick, max_examples=10)
+@given(st.one_of(st.sampled_from(NASTY_TEXT), st.text()))
+def test_no_name_leads_outside(folder: Path, name: str) -> None:
+    task = SOUND["default"]["tasks"]["copy"]
+    for config in ({"experiment": name}, {"claims": name}, {"figures": [name]}, {"tasks": {name: task}}):
+        check(Mutant(yaml.dump(config), None), folder)
+
+
+@pytest.mark.slow
+def test_what_a_configuration_may_say_freely_runs_nothing(pristine: Tree, tmp_path: Path) -> None:
+    tree = copy_tree(pristine.root, tmp_path / "a 'b' $(touch canary)")
+    (tree.root / "workflow/scripts/train.py").write_text(UNTRAINED)
+    claims = f"{SHELL[3]}.yaml"
+    shutil.copy(tree.root / "config/claims.yaml", tree.root / claims)
+    tree.configure(claims=claims, seeds=[0])
+    tree.snakemake("--cores", "2", "--until", "train")
+    assert len([*(tree.root / "results").rglob("seeds=0.json")]) == 5
+    rows = [row | {"notes": "".join(NASTY_TEXT)} for row in SOUND["hochreiter1997"]["published"]]
+    (tree.root / "published.yaml").write_text(yaml.dump(SOUND["hochreiter1997"] | {"published": rows}))
+    assert "rule published_table" in tree.snakemake("-n", "published", config="published.yaml")
+    assert not [*tmp_path.rglob("canary*")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", ["experiment: ../x", "claims: '`touch canary`'", "grid: 3", "seeds: [1.0e+30]"])
+def test_snakemake_starts_nothing_and_writes_nothing(pristine: Tree, tmp_path: Path, text: str) -> None:
+    (tmp_path / "mine.yaml").write_text(text)
+    words = ("--cores", "1", "--directory", str(tmp_path))
+    said = pristine.snakemake(*words, config=str(tmp_path / "mine.yaml"), check=False)
+    assert [line for line in said.splitlines() if line.startswith("config: ")] == [said.splitlines()[-1]]
+    assert "Traceback" not in said
+    assert {*os.listdir(tmp_path)} - {".snakemake"} == {"mine.yaml"}  # where its own log lies

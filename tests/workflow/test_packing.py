@@ -1,0 +1,192 @@
+"""Packing: who shares a job, what is adopted and what is not, and that Snakemake retrains nothing for it."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.conftest import TINY, TINY_RUNS
+from workflow.configuration.experiment import Experiment
+from workflow.configuration.packs import Packs, pack_device, pack_need
+from workflow.configuration.reading import merge
+from workflow.configuration.resources import training_need
+from workflow.runs import packing
+from workflow.runs.arguments import Job
+from workflow.runs.packing import Member, adopted, is_stored, read_members, train_pack
+
+ROOT = Path(__file__).resolve().parents[2]
+TRAINER = """
+import json, pathlib, sys
+words = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+settings = json.loads(words["--settings"])
+print("trained", file=sys.stderr)
+if settings["task"]["lag"] == 3:
+    sys.exit("error: lag 3 is too much")
+pathlib.Path(words["--provenance"]).write_text("{}")
+pathlib.Path(words["--run"]).write_text(json.dumps({"settings": settings, "sources": words["--sources"]}))
+"""
+
+
+def packs(**changes):
+    return Packs(Experiment(merge(TINY, {"conditions_per_job": 2, **changes}), root=ROOT))
+
+
+def members_of(planned):
+    return [read_members(Path(path).with_suffix(".json")) for path in planned]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A working directory of its own, with a trainer that trains nothing and fails at lag 3."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LAGBENCH_PACKED", raising=False)
+    (tmp_path / "train.py").write_text(TRAINER)
+    return tmp_path
+
+
+def train(members):
+    return train_pack(members, train=Path("train.py"), threads=1, minutes=60)
+
+
+def job_of(member: Member) -> Job:
+    run = Path(member.run)
+    run.parent.mkdir(parents=True, exist_ok=True)
+    return Job(member.settings, member.sources, 1, run, run.with_suffix(".provenance.json"), 60, started=None)
+
+
+def test_every_run_that_is_to_do_is_in_one_pack_and_no_pack_is_larger_than_asked(here):
+    groups = members_of(packs().plan())
+    assert [len(group) for group in groups] == [2, 2, 1]
+    assert {member.label for group in groups for member in group} == TINY_RUNS
+    assert packs().plan() == packs().plan()
+
+
+def test_packs_are_of_one_device(here):
+    grid = [{"devices": ["cpu", "cuda"], "tasks": ["adding"], "models": ["rnn"], "gradients": ["full"]}]
+    planned = packs(grid=grid, conditions_per_job=3).plan()
+    assert [pack_device(str(Path(path).with_suffix(".json"))) for path in planned] == ["cpu", "cuda"]
+
+
+def test_a_pack_asks_for_the_time_of_all_and_the_memory_of_the_largest(here):
+    path = str(Path(packs(conditions_per_job=5).plan()[0]).with_suffix(".json"))
+    needs = [training_need(json.dumps(member.settings)) for member in read_members(Path(path))]
+    assert pack_need(path).seconds == pytest.approx(sum(need.seconds for need in needs))
+    assert pack_need(path).memory == max(need.memory for need in needs)
+
+
+def test_a_member_that_fails_leaves_the_others_and_is_tried_alone_the_next_time(here):
+    (members,) = members_of(packs(conditions_per_job=5).plan())
+    failed = train(members)
+    assert len(failed) == 2
+    assert all("lag=3" in line and line.endswith(": lag 3 is too much") for line in failed)
+    stored = [member for member in members if is_stored(member)]
+    assert len(stored) == 3
+    times = [member.stored.stat().st_mtime_ns for member in stored]
+    train(members)
+    assert [member.stored.stat().st_mtime_ns for member in stored] == times
+    (again,) = members_of(packs(conditions_per_job=5).plan())
+    assert {member.label for member in again} == {member.label for member in members if member not in stored}
+
+
+def test_a_member_without_time_left_waits_for_the_next_attempt(here):
+    (members,) = members_of(packs(conditions_per_job=5).plan())
+    failed = train_pack(members, train=Path("train.py"), threads=1, minutes=1)
+    assert all("no time was left" in line for line in failed)
+    assert len(failed) == 5
+
+
+def test_a_record_is_adopted_with_its_provenance_and_log(here, capsys):
+    (members,) = members_of(packs(conditions_per_job=5).plan())
+    train(members)
+    member = next(member for member in members if is_stored(member))
+    job = job_of(member)
+    assert adopted(job)
+    assert json.loads(job.run.read_text()) == {"settings": member.settings, "sources": member.sources}
+    assert job.provenance.exists()
+    assert capsys.readouterr().err == "trained\n"
+    assert not adopted(job)  # it is in the store no more
+
+
+def test_a_record_without_its_provenance_is_trained_again(here):
+    (members,) = members_of(packs(conditions_per_job=5).plan())
+    train(members)
+    member = next(member for member in members if is_stored(member))
+    member.stored.with_suffix(".provenance.json").unlink()
+    assert not is_stored(member)
+    assert not adopted(job_of(member))
+
+
+def test_a_job_that_is_killed_while_it_adopts_leaves_the_store_as_it_was(here, monkeypatch):
+    (members,) = members_of(packs(conditions_per_job=5).plan())
+    train(members)
+    member = next(member for member in members if is_stored(member))
+    monkeypatch.setattr(packing, "write_text", _full)
+    with pytest.raises(OSError, match="no space"):
+        adopted(job_of(member))
+    assert is_stored(member)
+
+
+def _full(path, text):
+    raise OSError("no space")
+
+
+@pytest.mark.parametrize("field", ["settings", "sources"])
+def test_a_record_of_other_settings_or_code_is_not_adopted(here, field):
+    (members,) = members_of(packs(conditions_per_job=5).plan())
+    train(members)
+    job = job_of(next(member for member in members if is_stored(member)))
+    other = (
+        job._replace(sources="other") if field == "sources" else job._replace(settings=job.settings | {"seeds": [7]})
+    )
+    assert not adopted(other)
+
+
+def test_where_nothing_should_train_a_job_without_a_record_tells_the_reason_of_its_pack(here, monkeypatch, capsys):
+    monkeypatch.setenv("LAGBENCH_PACKED", "yes")
+    (members,) = members_of(packs(conditions_per_job=5).plan())
+    job = job_of(next(member for member in members if member.settings["task"]["lag"] == 3))
+    with pytest.raises(RuntimeError, match="run the target `packed` first"):
+        adopted(job)
+    train(members)
+    with pytest.raises(RuntimeError, match="lag 3 is too much"):
+        adopted(job)
+
+
+def test_a_finished_run_is_not_packed_unless_its_settings_or_code_have_changed(here):
+    (members,) = members_of(packs(conditions_per_job=5).plan())
+    train([member for member in members if member.settings["task"]["lag"] == 2])
+    for member in members:
+        if is_stored(member):
+            job = job_of(member)
+            adopted(job)
+            about = {"settings": _digest(member.settings), "sources": member.sources}
+            job.provenance.write_text(json.dumps(about))
+    left = {member.label for group in members_of(packs().plan()) for member in group}
+    assert left == {run for run in TINY_RUNS if "/lag=2/" not in run}
+    changed = packs(learning_rates=[0.02]).plan()
+    assert {member.label for group in members_of(changed) for member in group} == TINY_RUNS
+
+
+def _digest(settings):
+    return hashlib.sha256(json.dumps(settings, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+@pytest.mark.slow
+def test_packed_runs_have_the_numbers_of_others_and_nothing_runs_twice(fresh, tmp_path):
+    alone = tmp_path / "alone"
+    fresh.snakemake("--cores", "2", "--until", "train", "--directory", str(alone))
+    fresh.configure(conditions_per_job=3)
+    fresh.snakemake("--cores", "2", "packed")
+    runs = {Path("results/tiny/runs/cpu") / f"{run}.json" for run in TINY_RUNS}
+    assert not any((fresh.root / run).exists() for run in runs)
+    fresh.snakemake("--cores", "2", "--until", "train")
+    for run in runs:
+        assert (fresh.root / run).read_bytes() == (alone / run).read_bytes()
+    assert not list((fresh.root / "results/tiny/packed").rglob("*.json"))
+    assert fresh.to_train() == set()
+    fresh.configure(conditions_per_job=1)  # no packing
+    assert fresh.to_train() == set()
+    fresh.configure(conditions_per_job=4, seeds=[0, 1, 2, 3])
+    assert fresh.to_train() == {run.replace("seeds=0-2", "seeds=3") for run in TINY_RUNS}
+    assert fresh.jobs("packed").get("train") is None

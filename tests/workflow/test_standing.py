@@ -1,0 +1,99 @@
+"""Runs that other versions of a library made are told and can be listed; nothing trains them again unasked."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.conftest import Tree
+from workflow.runs.standing import Made, changed_line, installed, made, settings_digest, under_others, version_lines
+
+HERE = ("2.13.0", "2.4.6", "0.68.1")
+OLD = ("2.12.0", "2.4.6", "0.68.1")
+
+
+def finished(*versions: tuple[str | None, ...]) -> dict[str, Made]:
+    return {f"run{number}": Made(one, "settings", "sources") for number, one in enumerate(versions)}
+
+
+def test_nothing_is_said_where_all_versions_are_those_here():
+    assert list(version_lines(finished(HERE, HERE), here=HERE)) == []
+    assert list(version_lines({}, here=HERE)) == []
+
+
+def test_other_and_mixed_versions_are_told_in_one_line_with_the_way_to_mend_it():
+    runs = finished(OLD, HERE, HERE, OLD, ("2.13.0", "2.4.6", None))
+    assert list(version_lines(runs, here=HERE, config="config/default.yaml")) == [
+        "stale: 2 runs were made under another torch: 2.12.0 (2 runs), 2.13.0 (3 runs); here is 2.13.0. "
+        "make retrain CONFIG=config/default.yaml trains them again",
+        "stale: 1 runs were made under another numba: 0.68.1 (4 runs), none (1 runs); here is 0.68.1. "
+        "make retrain CONFIG=config/default.yaml trains them again",
+    ]
+    assert under_others(runs, here=HERE) == ["run0", "run3", "run4"]
+    assert len(list(version_lines(finished(OLD, OLD), here=HERE))) == 1
+
+
+def test_changed_code_and_config_are_counted():
+    settings = {"b": 1, "a": [1.5, None]}
+    runs = {"same": Made(HERE, settings_digest(settings), "x"), "code": Made(HERE, settings_digest(settings), "y")}
+    runs |= {"config": Made(HERE, settings_digest({}), "x"), "of another block": Made(HERE, "", "")}
+    expected = {name: {"settings": settings, "sources": "x"} for name in ("same", "code", "config", "missing")}
+    assert list(changed_line(runs, expected=expected)) == [
+        "stale: 2 of 4 runs, as what determines their numbers has changed: the code of 1, the config of 1"
+    ]
+    assert list(changed_line({"same": runs["same"]}, expected=expected)) == []
+
+
+@pytest.mark.parametrize("text", [None, "", "{}", "[]", '{"versions": {}}', '{"versions": 1}', "\xff"])
+def test_a_record_without_whole_provenance_is_left_out(tmp_path, text):
+    if text is not None:
+        (tmp_path / "seeds=0.provenance.json").write_text(text)
+    assert made([str(tmp_path / "seeds=0.json")]) == {}
+
+
+def age(tree: Tree, *runs: str) -> None:
+    """Write provenance as another version of torch would have, for some of the runs."""
+    for path in (tree.root / "results/tiny/runs").rglob("seeds=*.json"):
+        if "provenance" not in path.name:
+            record = json.loads(path.read_text())
+            versions = dict(zip(("torch", "numpy", "numba"), installed(), strict=True))
+            if any(run in str(path) for run in runs):
+                versions["torch"] = "1.0"
+            about = {
+                "versions": versions,
+                "sources": record["sources"],
+                "settings": settings_digest(record["settings"]),
+            }
+            path.with_suffix(".provenance.json").write_text(json.dumps(about))
+
+
+def listed(tree: Tree) -> list[str]:
+    command = [sys.executable, "-m", "workflow.runs.standing", "tiny.yaml"]
+    done = subprocess.run(command, cwd=tree.root, capture_output=True, text=True, timeout=60, check=True)
+    return done.stdout.split()
+
+
+@pytest.mark.slow
+def test_runs_of_other_versions_are_kept_until_the_user_asks(tree):
+    age(tree, "copy/", "lag=3/rnn")
+    assert tree.to_train() == set()
+    stale = listed(tree)
+    assert [Path(path).relative_to("results/tiny/runs/cpu").as_posix() for path in sorted(stale)] == [
+        "adding/lag=3/rnn/full/seeds=0-2.json",
+        "copy/lag=11/rnn/full/seeds=0-2.json",
+    ]
+    assert tree.to_train("--forcerun", *stale) == {"adding/lag=3/rnn/full/seeds=0-2", "copy/lag=11/rnn/full/seeds=0-2"}
+    said = tree.snakemake("--cores", "2", "--until", "train")
+    assert "stale: 2 runs were made under another torch: 1.0 (2 runs), " in said or "Nothing to be done" in said
+    age(tree)
+    assert listed(tree) == []
+
+
+@pytest.mark.slow
+def test_changed_code_is_told_before_it_is_trained_again(tree):
+    age(tree)
+    tree.edit("models/rnn.py", "class RNNCell(Cell):", "EDITED = True\n\n\nclass RNNCell(Cell):")
+    said = tree.snakemake("--cores", "2", "--until", "train")
+    assert "stale: 3 of 5 runs, as what determines their numbers has changed: the code of 3, the config of 0" in said

@@ -1,0 +1,205 @@
+"""Published runs are computed again: a changed record is found, and nothing published is touched."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.conftest import Tree, copy_tree
+from workflow.verification.publication import locate, publication
+from workflow.verification.report import choose
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = {
+    "grid": [{"devices": ["cpu"], "tasks": ["copy"], "models": ["rnn"], "gradients": ["full"]}],
+    "tasks": {"copy": {"lags": [11, 12]}},
+    "figures": ["accuracy_versus_lag"],
+}
+RUN = "cpu/copy/lag=11/rnn/full/seeds=0-2"
+
+
+def test_a_sample_is_drawn_by_its_seed_and_is_never_larger_than_what_there_is():
+    names = [f"run{number}" for number in range(50)]
+    first = choose(names, size=5, seed=7)
+    assert first == choose(reversed(names), size=5, seed=7)
+    assert first.names != choose(names, size=5, seed=8).names
+    assert len(set(first.names)) == 5
+    assert choose(names, size=99, seed=1).names == sorted(names)
+    drawn = choose(names, size=5, seed=None)
+    assert choose(names, size=5, seed=drawn.seed) == drawn
+    with pytest.raises(ValueError, match="at least 1 run; came 0"):
+        choose(names, size=0, seed=1)
+
+
+def test_every_published_replica_belongs_to_one_run():
+    for config in sorted((ROOT / "results/reference").glob("*/config.yaml")):
+        published = publication(config, root=ROOT)
+        assert published.folder == config.parent
+        assert all(len(run.rows) == len(run.expected["seeds"]) * len(run.expected["settings"]["learning_rates"])
+                   for run in published.runs.values()), config  # fmt: skip
+
+
+def test_tables_are_looked_for_beside_the_config_then_here_then_in_the_reference(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = ROOT / "config/default.yaml"
+    reference = ROOT / "results/reference/default"
+    assert locate(config, root=ROOT) == (reference, reference / "config.yaml")
+    here = tmp_path / "results/default"
+    here.mkdir(parents=True)
+    for name in ("summary.csv", "provenance.csv"):
+        (here / name).touch()
+    assert locate(config, root=ROOT) == (Path("results/default"), config)
+    assert locate(reference / "config.yaml", root=ROOT) == (reference, reference / "config.yaml")
+    with pytest.raises(ValueError, match=r"expected summary.csv and provenance.csv in results/smoke or in "):
+        locate(ROOT / "config/smoke.yaml", root=ROOT)
+
+
+@pytest.mark.parametrize(
+    ("table", "text", "says"),
+    [
+        ("summary.csv", "", "expected rows; came none"),
+        ("summary.csv", "device,task\ncpu,adding\n", "expected lag, model, "),
+        ("provenance.csv", "run\n../../x\n", "names a run '../../x'; the config has no such condition"),
+        ("provenance.csv", "run\ncpu/adding/lag=5/lstm/full/seeds=x.json\n", "has no such condition and seed block"),
+        ("provenance.csv", "run\n", "has a replica (device cpu, task adding, lag 5, model lstm, "),
+        ("provenance.csv", "\0\xff", "expected a CSV file"),
+    ],
+)
+def test_tables_that_do_not_belong_together_are_refused_in_one_line(tmp_path, table, text, says):
+    for name in ("summary.csv", "provenance.csv", "config.yaml"):
+        (tmp_path / name).write_bytes((ROOT / "results/reference/default" / name).read_bytes())
+    (tmp_path / table).write_text(text, encoding="latin-1")
+    with pytest.raises(ValueError, match=r".") as refused:
+        publication(tmp_path / "config.yaml", root=ROOT)
+    assert says in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.fixture(scope="module")
+def trained(pristine: Tree, tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    """A tree with the results of two conditions."""
+    tree = copy_tree(pristine.root, tmp_path_factory.mktemp("published") / "tree")
+    (tree.root / "requirements.lock").write_text("torch==2.13.0\n")
+    tree.configure(**SMALL)
+    tree.snakemake("--cores", "2", "--quiet", "all")
+    return tree
+
+
+@pytest.fixture
+def done(trained: Tree, tmp_path: Path) -> Tree:
+    """A copy of it, to edit."""
+    return copy_tree(trained.root, tmp_path / "done")
+
+
+def python(tree: Tree, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", *words]
+    return subprocess.run(command, cwd=tree.root, capture_output=True, text=True, timeout=300, check=False)
+
+
+def state(tree: Tree) -> dict[str, tuple[int, bytes]]:
+    files = [path for path in tree.root.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
+
+
+def change(path: Path, column: str, value: str) -> None:
+    """Change a value in the first replica of a table."""
+    lines = path.read_text().splitlines()
+    values, place = lines[1].split(","), lines[0].split(",").index(column)  # before the first quoted column
+    values[place] = value
+    path.write_text("\n".join([lines[0], ",".join(values), *lines[2:]]) + "\n")
+
+
+@pytest.mark.slow
+def test_a_published_run_comes_out_bit_for_bit_and_nothing_is_touched(done):
+    before = state(done)
+    said = python(done, "workflow.verification", "tiny.yaml", "--sample", "1", "--seed", "3", "--cores", "1")
+    assert said.returncode == 0, said.stdout + said.stderr
+    first, verdict, total = said.stdout.splitlines()
+    assert first.startswith("verify: results/tiny: 1 of 2 runs, chosen with SEED=3; they took ")
+    assert verdict.endswith(": equal, bit for bit (3 replicas)")
+    assert total == "verify: 1 of 1 runs agree: 1 bit for bit, 0 within tolerance"
+    assert state(done) == before
+
+
+@pytest.mark.slow
+def test_a_record_changed_by_hand_is_found(done):
+    change(done.root / "results/tiny/summary.csv", "test_loss", "0.25")
+    said = python(done, "workflow.verification", "tiny.yaml", "--cores", "2")
+    assert said.returncode == 1
+    assert (
+        f"verify: {RUN}: DIFFERS in 1 of 3 replicas, CPU type, versions and code are the same: test_loss of seed 0"
+        in (said.stdout)
+    )
+    assert "verify: 1 of 2 runs agree: 1 bit for bit, 0 within tolerance" in said.stdout
+
+
+@pytest.mark.slow
+def test_a_run_that_fails_is_told_with_its_reason(done):
+    done.edit("training/evaluation.py", "import torch\n", "import torch\n\nraise ValueError('no luck')\n")
+    said = python(done, "workflow.verification", "tiny.yaml", "--sample", "1", "--cores", "1")
+    assert said.returncode == 1
+    assert ": NOT RECOMPUTED\n" in said.stdout
+    assert "no luck" in said.stdout
+
+
+@pytest.mark.slow
+def test_a_verification_that_is_stopped_leaves_nothing_behind(done, tmp_path):
+    done.edit("training/evaluation.py", "import torch\n", f"import torch\nimport time, os, pathlib\n{SLEEP}")
+    (done.root / "temporary").mkdir()
+    running = subprocess.Popen(
+        [sys.executable, "-m", "workflow.verification", "tiny.yaml", "--sample", "1", "--cores", "1"],
+        cwd=done.root,
+        env=os.environ | {"TMPDIR": str(done.root / "temporary"), "LAGBENCH_TEST_PID": str(tmp_path / "pid")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    end = time.monotonic() + 120
+    while not (tmp_path / "pid").exists() and time.monotonic() < end:
+        time.sleep(0.2)
+    job = int((tmp_path / "pid").read_text())
+    running.terminate()
+    _, said = running.communicate(timeout=60)
+    assert (running.returncode, said) == (130, "verify: stopped\n")
+    assert list((done.root / "temporary").iterdir()) == []
+    assert not is_running(job)
+
+
+SLEEP = """pathlib.Path(os.environ["LAGBENCH_TEST_PID"] + ".").write_text(str(os.getpid()))
+os.rename(os.environ["LAGBENCH_TEST_PID"] + ".", os.environ["LAGBENCH_TEST_PID"])
+time.sleep(600)
+"""
+
+
+def is_running(pid: int) -> bool:
+    """Say whether a process runs; one that has ended and waits for its parent does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.slow
+def test_an_archive_is_made_twice_with_equal_bytes_and_verified_elsewhere(done, trained, tmp_path):
+    archive = done.root / "results/tiny.zip"
+    for _ in range(2):
+        made = python(done, "workflow.archive", "pack", "tiny.yaml", "--report")
+        assert made.returncode == 0, made.stderr
+        archive.rename(tmp_path / f"{_}.zip")
+    assert (tmp_path / "0.zip").read_bytes() == (tmp_path / "1.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "0.zip") as packed:
+        names = set(packed.namelist())
+        listed = json.loads(packed.read("tiny/ro-crate-metadata.json"))
+    wanted = {"config.yaml", "requirements.lock", "summary.csv", "figures/accuracy_versus_lag.pdf", f"runs/{RUN}.json"}
+    assert {f"tiny/{name}" for name in (*wanted, "report.html", "ro-crate-metadata.json")} <= names
+    assert {entity.get("name") for entity in listed["@graph"]} >= {"lagbench", "torch", "numpy"}
+    assert "Nothing to be done" in done.snakemake("--cores", "1")
+    said = python(trained, "workflow.archive", "verify", str(tmp_path / "0.zip"), "--sample", "1", "--cores", "1")
+    assert said.returncode == 0, said.stdout + said.stderr
+    assert f"archive: {tmp_path}/0.zip: every file is as it is listed" in said.stdout
+    assert "1 of 1 runs agree: 1 bit for bit" in said.stdout

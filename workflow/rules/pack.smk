@@ -1,0 +1,31 @@
+# Several conditions per job of a cluster: `snakemake packed` trains them into a store, from which rule train takes them.
+from workflow.configuration.packs import Packs, pack_device, pack_need
+
+PACKS = Packs(EXPERIMENT)
+
+
+# No rule depends on a pack, for Snakemake would train finished runs again when packing is turned on or off.
+rule pack:
+    input:
+        f"{PACKS.folder}/{{pack}}.json",
+    output:
+        temp(touch(f"{PACKS.folder}/{{pack}}.done")),
+    log:
+        f"{PLACE.logs}/packs/{{pack}}.log",
+    conda:
+        "../envs/lagbench.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=lambda wildcards, input, attempt: pack_need(input[0]).mem_mb(attempt),
+        runtime=lambda wildcards, input, attempt: pack_need(input[0]).runtime(attempt),
+        disk_mb=100,
+        gpu=lambda wildcards, input: int(pack_device(input[0]) == "cuda"),
+    shell:
+        '"$LAGBENCH_PYTHON" "$LAGBENCH_ROOT/workflow/scripts/pack.py" --members {input:q} --threads {threads}'
+        " --minutes {resources.runtime} 2> {log:q}"
+
+
+rule packed:
+    input:
+        lambda wildcards: PACKS.plan(),
+    localrule: True

@@ -1,0 +1,1 @@
+"""Recomputes a random sample of an experiment's published runs and says whether their numbers come out again."""

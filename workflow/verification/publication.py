@@ -1,0 +1,111 @@
+"""The published results of an experiment: a folder with summary.csv, provenance.csv, and the config that made them."""
+
+import csv
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from workflow.configuration.experiment import Condition, Experiment, complete
+from workflow.configuration.reading import read
+from workflow.runs.blocks import block_seeds
+from workflow.runs.paths import block_of, place
+
+TABLES = ("summary.csv", "provenance.csv")
+REPLICA = ("device", "task", "lag", "model", "gradient", "seed", "learning_rate")
+COMPARED = ("solved", "diverged", "validation_accuracy", "test_accuracy", "success_accuracy", "test_sequences")
+Row = dict[str, str]
+
+
+class Run(NamedTuple):
+    """A published run: one condition and seed block, the unit that is recomputed."""
+
+    name: str
+    """The path of its record below runs/: cpu/adding/lag=5/lstm/full/seeds=0-4.json."""
+    expected: Mapping[str, Any]
+    """The settings and sources that the config and the code ask for, and the seeds whose rows are published."""
+    provenance: Row
+    rows: list[Row]
+    """Its replicas in summary.csv, every value as written."""
+
+
+class Publication(NamedTuple):
+    """What an experiment published."""
+
+    folder: Path
+    config: Path
+    experiment: Experiment
+    runs: dict[str, Run]
+
+
+def locate(config: Path, *, root: Path) -> tuple[Path, Path]:
+    """Return the folder of the published tables and the config that belongs to them.
+
+    A config that lies beside its tables is theirs; of another the tables are looked for in results/<experiment>/ of the
+    working directory and then in results/reference/<experiment>/ of the source tree, where a copy of the config lies.
+    """
+    given = read(config)
+    if _is_published(config.parent):
+        return config.parent, config
+    results = Path(place(complete(given, root=root)["experiment"]).results)
+    if _is_published(results):
+        return results, config
+    reference = root / results.parent / "reference" / results.name
+    if _is_published(reference):
+        return reference, reference / "config.yaml"
+    raise ValueError(f"expected {' and '.join(TABLES)} in {results} or in {reference}; there are none")
+
+
+def publication(config: Path, *, root: Path) -> Publication:
+    """Read what was published; tables that do not belong together or to the config are a ValueError."""
+    folder, config = locate(config, root=root)
+    experiment = Experiment(complete(read(config), root=root), root=root)
+    provenance = {row.get("run", ""): row for row in table(folder / "provenance.csv")}
+    summary = table(folder / "summary.csv")
+    lacking = [name for name in (*REPLICA, *COMPARED) if summary and name not in summary[0]]
+    if not summary or lacking:
+        raise ValueError(f"{folder / 'summary.csv'}: expected {', '.join(lacking) or 'rows'}; came none")
+    return Publication(folder, config, experiment, _runs(experiment, provenance, summary=summary))
+
+
+def table(path: Path) -> list[Row]:
+    """Read a table with every value as it is written."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [{name: value or "" for name, value in row.items() if name} for row in csv.DictReader(file)]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path}: expected a CSV file; came {error}") from None
+
+
+def key(row: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what names a replica."""
+    return tuple(row[name] for name in REPLICA)
+
+
+def _runs(experiment: Experiment, provenance: Mapping[str, Row], *, summary: Iterable[Row]) -> dict[str, Run]:
+    known = {tuple(map(str, condition)): condition for condition in experiment.conditions}
+    paths = {name: f"{experiment.place.runs}/{name}" for name in provenance}
+    conditions = {name: _condition(name, known=known) for name in provenance}
+    expected = experiment.expected(paths.values())
+    owners = {
+        (*map(str, conditions[name]), str(seed)): name for name in provenance for seed in expected[paths[name]]["seeds"]
+    }
+    rows: dict[str, list[Row]] = {name: [] for name in provenance}
+    for row in summary:
+        owner = owners.get(key(row)[:6])
+        if owner is None:
+            named = ", ".join(f"{name} {value}" for name, value in zip(REPLICA, key(row), strict=True))
+            raise ValueError(f"summary.csv has a replica ({named}) of no run in provenance.csv and config")
+        rows[owner].append(row)
+    return {name: Run(name, expected[paths[name]], provenance[name], rows[name]) for name in sorted(provenance)}
+
+
+def _condition(name: str, *, known: Mapping[tuple[str, ...], Condition]) -> Condition:
+    parts = name.split("/")
+    condition = known.get((*parts[:2], parts[2].removeprefix("lag="), *parts[3:5])) if len(parts) == 6 else None
+    if condition is None or block_seeds(block_of(name)) is None:
+        raise ValueError(f"provenance.csv names a run {name[:150]!r}; the config has no such condition and seed block")
+    return condition
+
+
+def _is_published(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in TABLES)

@@ -1,0 +1,76 @@
+"""Computing runs again, by the workflow itself, in a folder where nothing published lies."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from workflow.analysis.records import read_runs
+from workflow.analysis.summary import provenance_table, summary_table, write_csv
+from workflow.verification.publication import Publication, Row, Run, table
+
+PATIENCE = 20  # seconds in which a Snakemake that is stopped may tidy up
+QUIET = ("--quiet", "all", "--workflow-profile", "none", "--executor", "local", "--scheduler", "greedy", "--keep-going")
+
+
+class Recomputed(NamedTuple):
+    """A run as it came out now: its rows as summary.csv would hold them, and its provenance."""
+
+    rows: list[Row]
+    provenance: Row
+
+
+def recompute(
+    published: Publication, names: Iterable[str], *, folder: Path, root: Path, cores: str
+) -> tuple[dict[str, Recomputed], list[str]]:
+    """Train the runs once more below `folder`; return those that came out, and what Snakemake says of the others."""
+    place = published.experiment.place
+    paths = {name: f"{place.runs}/{name}" for name in names}
+    command = [sys.executable, "-m", "snakemake", *paths.values(), "--cores", cores, *QUIET]
+    command += ["--snakefile", str(root / "Snakefile"), "--directory", str(folder)]
+    command += ["--configfile", str(published.config.resolve())]
+    code, text = _run(command)
+    said = [line for line in text.splitlines() if line.strip()]
+    made = {name: folder / path for name, path in paths.items() if (folder / path).exists()}
+    found = {name: _read(path, published.runs[name], folder=folder) for name, path in made.items()}
+    if code == 0 or len(made) == len(paths):
+        return found, []
+    return found, [line for line in said if line.startswith(("failed: ", "config: "))] or said[-1:]
+
+
+def _run(command: list[str]) -> tuple[int, str]:
+    """Run Snakemake, and stop it and its jobs if this process is stopped; return its exit status and what it said."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    outside = os.environ | {"MAKELEVEL": "1"}  # so that it does not say where tables are
+    with subprocess.Popen(
+        command,
+        env=outside,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    ) as process:
+        try:
+            text, _ = process.communicate()
+        except KeyboardInterrupt:
+            for how in (signal.SIGINT, signal.SIGKILL):
+                with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+                    os.killpg(process.pid, how)
+                    process.communicate(timeout=PATIENCE)
+            raise
+        finally:
+            signal.signal(signal.SIGTERM, before)
+    return process.returncode, text
+
+
+def _read(path: Path, run: Run, *, folder: Path) -> Recomputed:
+    expected: Mapping[str, Mapping[str, object]] = {str(path): run.expected}
+    write_csv(summary_table(read_runs([path], expected=expected)), folder / "summary.csv")
+    write_csv(provenance_table([path], path.parent), folder / "provenance.csv")
+    return Recomputed(table(folder / "summary.csv"), table(folder / "provenance.csv")[0])
