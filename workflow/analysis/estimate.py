@@ -141,7 +141,7 @@ def report(rows: Sequence[Row], experiment: Experiment, *, cores: int) -> Iterat
         yield f"on {cores} cores with nothing else to do: {spans[0]}, at most {spans[1]}"
         peaks = sorted((one.memory for one in amounts), reverse=True)[:at_once]
         yield f"memory: up to {_size(peaks[0])} in one job, {_size(sum(peaks))} in the {len(peaks)} that run at once"
-    yield f"disk: {_size(sum(one.disk for row in rows for one in row.amounts))} of records, logs and tables"
+    yield f"disk: about {_size(sum(one.disk for row in rows for one in row.amounts))} of records, logs and tables"
     for row in rows:
         if row.unknown:
             yield f"not in it: {row.unknown} {row.kind} jobs on {row.device}, which could not be timed on this machine"
@@ -171,7 +171,7 @@ def _span(seconds: float) -> str:
 
 
 def _size(count: float) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{max(count / 1e6, 1):.0f} MB"
 
 
 def _published(experiment: Experiment) -> list[pd.DataFrame]:

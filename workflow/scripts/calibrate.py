@@ -1,6 +1,7 @@
 """Adapter of `make estimate`: pieces of jobs on stdin, one JSON each; what their parts cost on stdout, likewise."""
 
 import json
+import logging
 import sys
 from pathlib import Path
 
@@ -8,12 +9,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from workflow.runs import process
 from workflow.runs.log import reason
 
+logging.disable(logging.WARNING)  # which kernel runs is told by every job's own log
 process.limit_threads(1, kernel="cpu")
 with process.importing():
-    import torch
-
     from training import calibration, compilation
-torch.set_num_threads(1)
 compilation.compile_kernel()
 print(json.dumps({"started": calibration.STARTED}), flush=True)
 for line in sys.stdin:
