@@ -113,7 +113,7 @@ def _make_tables(draft: Draft, experiment: Experiment, found: Sequence[Existing]
             if name in DERIVED:
                 draft.add(name, derive(name, draft.tables, experiment=experiment))
             elif name in (*USUAL, "baselines", *MEASURED):
-                raise ValueError("none of its records is there")
+                raise ValueError("none of its records is there and up to date")
             else:  # made of no records: it is there or not
                 draft.add(name, read_csv(Path(experiment.place.results, f"{name}.csv")))
 
