@@ -23,26 +23,26 @@ smoke: setup ## run a complete tiny benchmark in under a minute
 	@$(BIN)/python -m workflow.runs.outcome config/smoke.yaml
 
 estimate: setup ## say what a run would cost before it is begun: jobs, core-hours, memory, disk (CONFIG=..., CORES=...)
-	@$(BIN)/python -m workflow.analysis.estimate $(if $(filter-out all,$(CORES)),--cores "$(CORES)") "$(CONFIG)"
+	@$(BIN)/python -m workflow.analysis.estimate $(if $(filter-out all,$(CORES)),--cores "$(CORES)") "$$CONFIG"
 
 status: setup ## say what is done, runs, waits, failed and why (CONFIG=...)
-	@$(BIN)/python -m workflow.analysis.status "$(CONFIG)"
+	@$(BIN)/python -m workflow.analysis.status "$$CONFIG"
 
 partial: setup ## make tables and figures of what there is so far, also while a run goes on (CONFIG=...)
-	@$(BIN)/python -m workflow.analysis.partial "$(CONFIG)"
+	@$(BIN)/python -m workflow.analysis.partial "$$CONFIG"
 
 verify: setup ## compute a random sample of published runs again and compare (CONFIG=... or ARCHIVE=..., SAMPLE=n, SEED=s)
-	@$(BIN)/python -m $(if $(ARCHIVE),workflow.archive verify "$(ARCHIVE)",workflow.verification "$(CONFIG)") \
+	@$(BIN)/python -m $(if $(ARCHIVE),workflow.archive verify "$(ARCHIVE)",workflow.verification "$$CONFIG") \
 	  --cores $(CORES) $(if $(SAMPLE),--sample "$(SAMPLE)") $(if $(SEED),--seed "$(SEED)")
 
 archive: all ## pack a finished experiment into results/<experiment>.zip, checksums and report within (CONFIG=...)
-	@$(BIN)/python -m workflow.archive pack "$(CONFIG)" --report
+	@$(BIN)/python -m workflow.archive pack "$$CONFIG" --report
 
 retrain: setup ## train again what other versions of torch, numpy or numba made (CONFIG=...)
-	@stale=$$($(BIN)/python -m workflow.runs.standing "$(CONFIG)") && \
-	  if [ -n "$$stale" ]; then $(SNAKEMAKE) --configfile "$(CONFIG)" --forcerun $$stale; \
+	@stale=$$($(BIN)/python -m workflow.runs.standing "$$CONFIG") && \
+	  if [ -n "$$stale" ]; then $(SNAKEMAKE) --configfile "$$CONFIG" --forcerun $$stale; \
 	  else echo "retrain: all runs were made under the versions that are installed"; fi
-	@$(BIN)/python -m workflow.runs.outcome "$(CONFIG)"
+	@$(BIN)/python -m workflow.runs.outcome "$$CONFIG"
 
 # An OpenBLAS told to run as on another CPU would slow all that use it.
 bench: setup $(BENCH_STAMP) ## measure the fused kernel beside its rivals, under half an hour (THREADS=..., QUICK=1)
