@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-GLANCE = 0.05
+GLANCE = 0.2
 """Seconds between two looks at the processes; a peak that comes later than the last look is missed."""
 SCRIPT = re.compile(r"/scripts/(?:tmp\w+\.)?(\w+)\.py")
 
