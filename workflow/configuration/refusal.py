@@ -12,8 +12,9 @@ class ConfigurationError(ValueError):
 
 
 def refuse(key: str, why: str) -> ConfigurationError:
-    """Make the error for a dotted key."""
-    return ConfigurationError(f"config: {printable(key)}: {printable(why)}" if key else f"config: {printable(why)}")
+    """Make the error for a dotted key; one that nobody could see is quoted."""
+    named = repr(key) if key != key.strip() else printable(key)
+    return ConfigurationError(f"config: {named}: {printable(why)}" if key else f"config: {printable(why)}")
 
 
 def unknown(key: str, *, what: str, came: Any, known: Iterable[str]) -> ConfigurationError:
