@@ -17,8 +17,9 @@ from pathlib import Path
 ETC = Path("/etc/slurm")
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "scontrol", "sinfo")
 PACKAGES = "munge slurmctld slurmd slurm-client"
-NODES = ("c1", "c2", "c3")
-"""The last one has two GPUs, which are none, and a partition of its own."""
+NODES = ("c1", "c2", "c3", "c4")
+"""c1, c2: main; c3, with two GPUs that are none: other; c4: urgent, which displaces low, and closed, where none run."""
+GPU_NODE = "c3"
 PORT = 17001  # of the first daemon; the controller's is the one before
 CONFIGURATIONS = ("slurm.conf", "cgroup.conf", "gres.conf")
 SECONDS = 30
@@ -57,9 +58,14 @@ ReturnToService=2
 SlurmdTimeout=20
 SwitchType=switch/none
 MpiDefault=none
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
 {nodes}
-PartitionName=main Nodes={main} Default=YES MaxTime=INFINITE State=UP
-PartitionName=other Nodes={other} MaxTime=INFINITE State=UP
+PartitionName=main Nodes=c1,c2 Default=YES PreemptMode=OFF
+PartitionName=other Nodes=c3 PreemptMode=OFF
+PartitionName=low Nodes=c4 PriorityTier=1
+PartitionName=urgent Nodes=c4 PriorityTier=9
+PartitionName=closed Nodes=c4 State=DOWN
 """
 CGROUP = """
 CgroupPlugin=cgroup/v1
@@ -79,6 +85,11 @@ def missing() -> str | None:
     if (ETC / "slurm.conf").exists() or (ETC / "slurm.conf").is_symlink():
         return f"{ETC}/slurm.conf is there: this machine has a Slurm, or one was not stopped"
     return None
+
+
+def limits_memory() -> bool:
+    """Say whether a job that takes more memory than it asked for is killed, which takes control groups (version 1)."""
+    return all(os.path.ismount(f"/sys/fs/cgroup/{name}") for name in ("memory", "freezer", "cpuset"))
 
 
 def start(folder: Path) -> None:
@@ -143,28 +154,25 @@ def _start_munge(folder: Path) -> None:
 
 def _configure(folder: Path) -> None:
     host = socket.gethostname()
-    groups = all(os.path.ismount(f"/sys/fs/cgroup/{name}") for name in ("memory", "freezer", "cpuset"))
     devices = [folder / "nvidia0", folder / "nvidia1"]
     for device in devices:
         device.symlink_to("/dev/null")
     for name in ("state", *(f"spool-{node}" for node in NODES)):
         (folder / name).mkdir()
     nodes = [
-        NODE.format(name=name, host=host, port=PORT + number, gres=" Gres=gpu:2" if name == NODES[-1] else "")
+        NODE.format(name=name, host=host, port=PORT + number, gres=" Gres=gpu:2" if name == GPU_NODE else "")
         for number, name in enumerate(NODES)
     ]
     text = SLURM.format(
         host=host,
         folder=folder,
         controller=PORT - 1,
-        tracking="proctrack/cgroup" if groups else "proctrack/linuxproc",
-        task="task/cgroup" if groups else "task/none",
+        tracking="proctrack/cgroup" if limits_memory() else "proctrack/linuxproc",
+        task="task/cgroup" if limits_memory() else "task/none",
         nodes="\n".join(nodes),
-        main=",".join(NODES[:-1]),
-        other=NODES[-1],
     )
-    files = {"slurm.conf": text, "cgroup.conf": CGROUP if groups else ""}
-    files["gres.conf"] = f"AutoDetect=off\nNodeName={NODES[-1]} Name=gpu File={folder}/nvidia[0-1]\n"
+    files = {"slurm.conf": text, "cgroup.conf": CGROUP if limits_memory() else ""}
+    files["gres.conf"] = f"AutoDetect=off\nNodeName={GPU_NODE} Name=gpu File={folder}/nvidia[0-1]\n"
     ETC.mkdir(exist_ok=True)
     for name, content in files.items():
         (folder / name).write_text(content)

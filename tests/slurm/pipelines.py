@@ -37,7 +37,8 @@ CONFIG = merge(
 
 ON_GPU = merge(CONFIG, {"grid": [{"devices": ["cuda"], "tasks": ["copy"], "models": ["rnn"], "gradients": ["full"]}]})
 
-# A training slows down as long as there is a file `slow/<its label>` in its folder: an update then takes a second.
+# A training slows down as long as there is a file `slow/<its label>` in its folder: an update then takes a second. As
+# long as there is one in `hung` it stands still once it has a checkpoint, and ends by no signal but the last.
 SLOW = """
 
 _call = Progress.__call__
@@ -48,6 +49,8 @@ def _slowly(self: Progress, standing: Standing) -> None:
 
     _call(self, standing)
     if Path("slow", self.label.replace("/", "_")).exists():
+        time.sleep(1)
+    while Path("hung", self.label.replace("/", "_")).exists() and list(Path().glob("results/*/checkpoints/*/last.*")):
         time.sleep(1)
 
 
@@ -80,16 +83,17 @@ class Pipeline:
     config: str = "cluster.yaml"
     process: subprocess.Popen[bytes] | None = None
 
-    def slow_down(self, *labels: str) -> None:
-        """Slow the trainings with these labels down, or those to come."""
-        (self.folder / "slow").mkdir(parents=True, exist_ok=True)
+    def slow_down(self, *labels: str, how: str = "slow") -> None:
+        """Slow the trainings with these labels down, or those to come; `hung` ones stand still."""
+        (self.folder / how).mkdir(parents=True, exist_ok=True)
         for label in labels:
-            (self.folder / "slow" / label.replace("/", "_")).touch()
+            (self.folder / how / label.replace("/", "_")).touch()
 
     def speed_up(self, *labels: str) -> None:
         """Let the trainings with these labels go on at full speed."""
-        for label in labels:
-            (self.folder / "slow" / label.replace("/", "_")).unlink(missing_ok=True)
+        for how in ("slow", "hung"):
+            for label in labels:
+                (self.folder / how / label.replace("/", "_")).unlink(missing_ok=True)
 
     def command(self, *words: str) -> list[str]:
         """Return the command that runs it."""
@@ -141,6 +145,10 @@ class Pipeline:
         provenance = self.folder / "results/tiny/runs/cpu" / f"{label}.provenance.json"
         found: int = json.loads(provenance.read_text())["restarts"]
         return found
+
+    def kept(self, label: str) -> Job | None:
+        """Return the job that trains a condition now, once it has a checkpoint; the pipeline trains only this one."""
+        return self.running(label) if list(self.folder.glob("results/tiny/checkpoints/*/last.checkpoint")) else None
 
     def running(self, label: str) -> Job | None:
         """Return the job that trains a condition now, once its training has begun."""

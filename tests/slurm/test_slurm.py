@@ -29,6 +29,11 @@ class Story:
     local: Pipeline
     faults: Pipeline
     limited: Pipeline
+    hung: Pipeline
+    displaced: Pipeline
+    starved: Pipeline
+    pending: Pipeline
+    driven: Pipeline
     killed: Pipeline
     gpu: Pipeline
     packed: Pipeline
@@ -58,8 +63,9 @@ def story(slurmed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     root = tmp_path_factory.mktemp("pipelines")
     copy_code(root / "tree")
     one = (RECORD.format(CANCELLED),)
+    alone = ("limited", "hung", "displaced", "starved", "pending", "driven", "killed")
     pipelines = {name: Pipeline(root / "tree", root / name) for name in ("local", "faults")}
-    pipelines |= {name: Pipeline(root / "tree", root / name, one) for name in ("limited", "killed")}
+    pipelines |= {name: Pipeline(root / "tree", root / name, one) for name in alone}
     pipelines["gpu"] = Pipeline(root / "tree", root / "gpu", (ON_GPU,), "gpu.yaml")
     pipelines["packed"] = Pipeline(root / "tree", root / "packed", config="packed.yaml")
     told = Story(**pipelines)
@@ -72,12 +78,20 @@ def story(slurmed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 
 def _run(told: Story, slurmed: Path) -> None:
-    _submit_driver(told)
+    _submit_driver(told, "limited", "--set-resources", "train:runtime=2*attempt")
+    told.hung.slow_down(CANCELLED)
+    told.hung.slow_down(CANCELLED, how="hung")
+    told.hung.start(*PROFILE, "--set-resources", "train:runtime=2*attempt")
+    told.starved.start(*PROFILE, "--retries", "0", "--set-resources", "train:mem_mb=420")
+    told.pending.start(*PROFILE, "--retries", "0", "--default-resources", "slurm_partition=closed")
     told.killed.slow_down(CANCELLED)
     told.killed.start(*PROFILE)
     told.faults.slow_down(CANCELLED, REQUEUED, MOVED)
     told.faults.start(*PROFILE)
     told.gpu.start(*PROFILE, "--retries", "0", "--default-resources", "slurm_partition=other")
+
+    (pending,) = wait_for(lambda: told.pending.jobs(CANCELLED))
+    slurm("scancel", pending["JobId"])
 
     told.jobs["orphan"] = wait_for(lambda: told.killed.running(CANCELLED))
     told.killed.kill()  # and its job goes on
@@ -104,32 +118,56 @@ def _run(told: Story, slurmed: Path) -> None:
     told.faults.speed_up(MOVED)
 
     told.ends["gpu"] = told.gpu.wait()
+    _displace(told)
+    _send_driver_back(told)
     told.packed.start(*PROFILE, "packed")
     told.ends["local"] = told.local.run("--cores", "2")
     told.ends["packs"] = told.packed.wait()
     told.packed.start(*PROFILE, "--until", "train")
+    wait_for(lambda: _ended(told.hung.jobs(CANCELLED)))
+    told.hung.speed_up(CANCELLED)
+    for name in ("hung", "displaced", "starved", "pending"):
+        told.ends[name] = getattr(told, name).wait()
     told.ends["faults"] = told.faults.wait()
     told.ends["packed"] = told.packed.wait()
-    wait_for(lambda: not _driver(told.jobs["driver"]["JobId"]).lives)
+    wait_for(lambda: not any(_driver(told, name).lives for name in ("limited", "driven")))
 
 
-def _submit_driver(told: Story) -> None:
-    """Let a driver in the queue run one training whose first job has two minutes."""
-    told.limited.slow_down(CANCELLED)
-    resources = ("--set-resources", "train:runtime=2*attempt", "--default-resources", "slurm_partition=other")
-    words = told.limited.command(*resources)[3:]
-    script = told.limited.tree / "workflow/profiles/slurm/submit_driver.sbatch"
-    options = [
-        "--parsable",
-        "--partition=other",
-        f"--chdir={told.limited.tree}",
-        f"--output={told.limited.folder}/said",
-    ]
-    number = slurm("sbatch", *options, str(script), *words).strip()
-    told.jobs["driver"] = _driver(number)
+def _submit_driver(told: Story, name: str, *words: str) -> None:
+    """Let a driver in the queue run the one training of a pipeline."""
+    pipeline: Pipeline = getattr(told, name)
+    pipeline.slow_down(CANCELLED)
+    words = (*pipeline.command(*words, "--default-resources", "slurm_partition=other")[3:],)
+    script = pipeline.tree / "workflow/profiles/slurm/submit_driver.sbatch"
+    options = ["--parsable", "--partition=other", f"--chdir={pipeline.tree}", f"--output={pipeline.folder}/said"]
+    told.jobs[name] = _numbered(slurm("sbatch", *options, str(script), *words).strip())
 
 
-def _driver(number: str) -> Job:
+def _send_driver_back(told: Story) -> None:
+    """Tell a driver that its time is nearly up, as Slurm does; let its training go on once it has come back."""
+    _submit_driver(told, "driven")
+    wait_for(lambda: told.driven.kept(CANCELLED))
+    slurm("scancel", "--signal=USR1", "--batch", told.jobs["driven"]["JobId"])
+    wait_for(lambda: _started_again(_driver(told, "driven")))
+    wait_for(lambda: len(told.driven.jobs(CANCELLED)) == 2)
+    told.driven.speed_up(CANCELLED)
+
+
+def _displace(told: Story) -> None:
+    """Let an urgent job take the node of a training."""
+    told.displaced.slow_down(CANCELLED)
+    told.displaced.start(*PROFILE, "--default-resources", "slurm_partition=low")
+    wait_for(lambda: told.displaced.kept(CANCELLED))
+    slurm("sbatch", "--partition=urgent", "--exclusive", "--output=/dev/null", "--wrap=sleep 1")
+    wait_for(lambda: _started_again(told.displaced.jobs(CANCELLED)[0]))
+    told.displaced.speed_up(CANCELLED)
+
+
+def _driver(told: Story, name: str) -> Job:
+    return _numbered(told.jobs[name]["JobId"])
+
+
+def _numbered(number: str) -> Job:
     return next(job for job in all_jobs() if job["JobId"] == number)
 
 
@@ -140,6 +178,11 @@ def _started_again(job: Job) -> bool:
 
 def _ended(jobs: list[Job]) -> Job | None:
     return next((job for job in jobs if not job.lives), None)
+
+
+def _assert_as_locally(story: Story, pipeline: Pipeline) -> None:
+    path = RECORD.format(CANCELLED)
+    assert (pipeline.folder / path).read_bytes() == (story.local.folder / path).read_bytes()
 
 
 def test_tables_are_those_of_a_local_run_byte_for_byte(story):
@@ -191,18 +234,55 @@ def test_a_job_at_its_time_limit_is_tried_again_with_more_time_and_the_driver_is
     assert further[0]["TimeLimit"] == "00:04:00"
     assert story.limited.restarts(CANCELLED) >= 1
     assert further[-1]["JobState"] == "COMPLETED"
-    assert first["JobName"].startswith(f"driver_{story.jobs['driver']['JobId']}_")
-    assert _driver(story.jobs["driver"]["JobId"])["JobState"] == "COMPLETED", story.limited.said[-3000:]
-    path = RECORD.format(CANCELLED)
-    assert (story.limited.folder / path).read_bytes() == (story.local.folder / path).read_bytes()
+    assert first["JobName"].startswith(f"driver_{story.jobs['limited']['JobId']}_")
+    assert _driver(story, "limited")["JobState"] == "COMPLETED", story.limited.said[-3000:]
+    _assert_as_locally(story, story.limited)
+
+
+def test_a_job_that_hangs_is_killed_at_its_time_limit_and_goes_on_with_more_time(story):
+    assert story.ends["hung"] == 0, story.hung.said[-3000:]
+    first, second = story.hung.jobs(CANCELLED)
+    assert (first["JobState"], second["JobState"]) == ("TIMEOUT", "COMPLETED")
+    assert (first["TimeLimit"], second["TimeLimit"]) == ("00:02:00", "00:04:00")
+    assert story.hung.restarts(CANCELLED) == 1
+    _assert_as_locally(story, story.hung)
+
+
+def test_a_job_that_an_urgent_one_displaces_goes_on_and_snakemake_need_not_notice(story):
+    assert story.ends["displaced"] == 0, story.displaced.said[-3000:]
+    (job,) = story.displaced.jobs(CANCELLED)
+    assert (job["JobState"], job["Restarts"], job["Partition"]) == ("COMPLETED", "1", "low")
+    assert story.displaced.restarts(CANCELLED) == 1
+    _assert_as_locally(story, story.displaced)
+
+
+def test_a_job_out_of_memory_is_told_as_such_with_what_would_fit(story):
+    if not cluster.limits_memory():
+        pytest.skip("Slurm kills no job out of memory without control groups of version 1")
+    assert story.ends["starved"] != 0
+    told = f"failed: {RECORD.format(CANCELLED)}: out of memory, as Slurm says (about "
+    assert told in story.starved.said, story.starved.said[-3000:]
+
+
+def test_a_job_that_is_cancelled_before_it_begins_is_told_as_such(story):
+    assert story.ends["pending"] != 0
+    assert f"failed: {RECORD.format(CANCELLED)}: cancelled in Slurm" in story.pending.said, story.pending.said[-3000:]
+
+
+def test_a_driver_whose_time_is_up_stops_its_jobs_and_goes_back_to_the_queue(story):
+    first, second = story.driven.jobs(CANCELLED)
+    assert (first["JobState"], second["JobState"]) == ("CANCELLED", "COMPLETED")
+    driver = _driver(story, "driven")
+    assert (driver["JobState"], driver["Restarts"]) == ("COMPLETED", "1"), story.driven.said[-3000:]
+    assert story.driven.restarts(CANCELLED) == 1
+    _assert_as_locally(story, story.driven)
 
 
 def test_a_restart_after_the_driver_was_killed_ends_with_the_same_numbers(story):
     assert story.ends["killed"] == 0, story.killed.said[-3000:]
     assert len(story.killed.run_ids) == 2
     assert story.jobs["orphan"]["JobName"] == story.killed.run_ids[0]  # so scancel --name finds it
-    path = RECORD.format(CANCELLED)
-    assert (story.killed.folder / path).read_bytes() == (story.local.folder / path).read_bytes()
+    _assert_as_locally(story, story.killed)
 
 
 def test_packed_conditions_share_jobs_and_are_adopted_without_another(story):

@@ -11,7 +11,7 @@ import pytest
 
 from tests.workflow.conftest import TINY, TINY_RUNS, Tree
 from workflow.configuration.resources import training_need
-from workflow.runs.failures import NO_REASON, exit_statuses, explained, failures
+from workflow.runs.failures import NO_REASON, ends_of, explained, failures
 from workflow.runs.log import reason, say, told
 from workflow.runs.paths import log_of
 from workflow.runs.writing import write_json
@@ -63,10 +63,8 @@ def test_failures_are_listed_once_each_with_their_reason(tmp_path, monkeypatch):
     done.parent.mkdir(parents=True)
     done.touch()
     unwritten = "results/x/runs/cpu/unwritten.json"
-    statuses = {log_of(unwritten): 1, log_of("results/x/runs/cpu/done/seeds=0.json"): 137}
-    said = failures(
-        [*wanted, "results/x/runs/cpu/never_began.json", unwritten], since=1000, statuses=statuses, asked={}
-    )
+    ends = {log_of(unwritten): 1, log_of("results/x/runs/cpu/done/seeds=0.json"): 137}
+    said = failures([*wanted, "results/x/runs/cpu/never_began.json", unwritten], since=1000, ends=ends, asked={})
     assert said == [
         "failed: results/x/runs/cpu/a/seeds=0.json: no such task (log: results/x/logs/cpu/a/seeds=0.log)",
         f"failed: results/x/runs/cpu/b/seeds=0.json: {NO_REASON}; last line: update 3/9 "
@@ -88,7 +86,7 @@ FIT = f"(about {round(training_need(json.dumps(SETTINGS)).memory / 1e6)} MB woul
 
 
 @pytest.mark.parametrize(
-    ("last", "status", "line"),
+    ("last", "end", "line"),
     [
         ("error: MemoryError", 1, f"out of memory {FIT}"),
         ("error: _ArrayMemoryError: Unable to allocate 3.1 GiB for an array", 1, f"out of memory {FIT}"),
@@ -104,14 +102,20 @@ FIT = f"(about {round(training_need(json.dumps(SETTINGS)).memory / 1e6)} MB woul
         ("update 3/9", 124, "stopped at its time limit; last line: update 3/9"),
         ("", 3, "ended with status 3"),
         ("", 0, NO_REASON),
+        ("update 3/9", "OUT_OF_MEMORY", f"out of memory, as Slurm says {FIT}"),
+        ("update 3/9", "TIMEOUT", "killed by Slurm at its time limit; last line: update 3/9"),
+        ("", "CANCELLED", "cancelled in Slurm"),
+        ("error: of an attempt before", "NODE_FAIL", "its node failed; last line: of an attempt before"),
+        ("error: no such task", "FAILED", "no such task"),
+        ("update 3/9", "FAILED", f"{NO_REASON}; last line: update 3/9"),
     ],
 )
-def test_end_of_a_job_is_explained(last, status, line):
-    said = explained(last, status=status, settings=SETTINGS)
+def test_end_of_a_job_is_explained(last, end, line):
+    said = explained(last, end=end, settings=SETTINGS)
     assert said == line if FIT not in line else said.startswith(line) and said.endswith(last.removeprefix("error: "))
 
 
-def test_exit_statuses_are_read_from_snakemake_s_log(tmp_path):
+def test_ends_are_read_from_snakemake_s_log(tmp_path):
     log = tmp_path / "snakemake.log"
     log.write_text(
         'RuleException:\nCalledProcessError in file "/x/train.smk", line 34:\n'
@@ -120,7 +124,25 @@ def test_exit_statuses_are_read_from_snakemake_s_log(tmp_path):
         "Command 'set -euo pipefail;  python 2> results/x/logs/b/seeds=0.log' died with <Signals.SIGTERM: 15>.\n"
         "Command 'echo 2> results/x/logs/c.log; exit 3' returned non-zero exit status 3.\n"
     )
-    assert exit_statuses([str(log)]) == {"results/x/logs/a/seeds=0.log": 137, "results/x/logs/b/seeds=0.log": 143}
+    assert ends_of([str(log)]) == {"results/x/logs/a/seeds=0.log": 137, "results/x/logs/b/seeds=0.log": 143}
+
+
+def test_ends_are_read_from_snakemake_s_log_of_a_cluster(tmp_path):
+    log = tmp_path / "snakemake.log"
+    said = (
+        "Error in rule train:\n    message: SLURM-job '{}' failed{} SLURM status is: '{}'. Detailed failure reason "
+        "unavailable (status command is not 'sacct').For further error details see the cluster/cloud log.\n"
+        "    jobid: 2\n    output: results/x/{}.json, results/x/{}.provenance.json\n"
+        "    log: results/x/logs/{}.log, /at/.snakemake/slurm_logs/{}/5.log (check log file(s) for error details)\n"
+    )
+    ends = [(5, ",", "TIMEOUT", "a"), (6, ",", "OUT_OF_MEMORY", "b"), (7, ",", "CANCELLED", "a")]
+    ends.append((8, " due to a node failure,", "NODE_FAIL", "c"))
+    log.write_text("".join(said.format(job, why, state, *[name] * 4) for job, why, state, name in ends))
+    assert ends_of([str(log)]) == {
+        "results/x/logs/a.log": "CANCELLED",
+        "results/x/logs/b.log": "OUT_OF_MEMORY",
+        "results/x/logs/c.log": "NODE_FAIL",
+    }
 
 
 @pytest.mark.slow

@@ -51,7 +51,7 @@ def standings(wanted: Sequence[Wanted], *, results: str) -> list[Standing]:
         elif log.is_file():
             kept = any(checkpoints_of(one.expected, results=results).glob("*.checkpoint"))
             more = "; the next run goes on from its checkpoint" if kept else ""
-            standing.append(Standing(one, "failed", explained(last_line(log), status=0, settings=None) + more))
+            standing.append(Standing(one, "failed", explained(last_line(log), end=0, settings=None) + more))
         else:
             standing.append(Standing(one, "waiting"))
     return standing

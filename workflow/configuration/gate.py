@@ -45,8 +45,8 @@ def admit_file(path: Path, *, root: Path) -> Findings:
     """Return the findings of a configuration file's experiment; a mistake in either is one line and exit 1."""
     try:
         if not os.path.exists(path):
-            there = ", ".join(sorted(str(found) for found in Path("config").glob("*.yaml"))) or "none in config/"
-            raise refuse("", f"no file {path}; there are: {there}")
+            there = sorted(str(found) for found in Path("config").glob("*.yaml") if found.stem != "claims")
+            raise refuse("", f"no file {path}; there are: {', '.join(there) or 'none in config/'}")
         return Findings(Experiment(complete(read(path), root=root), root=root))
     except ConfigurationError as error:
         sys.exit(str(error))

@@ -1,5 +1,5 @@
 # What the user is told before the first job and after the last.
-from workflow.runs.failures import exit_statuses
+from workflow.runs.failures import ends_of
 from workflow.runs.outcome import is_partial, outcome
 from workflow.runs.standing import changed_line, installed, made, records, version_lines
 
@@ -26,9 +26,9 @@ onerror:
     MADE += MEASUREMENTS.paths if "measurement" in config else []
     ASKED = EXPERIMENT.expected(EXPERIMENT.run_paths) | BASELINES.expected(BASELINES.paths)
     ASKED |= MEASUREMENTS.expected(MEASUREMENTS.paths) if "measurement" in config else {}
-    STATUSES = exit_statuses([log] if isinstance(log, str) else log)
+    ENDS = ends_of([log] if isinstance(log, str) else log)
     print(
-        *failures([*MADE, *TABLES, *FIGURES, *FOUND], since=BEGAN, statuses=STATUSES, asked=ASKED),
+        *failures([*MADE, *TABLES, *FIGURES, *FOUND], since=BEGAN, ends=ENDS, asked=ASKED),
         sep="\n",
         file=sys.stderr,
     )

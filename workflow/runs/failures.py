@@ -19,51 +19,76 @@ ENDED = re.compile(r"2> (\S+)' (?:returned non-zero exit status (?P<status>\d+)|
 MEMORY = re.compile(r"MemoryError|(out of|not enough|allocate) memory|Unable to allocate|bad_alloc", re.IGNORECASE)
 """How Python, NumPy, torch, C++ and the system say that memory ran out."""
 TIMED_OUT = 124  # the status of `timeout`
+SLURM_ENDED = re.compile(r"SLURM-job '\d+' failed.*SLURM status is: *'(?P<state>\w+)'")
+"""How Snakemake's log tells the end of a job on a cluster; below it stands the job's own log, the first of several."""
+OWN_LOG = re.compile(r"    log: ([^,\s]+)")
+SLURM_SAYS = {
+    "BOOT_FAIL": "its node did not start",
+    "CANCELLED": "cancelled in Slurm",
+    "DEADLINE": "cancelled by Slurm at its deadline",
+    "NODE_FAIL": "its node failed",
+    "PREEMPTED": "displaced by another job",
+    "TIMEOUT": "killed by Slurm at its time limit",
+}
+End = int | str
+"""How a job ended: its exit status, 128 + n by signal n, or the state that Slurm gives it."""
 
 
 def failures(
-    wanted: Iterable[str], *, since: float, statuses: Mapping[str, int], asked: Mapping[str, Mapping[str, Any]]
+    wanted: Iterable[str], *, since: float, ends: Mapping[str, End], asked: Mapping[str, Mapping[str, Any]]
 ) -> list[str]:
     """List the missing files whose job ran after `since` (seconds of the epoch): one line each, with the reason.
 
-    `statuses` are the exit statuses of the jobs, per log; `asked` says per file what `settings` its job was given.
+    `ends` says per log how its job ended; `asked` says per file what `settings` its job was given.
     """
     lines: dict[Path, str] = {}
     for path in wanted:
         log = Path(log_of(path))
-        ran = str(log) in statuses or (log.exists() and log.stat().st_mtime >= since)
+        ran = str(log) in ends or (log.exists() and log.stat().st_mtime >= since)
         if ran and log not in lines and not Path(path).exists():
             settings = asked.get(path, {}).get("settings")
-            why = explained(last_line(log), status=statuses.get(str(log), 0), settings=settings)
+            why = explained(last_line(log), end=ends.get(str(log), 0), settings=settings)
             lines[log] = f"failed: {path}: {why} (log: {log})"
     return list(lines.values())
 
 
-def exit_statuses(logs: Iterable[str]) -> dict[str, int]:
-    """Read from Snakemake's logs how its failed jobs ended, per log of the job; 128 + n is an end by signal n."""
-    found = {}
+def ends_of(logs: Iterable[str]) -> dict[str, End]:
+    """Read from Snakemake's logs how its failed jobs ended, the last attempt of each, per log of the job."""
+    found: dict[str, End] = {}
     for log in logs:
+        state = None
         with Path(log).open(encoding="utf-8", errors="replace") as lines:
-            for ended in filter(None, map(ENDED.search, lines)):
-                found[ended[1]] = int(ended["status"]) if ended["status"] else 128 + int(ended["number"])
+            for line in lines:
+                if ended := ENDED.search(line):
+                    found[ended[1]] = int(ended["status"]) if ended["status"] else 128 + int(ended["number"])
+                elif ended := SLURM_ENDED.search(line):
+                    state = ended["state"]
+                elif state and (own := OWN_LOG.match(line)):
+                    found[own[1]], state = state, None
     return found
 
 
-def explained(last: str, *, status: int, settings: Mapping[str, Any] | None) -> str:
-    """Say why a job failed, by the last line of its log, its exit status and what it was given."""
+def explained(last: str, *, end: End, settings: Mapping[str, Any] | None) -> str:
+    """Say why a job failed, by the last line of its log, its end and what it was given."""
     told = printable(last.removeprefix(REASON))
     if MEMORY.search(last):
         return f"out of memory{_that_would_fit(settings)}: {told}"
+    more = f"; last line: {told}" if told else ""
+    if end == "OUT_OF_MEMORY":
+        return f"out of memory, as Slurm says{_that_would_fit(settings)}{more}"
+    if end in SLURM_SAYS:
+        return f"{SLURM_SAYS[str(end)]}{more}"
     if last.startswith(REASON):
         return told
-    more = f"; last line: {told}" if told else ""
-    if status == 128 + signal.SIGKILL:
+    if isinstance(end, str):  # FAILED says no more than that
+        return NO_REASON + more
+    if end == 128 + signal.SIGKILL:
         return f"killed by SIGKILL, as a system does that is out of memory{_that_would_fit(settings)}{more}"
-    if status > 128:
-        return f"killed by {_signal(status - 128)}{more}"
-    if status == TIMED_OUT:
+    if end > 128:
+        return f"killed by {_signal(end - 128)}{more}"
+    if end == TIMED_OUT:
         return f"stopped at its time limit{more}"
-    return f"ended with status {status}{more}" if status else NO_REASON + more
+    return f"ended with status {end}{more}" if end else NO_REASON + more
 
 
 def last_line(log: Path) -> str:

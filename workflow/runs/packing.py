@@ -111,7 +111,7 @@ def adopted(job: Job) -> bool:
 def _why(log: Path, *, status: int, settings: dict[str, Any]) -> str:
     from workflow.runs.failures import explained, last_line  # of no use to the many jobs that do not fail
 
-    return explained(last_line(log), status=status, settings=settings)
+    return explained(last_line(log), end=status, settings=settings)
 
 
 def _provenance(record: Path) -> Path:
