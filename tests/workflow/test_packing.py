@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.workflow.conftest import TINY, TINY_RUNS
+from tests.workflow.test_rules import import_as_module
 from workflow.configuration.experiment import Experiment
 from workflow.configuration.packs import Packs, pack_device, pack_need
 from workflow.configuration.reading import merge
@@ -190,3 +191,18 @@ def test_packed_runs_have_the_numbers_of_others_and_nothing_runs_twice(fresh, tm
     fresh.configure(conditions_per_job=4, seeds=[0, 1, 2, 3])
     assert fresh.to_train() == {run.replace("seeds=0-2", "seeds=3") for run in TINY_RUNS}
     assert fresh.jobs("packed").get("train") is None
+
+
+@pytest.mark.slow
+def test_packs_of_a_workflow_that_is_imported_lie_below_its_prefix(fresh, tmp_path):
+    outer = import_as_module(fresh, tmp_path / "outer", prefix="below")
+    outer.edit("Snakefile", "'seeds': [0]", "'seeds': [0], 'conditions_per_job': 2")
+    outer.snakemake("--cores", "2", "lagbench_packed", config=None)
+    results = outer.root / "below/results/imported"
+    assert [path.name for path in (results / "packed").rglob("*.json")] == ["seeds=0.json", "seeds=0.provenance.json"]
+    run = "below/results/imported/runs/cpu/copy/lag=11/rnn/full/seeds=0.json"
+    outer.snakemake("--cores", "2", run, config=None)
+    assert (outer.root / run).exists()
+    assert not list((results / "packed").rglob("*.json"))
+    assert not (outer.root / "results").exists()
+    assert "lagbench_pack " not in outer.snakemake("-n", "lagbench_packed", config=None)

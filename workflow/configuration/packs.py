@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from workflow.configuration.experiment import Condition, Experiment, compact
@@ -15,8 +15,10 @@ from workflow.runs.paths import block_of
 class Packs:
     """The packs of an experiment; `conditions_per_job: 1` packs nothing."""
 
-    def __init__(self, experiment: Experiment) -> None:
+    def __init__(self, experiment: Experiment, *, at: Callable[[str], str] = str) -> None:
+        """`at` says where a path of the workflow lies, to which a workflow that imports this one may add a prefix."""
         self.experiment = experiment
+        self.at = at
         self.size: int = experiment.config["conditions_per_job"]
         self.folder = f"{experiment.place.results}/packs"
         self.planned: list[str] = []
@@ -30,7 +32,7 @@ class Packs:
         self.planned = []
         for members in self._packs():
             name = hashlib.sha256(compact([member._asdict() for member in members]).encode()).hexdigest()[:16]
-            path = Path(self.folder, f"{name}.json")
+            path = Path(self.at(f"{self.folder}/{name}.json"))
             if not path.exists():
                 write_members(path, members)
             self.planned.append(f"{self.folder}/{name}.done")
@@ -51,7 +53,7 @@ class Packs:
             device, task, lag, model, gradient = run.removeprefix(f"{self.experiment.place.runs}/").split("/")[:5]
             condition = Condition(device, task, int(lag.removeprefix("lag=")), model, gradient)
             settings = self.experiment.settings(condition, block_seeds(block_of(run)) or ())
-            member = Member(run, settings, self.experiment.sources(condition))
+            member = Member(str(self.at(run)), settings, self.experiment.sources(condition))
             if not _is_made(member):
                 yield member
 
