@@ -11,7 +11,7 @@ from workflow.analysis.baselines import baselines_table
 from workflow.analysis.comparisons import comparisons_table
 from workflow.analysis.statistics import statistics_table
 from workflow.analysis.style import Labels, Tables
-from workflow.analysis.summary import curves_table, summary_table
+from workflow.analysis.summary import at_lags, curves_table, summary_table
 from workflow.analysis.surface import surface_table
 
 SERIES = [
@@ -154,7 +154,7 @@ def make_tables(runs: Sequence[dict]) -> Tables:
     summary = summary_table(runs)
     statistics, baselines = statistics_table(summary), make_baselines(runs)
     more = {"baselines": baselines, "surface": surface_table(summary, statistics, baselines)}
-    return Tables(summary, statistics, curves_table(runs), LABELS, more)
+    return Tables(summary, statistics, at_lags(curves_table(runs)), LABELS, more)
 
 
 def make_baselines(runs: Sequence[dict]) -> pd.DataFrame:

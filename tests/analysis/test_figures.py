@@ -214,7 +214,7 @@ def test_horizons_are_drawn_and_censored_ones_are_open(full_tables: Tables) -> N
 
 def test_curves_that_end_early_keep_their_last_value(full_tables: Tables) -> None:
     carried = importlib.import_module("workflow.scripts.figures.learning_curves").carried
-    curve = rows_of(full_tables.curves, task="copy", lag=10, model="lstm", gradient="full", learning_rate=0.01)
+    curve = rows_of(full_tables.curves([10]), task="copy", lag=10, model="lstm", gradient="full", learning_rate=0.01)
     table = carried(curve, until=2000)
     assert table.index.max() == 2000
     assert not table.isna().any().any()
@@ -238,7 +238,7 @@ def test_files_reproduce_byte_for_byte(name: str, full_tables: Tables, tmp_path:
     shuffled = full_tables._replace(
         summary=full_tables.summary.sample(frac=1, random_state=1),
         statistics=full_tables.statistics.sample(frac=1, random_state=2),
-        curves=full_tables.curves.sample(frac=1, random_state=3),
+        curves=lambda lags: full_tables.curves(lags).sample(frac=1, random_state=3),
     )
     save(draw(name, full_tables), tmp_path / "first" / name)
     with matplotlib.rc_context({"font.size": 20, "lines.linewidth": 5, "savefig.bbox": "tight"}):  # a user's own style

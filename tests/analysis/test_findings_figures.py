@@ -13,6 +13,7 @@ from tests.analysis.test_figures import assert_readable
 from training.constructed import constructed_rows
 from workflow.analysis.columns import DERIVATIVES
 from workflow.analysis.style import Labels, Tables, model_colours, save
+from workflow.analysis.summary import at_lags
 
 MODELS = ("rnn", "lstm", "lstm_no_forget", "lstm_forget_0", "lstm_forget_1", "lstm_forget_5", "lstm_peephole")
 FLOWS = ("full", "truncated_1997", "cell_and_gates", "cell_and_block_input", "cell_and_peepholes")
@@ -43,7 +44,7 @@ def tables() -> Tables:
         "constructed": pd.DataFrame(constructed_rows(range(3))),
         "derivatives": derivatives(models=MODELS, seeds=range(3)),
     }
-    return Tables(empty, empty, empty, labels, more)
+    return Tables(empty, empty, at_lags(empty), labels, more)
 
 
 def draw(name: str, tables: Tables) -> Figure:

@@ -17,7 +17,7 @@ from workflow.analysis.existing import existing
 from workflow.analysis.partial import make_partial, report
 from workflow.analysis.statistics import statistics_table
 from workflow.analysis.style import Labels, Tables
-from workflow.analysis.summary import curves_table, read_csv, summary_table, write_csv
+from workflow.analysis.summary import at_lags, curves_table, read_csv, summary_table, write_csv
 from workflow.configuration.experiment import Experiment
 from workflow.configuration.wanted import Wanted
 
@@ -152,7 +152,7 @@ def test_map_shows_every_cell_of_the_grid_and_the_missing_ones_in_another_colour
     write_runs(wanted[:2])
     coverage = coverage_of(experiment, wanted)
     labels = Labels(**{kind: tuple(names) for kind, names in experiment.labels.items()})
-    figure = draw_coverage(Tables(coverage, coverage, coverage, labels, {"coverage": coverage}))
+    figure = draw_coverage(Tables(coverage, coverage, at_lags(coverage), labels, {"coverage": coverage}))
     cells = [
         (text.get_text(), to_hex(patch.get_facecolor()).upper())
         for axes in figure.axes

@@ -14,7 +14,7 @@ from workflow.analysis.columns import PUBLISHED
 from workflow.analysis.published import published_table, verdict_on
 from workflow.analysis.statistics import chosen_learning_rate, statistics_table
 from workflow.analysis.style import Labels, Tables
-from workflow.analysis.summary import curves_table, read_csv, summary_table, write_csv
+from workflow.analysis.summary import at_lags, curves_table, read_csv, summary_table, write_csv
 from workflow.scripts.figures.published import draw
 
 ALL = np.ones(4, dtype=bool)
@@ -131,7 +131,7 @@ def test_the_figure_is_readable(times: list[int | None], numbers: int, easy: boo
     ]
     table = published_table(summary, published).assign(easy=easy)
     more = {"published": table if easy is not None else table.drop(columns="easy")}
-    figure = draw(Tables(summary, statistics_table(summary), curves_table(runs), Labels(*LABELS), more=more))
+    figure = draw(Tables(summary, statistics_table(summary), at_lags(curves_table(runs)), Labels(*LABELS), more=more))
     assert_readable(figure)
     named = [text.get_text() for text in figure.axes[0].texts if "experiment" in text.get_text()]
     assert [name.endswith("*") for name in named] == [bool(easy)] * numbers

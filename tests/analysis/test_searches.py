@@ -16,6 +16,7 @@ from workflow.analysis.columns import SHARES
 from workflow.analysis.importance import importance_table
 from workflow.analysis.odyssey import odyssey_table
 from workflow.analysis.style import Labels, Tables, save
+from workflow.analysis.summary import at_lags
 
 NAMES = ("odyssey_variants", "odyssey_importance")
 TEN = ("vanilla", "NIG", "NFG", "NOG", "NIAF", "NOAF", "CIFG", "NP", "FGR", "gru_reset_before")
@@ -40,7 +41,7 @@ def tables_of(**shape: object) -> Tables:
     if len(variants) > 2:  # with baselines and without
         odyssey = odyssey.assign(guess_accuracy=0.2, easy=odyssey["task"] == "copy")
     more = {"odyssey": odyssey, "odyssey_importance": importance_table(summary, search)}
-    return Tables(summary, pd.DataFrame(), pd.DataFrame(), labels, more)
+    return Tables(summary, pd.DataFrame(), at_lags(pd.DataFrame()), labels, more)
 
 
 def draw(name: str, tables: Tables) -> Figure:

@@ -75,7 +75,8 @@ def test_tables_written_in_parts_are_the_whole_tables(runs_of, tmp_path: Path, m
 
 
 def test_csv_files_round_trip_and_are_equal_byte_for_byte(full_tables, full_comparisons, tmp_path: Path) -> None:
-    tables = {"summary": full_tables.summary, "statistics": full_tables.statistics, "curves": full_tables.curves}
+    every = set(full_tables.summary["lag"])
+    tables = {"summary": full_tables.summary, "statistics": full_tables.statistics, "curves": full_tables.curves(every)}
     for name, table in (tables | {"comparisons": full_comparisons}).items():
         write_csv(table, tmp_path / f"{name}.csv")
         back = read_csv(tmp_path / f"{name}.csv")

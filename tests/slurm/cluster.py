@@ -180,8 +180,8 @@ def _configure(folder: Path) -> None:
 
 
 def _idle() -> int:
-    states = _run("sinfo", "--noheader", "--Node", "--format=%T").split()
-    return sum(state == "idle" for state in states)
+    nodes = set(_run("sinfo", "--noheader", "--Node", "--format=%N %T").splitlines())  # one line per partition
+    return sum(node.split()[1] == "idle" for node in nodes)
 
 
 def _program(name: str) -> str:

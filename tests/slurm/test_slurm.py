@@ -82,7 +82,7 @@ def _run(told: Story, slurmed: Path) -> None:
     told.hung.slow_down(CANCELLED)
     told.hung.slow_down(CANCELLED, how="hung")
     told.hung.start(*PROFILE, "--set-resources", "train:runtime=2*attempt")
-    told.starved.start(*PROFILE, "--retries", "0", "--set-resources", "train:mem_mb=420")
+    told.starved.start(*PROFILE, "--retries", "0", "--set-resources", "train:mem_mb=250")
     told.pending.start(*PROFILE, "--retries", "0", "--default-resources", "slurm_partition=closed")
     told.killed.slow_down(CANCELLED)
     told.killed.start(*PROFILE)

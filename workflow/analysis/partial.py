@@ -23,7 +23,7 @@ from workflow.analysis.derived import DERIVED, derive
 from workflow.analysis.existing import Existing, existing, records_of
 from workflow.analysis.measurements import measured_tables
 from workflow.analysis.style import Labels, Tables, save
-from workflow.analysis.summary import curves_table, provenance_table, read_csv, summary_table, write_csv
+from workflow.analysis.summary import at_lags, curves_table, provenance_table, read_csv, summary_table, write_csv
 from workflow.configuration.experiment import Experiment
 from workflow.configuration.gate import admit_file
 from workflow.configuration.measurement import MEASURED
@@ -122,7 +122,7 @@ def _draw(draft: Draft, experiment: Experiment, *, counts: Mapping[str, int]) ->
     """Draw the map of coverage, and all figures that can be drawn of the tables; unfinished ones are marked."""
     labels = Labels(**{kind: tuple(names) for kind, names in experiment.labels.items()})
     coverage = draft.tables["coverage"]
-    of_all = Tables(coverage, coverage, coverage, labels, {"coverage": coverage})
+    of_all = Tables(coverage, coverage, at_lags(coverage), labels, {"coverage": coverage})
     save(draw_coverage(of_all), draft.folder / "figures" / "coverage")
     for name in experiment.config["figures"]:
         needed = ("summary", "statistics", "curves", *experiment.known.figures[name])
@@ -131,7 +131,7 @@ def _draw(draft: Draft, experiment: Experiment, *, counts: Mapping[str, int]) ->
             lacking = [table for table in needed if table not in made]
             if lacking:
                 raise ValueError(f"it shows {', '.join(lacking)}, which cannot be made yet")
-            tables = Tables(made["summary"], made["statistics"], made["curves"], labels, made)
+            tables = Tables(made["summary"], made["statistics"], at_lags(made["curves"]), labels, made)
             figure = importlib.import_module(f"workflow.scripts.figures.{name}").draw(tables)
             if counts["done"] < counts["wanted"]:
                 mark = f"partial: {counts['done']} of {counts['wanted']} runs"

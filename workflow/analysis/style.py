@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -66,7 +66,8 @@ class Tables(NamedTuple):
 
     summary: pd.DataFrame
     statistics: pd.DataFrame
-    curves: pd.DataFrame
+    curves: Callable[[Collection[int]], pd.DataFrame]
+    """Gives the learning curves at some lags, read when it is called: of all there may be more than memory holds."""
     labels: Labels
     more: Mapping[str, pd.DataFrame] = {}
     """The tables that the figure declares as `TABLES`, by name."""

@@ -2,19 +2,32 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from workflow.analysis.columns import COUNTS, CURVES, FLAGS, LABELS, MAYBE_COUNTS, REPLICA, SUMMARY
 from workflow.analysis.records import read_json, read_runs
 
-__all__ = ["curves_table", "provenance_table", "read_csv", "read_runs", "summary_table", "write_csv", "write_tables"]
+__all__ = [
+    "at_lags",
+    "curves_table",
+    "provenance_table",
+    "read_csv",
+    "read_lags",
+    "read_runs",
+    "summary_table",
+    "write_csv",
+    "write_tables",
+]
 
 AT_ONCE = 200
 """Conditions whose runs are in memory together: of ten thousand, all would take several GB."""
+PIECE = 200_000
+"""Rows of learning curves that are in memory together."""
 
 
 def write_tables(expected: Mapping[str, Mapping], *, summary: Path, curves: Path) -> None:
@@ -91,16 +104,24 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
 
 def read_csv(path: Path) -> pd.DataFrame:
     """Read a table that `write_csv` wrote, exactly: floats to the last bit, a label such as 'NA' as a label."""
+    return typed(pd.read_csv(path, **_reading(path)))
+
+
+def read_lags(path: Path, lags: Collection[int]) -> pd.DataFrame:
+    """Read the rows of a table at some lags, piece by piece: of learning curves there may be millions."""
+    with pd.read_csv(path, **_reading(path), chunksize=PIECE) as pieces:
+        return typed(pd.concat([at_lags(piece)(lags) for piece in pieces], ignore_index=True))
+
+
+def at_lags(table: pd.DataFrame) -> Callable[[Collection[int]], pd.DataFrame]:
+    """Return what gives the rows of a table at some lags."""
+    return lambda lags: table[table["lag"].isin(lags)]
+
+
+def _reading(path: Path) -> dict[str, Any]:
     kinds = _kinds(pd.read_csv(path, nrows=0, encoding="utf-8").columns)
     blank = {name: [""] for name in kinds if name not in LABELS}
-    table = pd.read_csv(
-        path,
-        dtype=kinds,
-        keep_default_na=False,
-        na_values=blank,
-        encoding="utf-8",
-    )
-    return typed(table)
+    return {"dtype": kinds, "keep_default_na": False, "na_values": blank, "encoding": "utf-8"}
 
 
 @contextmanager

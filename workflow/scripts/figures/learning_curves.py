@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from workflow.analysis.panels import Facet, facets_of, finish, label_right, new_figure, number_plainly, seeds_note
 from workflow.analysis.statistics import budget_updates, chosen_replicas, scored
-from workflow.analysis.style import REFERENCE, Tables, rows_of, series_of, styled
+from workflow.analysis.style import REFERENCE, Series, Tables, rows_of, series_of, styled
 
 COLUMNS = 4
 
@@ -26,17 +26,15 @@ def draw(tables: Tables) -> Figure:
     replicas = chosen_replicas(tables.summary, tables.statistics)
     facets = facets_of(tables)
     lags = {facet: spread_lags(rows_of(replicas, device=facet.device, task=facet.task)["lag"]) for facet in facets}
-    shown = tables.curves["lag"].isin({lag for drawn in lags.values() for lag in drawn})  # of thousands of lags a few
-    chosen = tables._replace(
-        summary=replicas.assign(allowed=budget_updates(replicas)),
-        curves=chosen_replicas(tables.curves[shown], tables.statistics),
-    )
+    replicas = replicas.assign(allowed=budget_updates(replicas))
+    curves = chosen_replicas(tables.curves({lag for drawn in lags.values() for lag in drawn}), tables.statistics)
+    series = series_of(tables)
     columns = max(len(drawn) for drawn in lags.values())
     figure = new_figure(columns=columns, height=1.45 * len(facets) + 0.2)
     grid = figure.subplots(len(facets), columns, sharey=True, squeeze=False)
     for facet, row in zip(facets, grid, strict=True):
         for axes, lag in zip(row, lags[facet], strict=False):
-            _draw_panel(axes, facet, lag, chosen)
+            _draw_panel(axes, facet, lag, replicas=replicas, curves=curves, series=series)
             axes.set_title(f"lag {lag}")
         for spare in row[len(lags[facet]) :]:
             spare.remove()
@@ -69,12 +67,14 @@ def carried(curves: pd.DataFrame, *, until: float) -> pd.DataFrame:
     return table.reindex(updates).ffill()
 
 
-def _draw_panel(axes: Axes, facet: Facet, lag: int, tables: Tables) -> None:
+def _draw_panel(
+    axes: Axes, facet: Facet, lag: int, *, replicas: pd.DataFrame, curves: pd.DataFrame, series: Sequence[Series]
+) -> None:
     where = {"device": facet.device, "task": facet.task, "lag": lag}
-    replicas, curves = rows_of(tables.summary, **where), rows_of(tables.curves, **where)
+    replicas, curves = rows_of(replicas, **where), rows_of(curves, **where)
     until, first = replicas["allowed"].max(), replicas["evaluate_every"].min()
     axes.axhline(replicas["chance_accuracy"].iloc[0], color=REFERENCE, linewidth=0.7, zorder=1, gid="chance")
-    for one in series_of(tables):
+    for one in series:
         curve = rows_of(curves, model=one.model, gradient=one.gradient)
         if curve.empty:
             continue
