@@ -46,13 +46,8 @@ def measure_condition(
     course, replicas, weights = prepare(settings)
     album, asked, seeds = Album(replicas), settings["measurement"], settings["seeds"]
     kept = None if keeper is None else AlbumKeeper(keeper, album=album)
+    pause = (lambda: None) if kept is None else kept.offer_again
     train(course, replicas, weights=weights, report=report, observe=album.observe, keeper=kept)
-
-    def pause() -> None:
-        if kept is not None:
-            kept.offer_again()
-
-    pause()
 
     picked = [
         Taken(replica, moment, snapshot)

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.workflow.conftest import TINY, TINY_RUNS, Tree
-from workflow.configuration.experiment import Experiment
+from workflow.configuration.experiment import Experiment, compact
 from workflow.configuration.measurements import Measurements
 from workflow.configuration.reading import merge
+from workflow.configuration.resources import measuring_need
 from workflow.runs import paths, running
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,11 +63,14 @@ def test_a_job_is_given_the_rate_and_the_flows_that_its_model_can_have() -> None
 
 def test_a_failed_measurement_is_told_in_one_line(fresh: Tree) -> None:
     fresh.configure(**MEASURING)
-    fresh.edit("workflow/scripts/measure.py", "with told():\n", "with told():\n    raise ValueError('no luck')\n")
+    failing = "with told():\n    raise ValueError(f'no luck in {arguments(__doc__).minutes} minutes')\n"
+    fresh.edit("workflow/scripts/measure.py", "with told():\n", failing)
     record = "results/tiny/measurements/cpu/adding/lag=2/rnn/full/seeds=0-2.json"
+    given = Measurements(Experiment(merge(TINY, MEASURING), root=ROOT)).expected([record])[record]["settings"]
+    minutes = measuring_need(compact(given)).runtime(1)
     said = fresh.snakemake("--cores", "1", record, check=False)
     assert [line.partition(" (log")[0] for line in said.splitlines() if line.startswith("failed: ")] == [
-        f"failed: {record}: no luck"
+        f"failed: {record}: no luck in {minutes:.1f} minutes"
     ]
 
 
