@@ -15,8 +15,8 @@ from tests.workflow.test_kills import RUN, Job, cut, wait_for_a_new_one
 
 pytestmark = pytest.mark.slow
 KILLS = 5
-UPDATES = 600
-SETTINGS = settings(seeds=[0, 1], learning_rates=[0.01], lag=30, sequences=8 * UPDATES, evaluate_every=20)
+UPDATES = 400
+SETTINGS = settings(seeds=[0, 1], learning_rates=[0.01], lag=20, sequences=8 * UPDATES, evaluate_every=20)
 SETTINGS |= {"measurement": {"sequences": 64, "evaluations": 12, "flows": FLOWS}}
 TRAINED = f"update {UPDATES}/{UPDATES}, "
 
@@ -44,10 +44,10 @@ def wait_until_trained(process: subprocess.Popen[str]) -> None:
 def test_kills_at_random_moments_change_nothing(whole: Job, tmp_path: Path) -> None:
     job, rng = measuring(tmp_path), np.random.default_rng(1)
     for _ in range(KILLS - 1):
-        cut(job, signal.SIGKILL, pause=rng.uniform(0, 0.3))
+        cut(job, signal.SIGKILL, pause=rng.uniform(0, 0.12))
     process = job.start()
     wait_until_trained(process)
-    time.sleep(rng.uniform(0, 0.3))
+    time.sleep(rng.uniform(0, 0.12))
     process.kill()
     process.communicate(timeout=60)
     assert not (tmp_path / RUN).exists()
