@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 from base64 import urlsafe_b64encode
 from pathlib import Path
 
@@ -95,6 +97,11 @@ def test_a_killed_measurement_goes_on_and_a_finished_one_is_not_made_again(fresh
     path = "results/tiny/measurements/cpu/adding/lag=3/rnn/full/seeds=0-2.json"
     record, log = fresh.root / path, fresh.root / paths.log_of(path)
     assert f"failed: {path}: killed by SIGKILL, as a system does" in fresh.snakemake("--cores", "1", path, check=False)
+    status = [sys.executable, "-m", "workflow.analysis.status", "tiny.yaml"]
+    told = subprocess.run(status, cwd=fresh.root, capture_output=True, text=True, timeout=60, check=True).stdout
+    (line,) = (line for line in told.splitlines() if line.startswith("failed: "))
+    assert line.startswith(f"failed: {path}: ")
+    assert "; the next run goes on from its checkpoint (log: " in line
     fresh.edit("workflow/scripts/measure.py", killing, "            about = provenance.")
     fresh.snakemake("--cores", "1", path)
     assert "going on after update 2 of 2, restart 1\n" in log.read_text()
