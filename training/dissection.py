@@ -5,7 +5,7 @@ does not exist (the share of a part in nothing) is None. `training/attribution.p
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -56,7 +56,9 @@ class Series:
         ]
 
 
-def dissect(passage: Passage, *, lag: int, flows: Mapping[str, Paths]) -> dict[str, Any]:
+def dissect(
+    passage: Passage, *, lag: int, flows: Mapping[str, Paths], after_step: Callable[[], None]
+) -> dict[str, Any]:
     """Measure a passage at `u` steps back (those at which every sequence has begun); its replicas are the snapshots.
 
     `flows`, by flow and quantity, u from 0 on: the norms of dC/dh and dC/dc (`h`, `c`; root mean square over sequences
@@ -67,6 +69,7 @@ def dissect(passage: Passage, *, lag: int, flows: Mapping[str, Paths]) -> dict[s
     way of the same step's h.
     `attribution`, u from 1 on: dC/dc, or dC/dh in a cell without c, of every set of paths alone (`kind` subset, paths
     joined by +) and of every path's Shapley value (`kind` shapley), as norm and share of that under the full flow.
+    `after_step` is called whenever the error has gone back a step; it may end the measuring by an exception.
     """
     every = subsets(passage.cell.paths)
     at = [u for u in steps_back(passage.steps, lag=lag) if u < passage.steps - int(passage.starts.max())]
@@ -84,6 +87,7 @@ def dissect(passage: Passage, *, lag: int, flows: Mapping[str, Paths]) -> dict[s
         if arrival.u + 1 in at:
             _note_split(by_path, passage, u=arrival.u, arriving=arriving)
         arriving = tuple(error[-1] for error in arrival.before)  # the last subset is the whole
+        after_step()
     rows = {"flows": by_flow.rows(), "paths": by_path.rows(), "attribution": attribution.rows()}
     return {"u": at} | rows
 

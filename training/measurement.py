@@ -19,7 +19,8 @@ from training.condition import prepare
 from training.dissection import align, dissect
 from training.evaluation import Tensors, to_tensors
 from training.loop import Course, Standing, train
-from training.snapshots import Album, Snapshot, evenly, moments
+from training.snapshots import Album, AlbumKeeper, Snapshot, evenly, moments
+from training.state import Keeper
 
 
 class Taken(NamedTuple):
@@ -30,18 +31,23 @@ class Taken(NamedTuple):
     snapshot: Snapshot
 
 
-def measure_condition(settings: Mapping[str, Any], report: Callable[[Standing], None]) -> dict[str, Any]:
+def measure_condition(
+    settings: Mapping[str, Any], report: Callable[[Standing], None], *, keeper: Keeper | None = None
+) -> dict[str, Any]:
     """Train the condition of the settings, measure its gradient and return the measurement.
 
     The settings are those of a run with one learning rate, and `measurement`: the number of `sequences`, the number of
     `evaluations` at which the full and the 1997 gradient are compared beside the snapshots, and the measured `flows` by
     label, each a list of paths that the cell has. The record holds them, the `snapshots` (seed, moment, update, whether
     they solved the task), what `training.dissection.dissect` returns of them, and the `alignment`, none for a cell
-    without a cell path. The same versions on the same kind of machine make the same record again.
+    without a cell path. The same versions on the same kind of machine make the same record again, also where `keeper`
+    has the state of a training that was cut short; it is offered the trained networks again while they are measured.
     """
     course, replicas, weights = prepare(settings)
     album, asked, seeds = Album(replicas), settings["measurement"], settings["seeds"]
-    train(course, replicas, weights=weights, report=report, observe=album.observe)
+    kept = None if keeper is None else AlbumKeeper(keeper, album=album)
+    pause = (lambda: None) if kept is None else kept.offer_again
+    train(course, replicas, weights=weights, report=report, observe=album.observe, keeper=kept)
 
     picked = [
         Taken(replica, moment, snapshot)
@@ -65,6 +71,7 @@ def measure_condition(settings: Mapping[str, Any], report: Callable[[Standing], 
     flows = {label: frozenset(paths) for label, paths in asked["flows"].items()}
     alignment = []
     if "cell" in cell.paths:
+        pause()
         compared = picked + along
         weights, data = _stacked(compared, course, sequences=sequences)
         both = (frozenset({"cell"}), frozenset(cell.paths))
@@ -75,7 +82,7 @@ def measure_condition(settings: Mapping[str, Any], report: Callable[[Standing], 
         "kernel": course.network.kernel.name,
         "sequence_length": course.task.sequence_length,
         "snapshots": [about(taken) for taken in picked],
-        **dissect(passage, lag=course.task.lag, flows=flows),
+        **dissect(passage, lag=course.task.lag, flows=flows, after_step=pause),
         "alignment": alignment,
     }
 

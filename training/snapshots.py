@@ -1,17 +1,19 @@
 """The weights of a replica at moments of its training: as drawn, half-way to the solution, and solved."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
+import torch
 from torch import Tensor
 
 from training.cohort import Cohort, Replica
+from training.state import Keeper, State
 
 Moment = Literal["initial", "half_way", "solved"]
 
 
 class Snapshot(NamedTuple):
-    """Weights (P,) after an update."""
+    """Weights (P,) after an update, on the CPU."""
 
     update: int
     weights: Tensor
@@ -28,7 +30,47 @@ class Album:
         """Keep a copy of the weights of the replicas in the batch."""
         pages = {id(replica): page for replica, page in zip(self.replicas, self.pages, strict=True)}
         for replica, weights in zip(cohort.replicas, cohort.weights, strict=True):
-            pages[id(replica)].append(Snapshot(update, weights.detach().clone()))
+            pages[id(replica)].append(Snapshot(update, weights.detach().to("cpu", copy=True)))
+
+    def added_to(self, state: State) -> State:
+        """Return a state of the training together with the snapshots so far."""
+        updates = [[snapshot.update for snapshot in page] for page in self.pages]
+        weights = [torch.stack([snapshot.weights for snapshot in page]).numpy() for page in self.pages]
+        arrays = {f"album.{row}": page for row, page in enumerate(weights)}
+        return State({**state.arrays, **arrays}, {**state.rest, "album": updates})
+
+    def restore(self, state: State) -> None:
+        """Hold the snapshots of a state, and no other."""
+        for row, updates in enumerate(state.rest["album"]):
+            weights = torch.from_numpy(state.arrays[f"album.{row}"])
+            self.pages[row] = [Snapshot(*pair) for pair in zip(updates, weights, strict=True)]
+
+
+class AlbumKeeper:
+    """A `training.state.Keeper` that keeps an album with the state of the training that fills it."""
+
+    def __init__(self, keeper: Keeper, *, album: Album) -> None:
+        self.keeper = keeper
+        self.album = album
+        self.last: Callable[[], State] | None = None
+
+    def found(self) -> State | None:
+        """Return the state to go on from, and put its snapshots into the album."""
+        state = self.keeper.found()
+        if state is not None:
+            self.album.restore(state)
+            self.last = lambda: state
+        return state
+
+    def offer(self, state: Callable[[], State]) -> None:
+        """Offer the state with the snapshots."""
+        self.last = lambda: self.album.added_to(state())
+        self.keeper.offer(self.last)
+
+    def offer_again(self) -> None:
+        """Offer the state after the last update once more: signals and limits hold after the training too."""
+        if self.last is not None:
+            self.keeper.offer(self.last)
 
 
 def moments(replica: Replica, page: Sequence[Snapshot], *, budget: int) -> dict[Moment, Snapshot]:

@@ -30,10 +30,11 @@ ONLINE["training"]["evaluate_every"] = 1000
 
 @dataclass(frozen=True)
 class Job:
-    """One training job in a working directory."""
+    """One training job in a working directory, or with another script one that measures too."""
 
     where: Path
     about: dict[str, Any]
+    script: str = "train.py"
 
     @property
     def folder(self) -> Path:
@@ -46,7 +47,7 @@ class Job:
         words = ["--settings", json.dumps(self.about), "--sources", "s", "--threads", "1"]
         words += ["--run", str(RUN), "--provenance", str(provenance), "--minutes", "1"]
         return subprocess.Popen(
-            [sys.executable, str(ROOT / "workflow/scripts/train.py"), *words],
+            [sys.executable, str(ROOT / "workflow/scripts" / self.script), *words],
             cwd=self.where,
             env=os.environ | {"LAGBENCH_CHECKPOINT_SECONDS": str(every), "LAGBENCH_LIMITED": ""},
             stderr=subprocess.PIPE,

@@ -1,13 +1,21 @@
 """Measuring jobs: one per run record, kept and repeated as runs are, and the tables and figures made of them."""
 
+import json
+import os
+import signal
+import subprocess
+import sys
+from base64 import urlsafe_b64encode
 from pathlib import Path
 
 import pytest
 
 from tests.workflow.conftest import TINY, TINY_RUNS, Tree
-from workflow.configuration.experiment import Experiment
+from workflow.configuration.experiment import Experiment, compact
 from workflow.configuration.measurements import Measurements
 from workflow.configuration.reading import merge
+from workflow.configuration.resources import measuring_need
+from workflow.runs import paths, running
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = ["snapshots", "gradient_versus_lag", "path_shares", "attribution", "alignment", "truncation_cost"]
@@ -57,12 +65,57 @@ def test_a_job_is_given_the_rate_and_the_flows_that_its_model_can_have() -> None
 
 def test_a_failed_measurement_is_told_in_one_line(fresh: Tree) -> None:
     fresh.configure(**MEASURING)
-    fresh.edit("workflow/scripts/measure.py", "with told():\n", "with told():\n    raise ValueError('no luck')\n")
+    failing = "with told():\n    raise ValueError(f'no luck in {arguments(__doc__).minutes} minutes')\n"
+    fresh.edit("workflow/scripts/measure.py", "with told():\n", failing)
     record = "results/tiny/measurements/cpu/adding/lag=2/rnn/full/seeds=0-2.json"
+    given = Measurements(Experiment(merge(TINY, MEASURING), root=ROOT)).expected([record])[record]["settings"]
+    minutes = measuring_need(compact(given)).runtime(1)
     said = fresh.snakemake("--cores", "1", record, check=False)
     assert [line.partition(" (log")[0] for line in said.splitlines() if line.startswith("failed: ")] == [
-        f"failed: {record}: no luck"
+        f"failed: {record}: no luck in {minutes:.1f} minutes"
     ]
+
+
+def test_a_job_s_checkpoints_lie_where_its_status_is_read_and_not_with_those_of_its_training() -> None:
+    measurements = Measurements(Experiment(merge(TINY, MEASURING), root=ROOT))
+    path, run = measurements.paths[0], measurements.experiment.run_paths[0]
+    about = measurements.expected([path])[path]
+    given = json.loads(json.dumps(about["settings"]))  # as on the command line
+    folder = paths.checkpoints_of(Path(path), key=paths.key_of(given, sources=about["sources"]))
+    assert folder == running.checkpoints_of(about, results="results/tiny")
+    assert folder != running.checkpoints_of(measurements.experiment.expected([run])[run], results="results/tiny")
+    assert folder.parent == Path("results/tiny/checkpoints")
+
+
+@pytest.mark.slow
+def test_a_killed_measurement_goes_on_and_a_finished_one_is_not_made_again(fresh: Tree) -> None:
+    """It is killed when it has measured, and then finished without Snakemake's knowing."""
+    fresh.configure(**MEASURING, grid=GRID[:1], tasks={"adding": {"lags": [3]}}, checkpoint_minutes=1e-6)
+    killing = f"            os.kill(os.getpid(), {signal.SIGKILL:d})\n            about = provenance."
+    fresh.edit("workflow/scripts/measure.py", "import sys\n", "import os\nimport sys\n")
+    fresh.edit("workflow/scripts/measure.py", "            about = provenance.", killing)
+    path = "results/tiny/measurements/cpu/adding/lag=3/rnn/full/seeds=0-2.json"
+    record, log = fresh.root / path, fresh.root / paths.log_of(path)
+    assert f"failed: {path}: killed by SIGKILL, as a system does" in fresh.snakemake("--cores", "1", path, check=False)
+    status = [sys.executable, "-m", "workflow.analysis.status", "tiny.yaml"]
+    told = subprocess.run(status, cwd=fresh.root, capture_output=True, text=True, timeout=60, check=True).stdout
+    (line,) = (line for line in told.splitlines() if line.startswith("failed: "))
+    assert line.startswith(f"failed: {path}: ")
+    assert "; the next run goes on from its checkpoint (log: " in line
+    fresh.edit("workflow/scripts/measure.py", killing, "            about = provenance.")
+    fresh.snakemake("--cores", "1", path)
+    assert "going on after update 2 of 2, restart 1\n" in log.read_text()
+    assert json.loads(record.with_suffix(".provenance.json").read_text())["restarts"] == 1
+    assert not (fresh.root / "results/tiny/checkpoints").exists()
+
+    incomplete = fresh.root / ".snakemake/incomplete"
+    for file in (path, path.replace(".json", ".provenance.json")):
+        mark = urlsafe_b64encode(file.encode()).decode()
+        (incomplete / mark).write_text("{}")
+    before = os.stat(record).st_mtime_ns
+    said = fresh.snakemake("--cores", "1", path)
+    assert "runs that were finished without Snakemake's knowing are kept: 1\n" in said
+    assert os.stat(record).st_mtime_ns == before
 
 
 @pytest.mark.slow

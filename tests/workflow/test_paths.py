@@ -13,6 +13,8 @@ from workflow.runs.paths import checkpoints_of
         ("results/x/runs/cpu/adding/lag=10/lstm/full/seeds=0-4.json", "results/x/checkpoints/k"),
         ("/data/results/x/runs/cpu/adding/lag=10/lstm/full/seeds=0.json", "/data/results/x/checkpoints/k"),
         ("results/x/packed/cpu/adding/lag=10/lstm/full/seeds=0-4.json", "results/x/checkpoints/k"),
+        ("results/x/measurements/cpu/adding/lag=10/lstm/full/seeds=0-4.json", "results/x/checkpoints/k"),
+        ("below/results/x/measurements/cpu/adding/lag=10/rnn/full/seeds=0.json", "below/results/x/checkpoints/k"),
         ("run.json", "checkpoints/k"),
         ("/tmp/work/cpu/adding/lag/lstm/full/first.json", "/tmp/work/cpu/adding/lag/lstm/full/checkpoints/k"),
     ],

@@ -102,6 +102,10 @@ def test_measuring_takes_more_than_training_and_guessing_less():
     assert need.memory > trained.memory
     assert need.seconds > trained.seconds
     job = json.loads(text)
+    often = merge(job, measurement | {"training": {"evaluate_every": 1}})  # a snapshot each, also in the checkpoint
+    snapshot = len(job["seeds"]) * 4 * 4 * job["model"]["hidden_size"] ** 2
+    count = job["task"]["sequences"] // job["training"]["batch_size"]
+    assert measuring_need(json.dumps(often)).memory - need.memory > 4 * count * snapshot
     guess = {key: job[key] for key in ("device", "task", "model")}
     guess |= {"training": {key: job["training"][key] for key in ("kernel", "dtype", "test_sequences")}}
     guess |= {"guessing": complete({}, root=ROOT)["baselines"]}

@@ -28,6 +28,7 @@ EAGER_SECONDS = 1e-3  # a step of eager torch, forward and backward, however man
 EAGER_NUMBERS = 40  # that autograd keeps per unit, step and sequence
 EAGER_FACTOR = 3  # eager arithmetic over the fused kernel's
 EAGER_COPIES = 4  # that autograd makes of what a measurement goes back through
+ALBUM_COPIES = 6  # of a measurement's snapshots: held, and while their checkpoint is written
 MEASURED_FLOWS = 64  # sets of paths that a measurement goes back through, at most
 
 
@@ -91,8 +92,12 @@ def measuring_need(settings: str) -> Need:
     states = EAGER_NUMBERS * units * replicas * about["sequences"]
     terms = MEASURED_FLOWS * replicas * 16 * units * (units + FEATURES + 1)
     errors = EAGER_COPIES * 8 * (states * steps + states * MEASURED_FLOWS + terms)
+    how = job["training"]
+    snapshots = job["task"]["sequences"] // how["batch_size"] // how["evaluate_every"] + 2
+    number = 8 if how["dtype"] == "float64" else 4
+    album = ALBUM_COPIES * number * snapshots * replicas * 4 * units * (units + FEATURES + 1)
     seconds = EAGER_SECONDS * MEASURED_FLOWS * steps * (3 + about["evaluations"] / 8)
-    return Need(trained.memory + errors, trained.seconds + seconds)
+    return Need(trained.memory + errors + album, trained.seconds + seconds)
 
 
 def guessing_need(settings: str) -> Need:

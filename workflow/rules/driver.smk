@@ -1,7 +1,8 @@
 # Who makes the experiment. Here and not in onstart, for Snakemake looks for its lock, and for incomplete runs, before that.
+from workflow.configuration.wanted import wanted_records
 from workflow.runs.driver import drive
 
 MACHINES = workflow.resource_settings.cores or workflow.resource_settings.nodes
 if workflow.is_main_process and MACHINES and not workflow.output_settings.dryrun:
-    for line in drive(PLACE.results, runs=lambda: EXPERIMENT.expected(EXPERIMENT.run_paths)):
+    for line in drive(PLACE.results, runs=lambda: {one.path: one.expected for one in wanted_records(EXPERIMENT)}):
         print(line, file=sys.stderr)

@@ -32,7 +32,7 @@ rule measure:
         sources=lambda wildcards: MEASUREMENTS.sources_of(wildcards),
     shell:
         '"$LAGBENCH_PYTHON" "$LAGBENCH_ROOT/workflow/scripts/measure.py" --settings {params.settings:q}'
-        " --sources {params.sources:q} --threads {threads}"
+        " --sources {params.sources:q} --threads {threads} --minutes {resources.runtime}"
         " --run {output.measurement:q} --provenance {output.provenance:q} 2> {log:q}"
 
 

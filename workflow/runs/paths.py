@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 CONDITION = "{device}/{task}/lag={lag}/{model}/{gradient}"
 BASELINE = "{device}/{task}/lag={lag}/{model}"
-RUNS, PACKED, CHECKPOINTS = "runs", "packed", "checkpoints"
+RUNS, PACKED, MEASUREMENTS, CHECKPOINTS = "runs", "packed", "measurements", "checkpoints"
 BLOCK = f"{CONDITION}/seeds={{seeds}}"
 
 
@@ -34,12 +34,12 @@ def key_of(settings: Mapping[str, Any], *, sources: str) -> str:
 
 
 def checkpoints_of(run: Path, *, key: str) -> Path:
-    """Return the folder of a training job's checkpoints, beside the experiment's runs: they are no output of a rule.
+    """Return the folder of the checkpoints of a job that trains, beside the runs: they are no output of a rule.
 
     Those of a record that lies elsewhere are beside it.
     """
     level = len(Path(BLOCK).parts) - 1
-    usual = len(run.parts) > level + 1 and run.parents[level].name in (RUNS, PACKED)
+    usual = len(run.parts) > level + 1 and run.parents[level].name in (RUNS, PACKED, MEASUREMENTS)
     return (run.parents[level] if usual else run).with_name(CHECKPOINTS) / key
 
 

@@ -19,8 +19,8 @@ FRESH = 120.0
 def is_running(expected: Mapping[str, Any], *, results: str, log: Path) -> bool:
     """Say whether the job of a record that is not there is at work.
 
-    A training job owns a file that it touches every few seconds; of another kind of job, and of one that has not come
-    that far, the log must be younger than `FRESH` and not end with a reason why it failed.
+    A job that trains, a measuring one too, owns a file that it touches every few seconds; of another kind of job, and
+    of one that has not come that far, the log must be younger than `FRESH` and not end with a reason why it failed.
     """
     owner = checkpoints_of(expected, results=results) / "owner"
     age = _age(owner)
@@ -31,7 +31,7 @@ def is_running(expected: Mapping[str, Any], *, results: str, log: Path) -> bool:
 
 
 def checkpoints_of(expected: Mapping[str, Any], *, results: str) -> Path:
-    """Return the folder of a training job's checkpoints."""
+    """Return the folder of the checkpoints of a job that trains."""
     return Path(results, CHECKPOINTS, key_of(expected["settings"], sources=expected["sources"]))
 
 

@@ -13,10 +13,13 @@ with told():
     job = arguments(__doc__)
     process.limit_threads(job.threads, kernel=job.settings["training"]["kernel"])
     with process.importing():
-        from training import measurement, placement, progress, provenance
+        from training import keeper, measurement, placement, progress, provenance
     placement.limit_threads(job.threads)
-    made = {"settings": job.settings, "sources": job.sources}
-    made |= measurement.measure_condition(job.settings, progress.Progress(say, label=job.label))
-    write_json(job.provenance, provenance.collect(root=root, started=job.started, threads=job.threads, record=made))
-    write_json(job.run, made)
+    with keeper.keeping(job.checkpoints, say=say, every=job.every, limit=job.limit) as kept:
+        if not job.is_made:
+            made = {"settings": job.settings, "sources": job.sources}
+            made |= measurement.measure_condition(job.settings, progress.Progress(say, label=job.label), keeper=kept)
+            about = provenance.collect(root=root, started=job.started, threads=job.threads, record=made)
+            write_json(job.provenance, about | kept.provenance(about))
+            write_json(job.run, made)
 process.leave()
