@@ -183,6 +183,16 @@ def test_record_is_written_whole_or_not_at_all(tmp_path):
     assert [file.name for file in path.parent.iterdir()] == ["run.json"]
 
 
+def test_a_record_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    done = []
+    for name, function in (("fsync", os.fsync), ("replace", os.replace)):
+        monkeypatch.setattr(
+            os, name, lambda *words, name=name, function=function: (done.append(name), function(*words))
+        )
+    write_json(tmp_path / "run.json", {"a": 1})
+    assert done == ["fsync", "replace"]
+
+
 @pytest.mark.parametrize(("alone", "lines"), [("", []), ("yes", ["update 1/2"])])
 def test_progress_goes_to_the_terminal_only_when_the_job_runs_alone(capsys, monkeypatch, alone, lines):
     monkeypatch.setenv("LAGBENCH_TERMINAL", alone)
