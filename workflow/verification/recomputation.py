@@ -24,22 +24,25 @@ class Recomputed(NamedTuple):
     provenance: Row
 
 
-def recompute(
-    published: Publication, names: Iterable[str], *, folder: Path, root: Path, cores: str
-) -> tuple[dict[str, Recomputed], list[str]]:
-    """Train the runs once more below `folder`; return those that came out, and what Snakemake says of the others."""
-    place = published.experiment.place
-    paths = {name: f"{place.runs}/{name}" for name in names}
-    command = [sys.executable, "-m", "snakemake", *paths.values(), "--cores", cores, *QUIET]
+def recompute(published: Publication, paths: Iterable[str], *, folder: Path, root: Path, cores: str) -> list[str]:
+    """Make records once more below `folder`; return what Snakemake says of those that do not come out."""
+    paths = list(paths)
+    command = [sys.executable, "-m", "snakemake", *paths, "--cores", cores, *QUIET]
     command += ["--snakefile", str(root / "Snakefile"), "--directory", str(folder)]
     command += ["--configfile", str(published.config.resolve())]
     code, text = _run(command)
+    if code == 0 or all((folder / path).exists() for path in paths):
+        return []
     said = [line for line in text.splitlines() if line.strip()]
-    made = {name: folder / path for name, path in paths.items() if (folder / path).exists()}
-    found = {name: _read(path, published.runs[name], folder=folder) for name, path in made.items()}
-    if code == 0 or len(made) == len(paths):
-        return found, []
-    return found, [line for line in said if line.startswith(("failed: ", "config: "))] or said[-1:]
+    return [line for line in said if line.startswith(("failed: ", "config: "))] or said[-1:]
+
+
+def read_run(run: Run, path: Path, *, folder: Path) -> Recomputed:
+    """Read a run as it came out: through tables in `folder`, so that values are the texts that they would be there."""
+    expected: Mapping[str, Mapping[str, object]] = {str(path): run.expected}
+    write_csv(summary_table(read_runs([path], expected=expected)), folder / "summary.csv")
+    write_csv(provenance_table([path], path.parent), folder / "provenance.csv")
+    return Recomputed(table(folder / "summary.csv"), table(folder / "provenance.csv")[0])
 
 
 def _run(command: list[str]) -> tuple[int, str]:
@@ -67,10 +70,3 @@ def _run(command: list[str]) -> tuple[int, str]:
         finally:
             signal.signal(signal.SIGTERM, before)
     return process.returncode, text
-
-
-def _read(path: Path, run: Run, *, folder: Path) -> Recomputed:
-    expected: Mapping[str, Mapping[str, object]] = {str(path): run.expected}
-    write_csv(summary_table(read_runs([path], expected=expected)), folder / "summary.csv")
-    write_csv(provenance_table([path], path.parent), folder / "provenance.csv")
-    return Recomputed(table(folder / "summary.csv"), table(folder / "provenance.csv")[0])
