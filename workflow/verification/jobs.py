@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from workflow.analysis.agreement import Verdict
 from workflow.analysis.baselines import baselines_table, read_baselines
@@ -69,46 +69,52 @@ def job(published: Publication, kind: str, *, name: str) -> Job:
 
 def verdict(published: Publication, job: Job, *, folder: Path) -> Verdict:
     """Compare a job's published rows with those of its record, as it was made again below `folder`."""
-    path = folder / job.path
-    if not path.exists():
+    if not (folder / job.path).exists():
         return Verdict(False, False, "NOT RECOMPUTED")
-    of = _provenances(published, job, path=path)
-    if job.kind == "baseline":
-        wanted = Baselines(published.experiment).expected([job.path])[job.path]
-        made = baselines_table(read_baselines([path], expected={str(path): wanted}))
-        write_csv(made, folder / "baselines.csv")
-        named = dict(zip(BASELINE, map(str, _point(published, job.run)), strict=True))
-        rows = [row for row in table(published.folder / "baselines.csv") if row.items() >= named.items()]
-        tests = published.experiment.config["training"]["test_sequences"]
-        key = NAMED_BY["baselines"]
-        return compare_baseline(rows, table(folder / "baselines.csv"), key=key, of=of, tests=tests)
+    return (_verdict_on_baseline if job.kind == "baseline" else _verdict_on_measurement)(published, job, folder)
+
+
+def _verdict_on_baseline(published: Publication, job: Job, folder: Path) -> Verdict:
+    path = folder / job.path
+    wanted = Baselines(published.experiment).expected([job.path])[job.path]
+    made = baselines_table(read_baselines([path], expected={str(path): wanted}))
+    point = dict(zip(BASELINE, map(str, _point(published, job.run)), strict=True))
+    rows = [row for row in table(published.folder / "baselines.csv") if row.items() >= point.items()]
+    of, tests = _provenances(published, job, path=path), published.experiment.config["training"]["test_sequences"]
+    return compare_baseline(rows, _as_written(made, folder), key=NAMED_BY["baselines"], of=of, tests=tests)
+
+
+def _verdict_on_measurement(published: Publication, job: Job, folder: Path) -> Verdict:
+    path = folder / job.path
     wanted = Measurements(published.experiment).expected([job.path])[job.path]
-    of_run = dict(zip(CONDITION, map(str, _condition(job.run)), strict=True))
-    named = [of_run | {"seed": str(seed)} for seed in wanted["seeds"]]
-    tables = measured_tables(read_measurements([path], expected={str(path): wanted}))
+    made = measured_tables(read_measurements([path], expected={str(path): wanted}))
+    condition = dict(zip(CONDITION, map(str, _condition(job.run)), strict=True))
+    replicas = [condition | {"seed": str(seed)} for seed in wanted["seeds"]]
     pairs = {}
     for name in _tables(published, job.kind):
-        write_csv(tables[name], folder / f"{name}.csv")
-        rows = [
-            row for row in table(published.folder / f"{name}.csv") if any(row.items() >= of.items() for of in named)
-        ]
-        pairs[name] = rows, table(folder / f"{name}.csv")
-    return compare_measurement(pairs, keys=NAMED_BY, of=of)
+        of_table = table(published.folder / f"{name}.csv")
+        rows = [row for row in of_table if any(row.items() >= replica.items() for replica in replicas)]
+        pairs[name] = rows, _as_written(made[name], folder)
+    return compare_measurement(pairs, keys=NAMED_BY, of=_provenances(published, job, path=path))
+
+
+def _as_written(made: Any, folder: Path) -> list[Row]:
+    """Return a table that was made as its file would hold it, every value a text."""
+    write_csv(made, folder / "made.csv")
+    return table(folder / "made.csv")
 
 
 def _provenances(published: Publication, job: Job, *, path: Path) -> tuple[Row, Row]:
     """Return the provenance of a job as it was made, or that of its run if none is published, and as it is here."""
-    here = _provenance(path)
+    here = _provenance(path, folder=path.parent)
     beside = published.folder / f"{job.kind}s" / f"{job.name}.json"
     if beside.with_suffix(".provenance.json").is_file():
-        return _provenance(beside, below=path.parent), here
+        return _provenance(beside, folder=path.parent), here
     return job.run.provenance, here | {"sources": job.run.expected["sources"]}
 
 
-def _provenance(record: Path, *, below: Path | None = None) -> Row:
-    read = (below or record.parent) / "provenance.csv"
-    write_csv(provenance_table([record], record.parent), read)
-    return table(read)[0]
+def _provenance(record: Path, *, folder: Path) -> Row:
+    return _as_written(provenance_table([record], record.parent), folder)[0]
 
 
 def _tables(published: Publication, kind: str) -> list[str]:
