@@ -67,7 +67,8 @@ def compare_table(published: Rows, made: Rows, *, key: Sequence[str]) -> Verdict
     compared = compare_rows(published, made, key=key, same=is_close)
     if compared.differences:
         return differs(compared.differences)
-    says = f"equal, {compared.rewritten} numbers only to a relative {RELATIVE:g}" if compared.rewritten else "equal"
+    count = f"{compared.rewritten} number{'s are' if compared.rewritten != 1 else ' is'} written otherwise"
+    says = f"equal within {RELATIVE:g} ({count})" if compared.rewritten else "equal"
     if compared.lacking:
         says += f", but older: it has no column {', '.join(compared.lacking)}"
     return Verdict(True, False, says)
@@ -85,7 +86,9 @@ def compare_baseline(published: Rows, made: Rows, *, key: Sequence[str], of: tup
     def same(column: str, before: str, now: str) -> bool:
         if column == "guess_accuracy":
             return max(accuracies) - min(accuracies) <= ERRORS * error
-        return column in ("guess_loss", "easy") or is_close(column, before, now)
+        if column == "easy":  # follows from the accuracy
+            return accuracies[0] != accuracies[-1]
+        return column == "guess_loss" or is_close(column, before, now)
 
     compared = compare_rows(published, made, key=key, same=same)
     about = f"compared by tolerance, as {because}"
@@ -116,15 +119,14 @@ def compare_measurement(
     count = sum(len(published) for published, _ in drawn.values())
     if differences:
         return differs(differences, about=about)
-    return Verdict(
-        True, False, f"within tolerance, {about}: {_rows(count)} agree, those of trained networks are not compared"
-    )
+    return Verdict(True, False, f"within tolerance, {about} ({_rows(count)}); trained networks are not compared")
 
 
 def differs(differences: Sequence[str], *, about: str = "") -> Verdict:
     """Return the verdict on a table that differs: the first difference, and how many more there are."""
     more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
-    return Verdict(False, False, f"DIFFERS{f', {about}:' if about else ''} {differences[0]}{more}")
+    about = f", {about}:" if about else "" if differences[0].startswith("in ") else ":"
+    return Verdict(False, False, f"DIFFERS{about} {differences[0]}{more}")
 
 
 def is_close(column: str, before: str, now: str) -> bool:
