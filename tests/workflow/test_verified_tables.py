@@ -3,6 +3,7 @@
 import csv
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from workflow.analysis.agreement import Verdict
 from workflow.analysis.derived import DERIVED
 from workflow.configuration.measurement import MEASURED
-from workflow.verification.publication import publication, table
+from workflow.verification.publication import Publication, publication, table
 from workflow.verification.report import verify_tables
 from workflow.verification.tables import NAMED_BY, check_tables
 
@@ -52,8 +53,13 @@ def published(folder: Path, name: str) -> Path:
     return target
 
 
+@cache
+def asked(name: str) -> Publication:
+    return publication(REFERENCE / name / "config.yaml", root=ROOT)
+
+
 def verdicts(folder: Path) -> dict[str, Verdict | None]:
-    return dict(check_tables(publication(folder / "config.yaml", root=ROOT)))
+    return dict(check_tables(asked(folder.name)._replace(folder=folder)))
 
 
 def edit(path: Path, change: Callable[[list[list[str]]], list[list[str]]]) -> None:
@@ -88,7 +94,7 @@ def test_published_tables_come_out_byte_for_byte_and_one_that_is_missing_is_no_e
     folder = published(tmp_path, SMALL)
     (folder / "comparisons.csv").unlink()
     before = {path: path.read_bytes() for path in folder.iterdir()}
-    assert verify_tables(publication(folder / "config.yaml", root=ROOT))
+    assert verify_tables(asked(SMALL)._replace(folder=folder))
     assert capsys.readouterr().out.splitlines() == [
         "verify: statistics.csv: equal, byte for byte",
         "verify: comparisons.csv: not published",
@@ -143,9 +149,8 @@ def test_a_number_of_a_replica_or_a_baseline_is_found_in_what_is_made_of_it(tmp_
 )
 def test_what_another_version_or_hand_wrote_gets_one_clear_line(name, change, agrees, says, tmp_path):
     folder = published(tmp_path, SMALL)
-    asked = publication(folder / "config.yaml", root=ROOT)
     edit(folder / f"{name}.csv", change)
-    found = [verdict for verdict in dict(check_tables(asked)).values() if verdict]
+    found = [verdict for verdict in verdicts(folder).values() if verdict]
     assert all(verdict.agrees for verdict in found) == agrees
     assert any(says in verdict.says for verdict in found), found
     assert not any("\n" in verdict.says for verdict in found)
