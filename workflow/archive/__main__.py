@@ -4,7 +4,8 @@ write FOLDER      list the files of a folder, such as results/reference/default,
 check FOLDER      say which of its files differ, are missing or are extra
 pack CONFIG       put config, lock file and manifest beside the results (--report: Snakemake's report too), and all
                   into results/<experiment>.zip
-verify ARCHIVE    check the checksums of a zip, then compute a sample of its runs again (--sample, --seed, --cores)
+verify ARCHIVE    check the checksums of a zip, then make its tables and a sample of its runs again (--sample, --seed,
+                  --cores)
 """
 
 import argparse

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def main() -> int:
-    """Read the command line; exit 1 if a run differs or cannot be compared."""
+    """Read the command line; exit 1 if something differs or cannot be compared."""
     parser = argparse.ArgumentParser(prog="python -m workflow.verification", description=__doc__)
     parser.add_argument("config", type=Path, help="the config, or its copy beside published tables")
     parser.add_argument("--sample", type=int, default=SAMPLE, help=f"how many runs (default {SAMPLE})")
