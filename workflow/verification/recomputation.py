@@ -1,11 +1,11 @@
-"""Computing runs again, by the workflow itself, in a folder where nothing published lies."""
+"""Making records again, by the workflow itself, in a folder where nothing published lies."""
 
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +22,16 @@ class Recomputed(NamedTuple):
 
     rows: list[Row]
     provenance: Row
+
+
+@contextmanager
+def stopped_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM stop this process as Ctrl-C does, so that nothing is left behind."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def recompute(published: Publication, paths: Iterable[str], *, folder: Path, root: Path, cores: str) -> list[str]:
@@ -46,8 +56,7 @@ def read_run(run: Run, path: Path, *, folder: Path) -> Recomputed:
 
 
 def _run(command: list[str]) -> tuple[int, str]:
-    """Run Snakemake, and stop it and its jobs if this process is stopped; return its exit status and what it said."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Run Snakemake, and stop it and its jobs on a KeyboardInterrupt; return its exit status and what it said."""
     outside = os.environ | {"MAKELEVEL": "1"}  # so that it does not say where tables are
     with subprocess.Popen(
         command,
@@ -67,6 +76,4 @@ def _run(command: list[str]) -> tuple[int, str]:
                     os.killpg(process.pid, how)
                     process.communicate(timeout=PATIENCE)
             raise
-        finally:
-            signal.signal(signal.SIGTERM, before)
     return process.returncode, text

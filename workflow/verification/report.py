@@ -13,7 +13,7 @@ from workflow.configuration.gate import finds_gpu
 from workflow.configuration.refusal import printable
 from workflow.verification import jobs
 from workflow.verification.publication import Publication, Run, publication
-from workflow.verification.recomputation import read_run, recompute
+from workflow.verification.recomputation import read_run, recompute, stopped_by_sigterm
 from workflow.verification.tables import check_tables
 
 SAMPLE = 10  # of the 96 runs of config/default.yaml, a minute on two cores
@@ -35,22 +35,20 @@ def choose(names: Iterable[str], *, size: int, seed: int | None) -> Sample:
     return Sample(sorted(random.Random(seed).sample(known, min(size, len(known)))), seed, len(known))
 
 
+@stopped_by_sigterm()
 def verify_config(config: Path, *, size: int | None, seed: int | None, cores: str, root: Path) -> bool:
     """Verify what a config published, say so on the terminal, and return whether all agrees; `size` None: `SAMPLE`."""
     published = publication(config, root=root)
     agree = verify_tables(published)
-    left_out = (
-        "cuda/" if any(name.startswith("cuda/") for name in published.runs) and not finds_gpu(sys.executable) else None
-    )
     kinds = {"run": list(published.runs)} | {kind: list(jobs.names(published, kind)) for kind in jobs.KINDS}
-    if left_out is not None:
-        count = sum(name.startswith(left_out) for name in published.runs)
-        say(f"left out: {count} runs on cuda, as torch finds no GPU on this machine")
-        kinds = {kind: [name for name in found if not name.startswith(left_out)] for kind, found in kinds.items()}
+    on_gpu = [name for name in kinds["run"] if name.startswith("cuda/")]
+    if on_gpu and not finds_gpu(sys.executable):
+        say(f"left out: {len(on_gpu)} runs on cuda, as torch finds no GPU on this machine")
+        kinds = {kind: [name for name in names if not name.startswith("cuda/")] for kind, names in kinds.items()}
     if not kinds["run"]:
         raise ValueError(f"{published.folder}: no published run can be computed on this machine")
     sample = choose(kinds.pop("run"), size=SAMPLE if size is None else size, seed=seed)
-    beside = {kind: choose(found, size=1, seed=sample.seed) for kind, found in kinds.items() if found}
+    beside = {kind: choose(names, size=1, seed=sample.seed) for kind, names in kinds.items() if names}
     return verify(published, sample, beside=beside, cores=cores, root=root) and agree
 
 
