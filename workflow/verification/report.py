@@ -39,16 +39,15 @@ def choose(names: Iterable[str], *, size: int, seed: int | None) -> Sample:
 def verify_config(config: Path, *, size: int | None, seed: int | None, cores: str, root: Path) -> bool:
     """Verify what a config published, say so on the terminal, and return whether all agrees; `size` None: `SAMPLE`."""
     published = publication(config, root=root)
+    runs = _computable(published.runs)
+    if len(runs) < len(published.runs):
+        say(f"left out: {len(published.runs) - len(runs)} runs on cuda, as torch finds no GPU on this machine")
+    sample = choose(runs, size=SAMPLE if size is None else size, seed=seed)
     agree = verify_tables(published)
-    kinds = {"run": list(published.runs)} | {kind: list(jobs.names(published, kind)) for kind in jobs.KINDS}
-    on_gpu = [name for name in kinds["run"] if name.startswith("cuda/")]
-    if on_gpu and not finds_gpu(sys.executable):
-        say(f"left out: {len(on_gpu)} runs on cuda, as torch finds no GPU on this machine")
-        kinds = {kind: [name for name in names if not name.startswith("cuda/")] for kind, names in kinds.items()}
-    if not kinds["run"]:
+    if not runs:
         raise ValueError(f"{published.folder}: no published run can be computed on this machine")
-    sample = choose(kinds.pop("run"), size=SAMPLE if size is None else size, seed=seed)
-    beside = {kind: choose(names, size=1, seed=sample.seed) for kind, names in kinds.items() if names}
+    of_jobs = {kind: _computable(jobs.names(published, kind)) for kind in jobs.KINDS}
+    beside = {kind: choose(names, size=1, seed=sample.seed) for kind, names in of_jobs.items() if names}
     return verify(published, sample, beside=beside, cores=cores, root=root) and agree
 
 
@@ -65,7 +64,7 @@ def verify_tables(published: Publication) -> bool:
 def verify(published: Publication, sample: Sample, *, beside: Mapping[str, Sample], cores: str, root: Path) -> bool:
     """Recompute the sampled runs, and jobs of the kinds `beside`, say the verdict on each; return whether all agree."""
     seconds = sum(float(published.runs[name].provenance.get("wall_seconds") or 0) for name in sample.names)
-    counts = [f"{len(chosen.names)} of {chosen.of} {kind}s" for kind, chosen in {"run": sample, **beside}.items()]
+    counts = [f"{len(picked.names)} of {picked.of} {kind}s" for kind, picked in {"run": sample, **beside}.items()]
     say(
         f"{published.folder}: {', '.join(counts)}, chosen with SEED={sample.seed}; "
         f"the runs took {seconds:.0f} s when they were published"
@@ -92,6 +91,13 @@ def verify(published: Publication, sample: Sample, *, beside: Mapping[str, Sampl
 def say(line: str) -> None:
     """Write a line to the terminal."""
     print(f"verify: {printable(line)}", flush=True)
+
+
+def _computable(names: Iterable[str]) -> list[str]:
+    """Return the runs or jobs that this machine has the device for."""
+    names = list(names)
+    on_gpu = {name for name in names if name.startswith("cuda/")}
+    return [name for name in names if name not in on_gpu] if on_gpu and not finds_gpu(sys.executable) else names
 
 
 def _verdict(run: Run, path: Path, folder: Path) -> Verdict:
