@@ -40,8 +40,6 @@ def check_tables(published: Publication) -> Iterator[tuple[str, Verdict | None]]
     with tempfile.TemporaryDirectory(prefix="lagbench-verify-") as folder:
         remade = Remade(published, folder=Path(folder))
         for name in DERIVED:
-            if name in there or any(name in DERIVED[other].needs for other in there & DERIVED.keys()):
-                remade.make(name)
             if name in there or name in asked:
                 yield name, remade.verdict(name) if name in there else None
         if "findings" in there:
@@ -60,20 +58,28 @@ class Remade:
             self._read(name)
 
     def make(self, name: str) -> None:
-        """Make a table, or take note of why it cannot be made, whatever the reason."""
-        lacking = [needed for needed in DERIVED[name].needs if needed not in self.frames]
+        """Make a table and what it is made of, or take note of why it cannot be made, whatever the reason."""
+        if name in self.frames or name in self.failed:
+            return
+        for needed in DERIVED[name].needs:
+            if needed in DERIVED:
+                self.make(needed)
         try:
-            if lacking:
-                raise ValueError(f"it is made of {lacking[0]}.csv: {self.failed[lacking[0]]}")
+            for needed in DERIVED[name].needs:
+                if needed not in self.frames:
+                    raise ValueError(f"it is made of {needed}.csv: {self.failed[needed]}")
             path = self.folder / f"{name}.csv"
             write_csv(derive_whole(name, self.frames, experiment=self.published.experiment), path)
             self.frames[name] = read_csv(path)
+        except KeyError as error:
+            older = ", ".join(column for column in SUMMARY if column not in self.frames["summary"])
+            self.failed[name] = f"summary.csv has no column {older}" if older else reason(error)
         except Exception as error:
-            older = [column for column in SUMMARY if column not in self.frames.get("summary", SUMMARY)]
-            self.failed[name] = f"summary.csv has no column {', '.join(older)}" if older else reason(error)
+            self.failed[name] = reason(error)
 
     def verdict(self, name: str) -> Verdict:
-        """Compare a table that was made with the published one."""
+        """Make a table and compare it with the published one."""
+        self.make(name)
         if name in self.failed:
             return Verdict(False, False, f"CANNOT BE MADE AGAIN: {self.failed[name]}")
         published, made = (folder / f"{name}.csv" for folder in (self.published.folder, self.folder))
@@ -119,21 +125,26 @@ class Remade:
             self.failed[name] = reason(error)
 
     def _tables(self, asked: Findings) -> dict[Source, Any]:
-        """Return the tables that decide the claims and are there; of another experiment those published beside ours."""
-        ours, root = self.published.folder, self.published.experiment.root
-        found: dict[Source, Any] = {}
+        """Return the tables that decide the claims and are there."""
         sources = {source_of(check, experiment=asked.name) for claim in asked.claims for check in claim["checks"]}
-        for source in {Source(s.experiment, name) for s in sources for name in (s.table, "summary", "statistics")}:
-            is_ours = source.experiment == asked.name
-            if is_ours and source.table in DERIVED and source.table in asked.made and source.table not in self.frames:
-                self.make(source.table)
-            folders = [ours] if is_ours else [top / source.experiment for top in (ours.parent, root / REFERENCE)]
-            paths = [path for folder in folders if (path := folder / f"{source.table}.csv").is_file()]
-            if is_ours and source.table in self.frames:
-                found[source] = self.frames[source.table]
-            elif paths and not (is_ours and (source.table in DERIVED or source.table not in asked.made)):
-                found[source] = read_csv(paths[0])
-        return found
+        sources |= {Source(of.experiment, name) for of in sources for name in ("summary", "statistics")}
+        found = {source: self._table(source, asked) for source in sources}
+        return {source: frame for source, frame in found.items() if frame is not None}
+
+    def _table(self, source: Source, asked: Findings) -> Any:
+        """Return a table of ours, or of another experiment as it is published beside ours; None if it is not there."""
+        folders = [self.published.folder]
+        if source.experiment != asked.name:
+            above = (self.published.folder.parent, self.published.experiment.root / REFERENCE)
+            folders = [folder / source.experiment for folder in above]
+        elif source.table not in asked.made:
+            return None
+        elif source.table in DERIVED:
+            self.make(source.table)
+            return self.frames.get(source.table)
+        paths = (folder / f"{source.table}.csv" for folder in folders)
+        path = next((path for path in paths if path.is_file()), None)
+        return None if path is None else read_csv(path)
 
 
 def _told(rows: list[Row], untold: Mapping[tuple[str, str], Source]) -> list[Row]:
