@@ -150,6 +150,7 @@ def test_a_changed_table_or_baseline_is_found_and_a_measurement_comes_out(fresh)
     fresh.configure(**SMALL | {"tasks": {"copy": {"lags": [11]}}, "tables": tables, "measurement": measuring})
     fresh.snakemake("--cores", "2", "--quiet", "all")
     results = fresh.root / "results/tiny"
+    (fresh.root / "requirements.lock").write_text("torch==2.13.0\n")
     before, how = python(fresh, "workflow.archive", "pack", "tiny.yaml"), ("--cores", "2")
     assert before.returncode == 0, before.stderr
     change(results / "baselines.csv", "guess_loss", "0.25")
