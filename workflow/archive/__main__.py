@@ -18,6 +18,7 @@ from workflow.configuration.experiment import Experiment
 from workflow.configuration.experiment import complete as completed
 from workflow.configuration.reading import read
 from workflow.runs.log import reason
+from workflow.runs.process import limit_threads
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -68,6 +69,7 @@ def _pack(given: argparse.Namespace) -> int:
 def _verify(given: argparse.Namespace) -> int:
     if (code := _tell(given.path, packing.check(given.path))) != 0:
         return code
+    limit_threads(1, kernel="reference")  # as in workflow/verification/__main__.py
     from workflow.verification.report import verify_config
 
     with tempfile.TemporaryDirectory(prefix="lagbench-archive-") as folder:
