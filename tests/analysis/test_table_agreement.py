@@ -103,6 +103,12 @@ def test_elsewhere_a_baseline_is_compared_by_tolerance(change, agrees):
     assert "compared by tolerance, as torch was 2.13.0 and is 2.14.0" in verdict.says
 
 
+def test_a_norm_that_is_tiny_is_compared_by_its_digits_too():
+    pair = ([{"seed": "0", "snapshot": "initial", "norm": text}] for text in ("1.1e-30", "1e-30"))
+    verdict = compare_measurement({"x": tuple(pair)}, keys={"x": ("seed",)}, of=(MADE, ELSEWHERE))
+    assert "column norm: published 1.1e-30, made again 1e-30" in verdict.says
+
+
 def norms(**norm: float) -> Rows:
     return [{"seed": "0", "snapshot": snapshot, "norm": str(value)} for snapshot, value in norm.items()]
 
@@ -113,7 +119,7 @@ def norms(**norm: float) -> Rows:
         (MADE, {"initial": 0.5, "solved": 2.5}, True, "equal, bit for bit (2 rows of path_shares.csv)"),
         (MADE, {"initial": 0.5, "solved": 2.50001}, False, "column norm: published 2.50001, made again 2.5"),
         (ELSEWHERE, {"initial": 0.500001, "solved": 9.0}, True, "(1 row); trained networks are not compared"),
-        (ELSEWHERE, {"initial": 0.501, "solved": 2.5}, False, "column norm: published 0.501, made again 0.5"),
+        (ELSEWHERE, {"initial": 0.50001, "solved": 2.5}, False, "column norm: published 0.50001, made again 0.5"),
     ],
 )
 def test_elsewhere_a_measurement_is_compared_before_training(here, norm, agrees, says):

@@ -6,7 +6,11 @@ number within 1e-9 of the published one (relative; below 1e-12 both are 0), and 
 Baselines and measurements are made by jobs, and for these holds what holds for runs: bit for bit on the same type of
 CPU under the same versions and code. Elsewhere a baseline's accuracy is within four standard errors, as rounding
 decides between guesses that are equally good; and of a measurement the rows of the networks as drawn, before they are
-trained, are as published to 1e-4 (their numbers have six digits), while those of trained networks are not compared.
+trained, are as published to one in the sixth of their six digits (shares and cosines to 1e-9 at least), while those of
+trained networks are not compared.
+
+Measured: numpy 2.1 with scipy 1.15, and other numbers of BLAS threads, move derived tables of numpy 2.4 with scipy 1.17
+by at most a relative 1e-14; 12 000 numbers of networks as drawn were equal under other vector instructions.
 """
 
 import math
@@ -23,8 +27,8 @@ Same = Callable[[str, str, str], bool]
 """Whether, in a column, the published value and the one that came out now are the same."""
 
 RELATIVE, ABSOLUTE = 1e-9, 1e-12
-OF_SIX_DIGITS = 1e-4
-NUMBERS = {"norm", "share", "cosine", "norm_ratio"}  # of measurements
+OF_SIX_DIGITS = 1e-5
+ABSOLUTE_OF = {"norm": 0.0, "norm_ratio": 0.0, "share": 1e-9, "cosine": 1e-9}  # of the numbers of measurements
 INITIAL = "initial"
 
 
@@ -109,8 +113,10 @@ def compare_measurement(
     }
 
     def same(column: str, before: str, now: str) -> bool:
-        numbers = [number(text) for text in (before, now)]
-        return column in NUMBERS and None not in numbers and math.isclose(*numbers, rel_tol=OF_SIX_DIGITS, abs_tol=1e-9)  # type: ignore[arg-type]
+        x, y = number(before), number(now)
+        if column not in ABSOLUTE_OF or x is None or y is None:
+            return False
+        return math.isclose(x, y, rel_tol=OF_SIX_DIGITS, abs_tol=ABSOLUTE_OF[column])
 
     differences, about = [], f"compared as drawn, before training, as {because}"
     for name, (published, made) in drawn.items():
@@ -133,13 +139,11 @@ def is_close(column: str, before: str, now: str) -> bool:
     """Say whether two values are the same number, however written: counts exactly, others to nine digits."""
     if column in LABELS:
         return before == now
-    numbers = [number(text) for text in (before, now)]
-    if numbers[0] is None or numbers[1] is None:
+    x, y = number(before), number(now)
+    if x is None or y is None:
         return before == now
     is_count = column in COUNTS or column in MAYBE_COUNTS
-    return math.isclose(
-        numbers[0], numbers[1], rel_tol=0 if is_count else RELATIVE, abs_tol=0 if is_count else ABSOLUTE
-    )
+    return x == y if is_count else math.isclose(x, y, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
 
 
 def _bit_for_bit(
