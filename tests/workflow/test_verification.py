@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.workflow.conftest import Tree, copy_tree
-from workflow.verification.publication import locate, publication
+from workflow.verification import jobs
+from workflow.verification.publication import locate, publication, table
 from workflow.verification.report import choose
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,6 +43,18 @@ def test_every_published_replica_belongs_to_one_run():
         assert published.folder == config.parent
         assert all(len(run.rows) == len(run.expected["seeds"]) * len(run.expected["settings"]["learning_rates"])
                    for run in published.runs.values()), config  # fmt: skip
+        assert len(jobs.names(published, "baseline")) == len(table(config.parent / "baselines.csv"))
+        measured = len(published.runs) if config.parent.name == "gradients" else 0
+        assert len(jobs.names(published, "measurement")) == measured
+
+
+def test_a_baseline_of_no_run_is_refused_in_one_line(tmp_path):
+    published = publication(ROOT / "results/reference/controls/config.yaml", root=ROOT)
+    (tmp_path / "baselines.csv").write_text("device,task,lag,model\ncpu,adding,6,rnn_uniform\n")
+    with pytest.raises(
+        ValueError, match=r"has a row \(device cpu, task adding, lag 6, model rnn_uniform\) of no run in"
+    ):
+        jobs.names(published._replace(folder=tmp_path), "baseline")
 
 
 def test_tables_are_looked_for_beside_the_config_then_here_then_in_the_reference(tmp_path, monkeypatch):

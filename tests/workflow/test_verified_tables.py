@@ -137,6 +137,9 @@ def test_a_number_of_a_replica_or_a_baseline_is_found_in_what_is_made_of_it(tmp_
     found = verdicts(folder)
     assert "column guess_accuracy: published 0.1171875, made again 0.11718761" in found["statistics"].says
     assert found["comparisons"] == Verdict(True, True, "equal, byte for byte")
+    (folder / "baselines.csv").unlink()
+    says = "CANNOT BE MADE AGAIN: the baselines that stand beside it are not there"
+    assert verdicts(folder)["statistics"] == Verdict(False, False, says)
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def derive_whole(name: str, of: Frames, *, experiment: Experiment) -> pd.DataFra
     if beside is None or "baselines" not in experiment.config["tables"]:
         return table
     if "baselines" not in of:
-        raise ValueError("baselines stand beside it, which are not there")
+        raise ValueError("the baselines that stand beside it are not there")
     return beside(table, of)
 
 
