@@ -176,7 +176,7 @@ def test_a_changed_table_or_baseline_is_found_and_a_measurement_comes_out(fresh)
         "baseline cpu/copy/lag=11/rnn: DIFFERS, CPU type, versions and code are the same: baselines.csv in row "
         "(device cpu, task copy, lag 11, model rnn), column guess_loss: published 0.25, made again ",
         f"measurement {RUN}: equal, bit for bit (9 rows of snapshots.csv, ",
-        "1 of 1 runs agree: 1 bit for bit, 0 within tolerance\n",
+        "1 of 1 runs agree: 1 bit for bit, 0 within tolerance\nverify: DIFFERS, see above: statistics.csv\n",
     ):
         assert f"verify: {line}" in said.stdout, said.stdout + said.stderr
     said = python(fresh, "workflow.archive", "verify", str(results.with_suffix(".zip")), *how)

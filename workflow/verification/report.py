@@ -43,22 +43,26 @@ def verify_config(config: Path, *, size: int | None, seed: int | None, cores: st
     if len(runs) < len(published.runs):
         say(f"left out: {len(published.runs) - len(runs)} runs on cuda, as torch finds no GPU on this machine")
     sample = choose(runs, size=SAMPLE if size is None else size, seed=seed)
-    agree = verify_tables(published)
+    differing = verify_tables(published)
     if not runs:
         raise ValueError(f"{published.folder}: no published run can be computed on this machine")
     of_jobs = {kind: _computable(jobs.names(published, kind)) for kind in jobs.KINDS}
     beside = {kind: choose(names, size=1, seed=sample.seed) for kind, names in of_jobs.items() if names}
-    return verify(published, sample, beside=beside, cores=cores, root=root) and agree
+    agree = verify(published, sample, beside=beside, cores=cores, root=root)
+    if differing:
+        say(f"DIFFERS, see above: {', '.join(differing)}")
+    return agree and not differing
 
 
-def verify_tables(published: Publication) -> bool:
-    """Make the tables that are made of others again, say the verdict on each, and return whether all agree."""
-    agree = []
+def verify_tables(published: Publication) -> list[str]:
+    """Make the tables that are made of others again, say the verdict on each, and return those that do not agree."""
+    verdicts = {}
     for name, verdict in check_tables(published):
         say(f"{name}.csv: {verdict.says if verdict else 'not published'}")
-        agree += [verdict.agrees] if verdict else []
-    say(f"{sum(agree)} of {len(agree)} tables that are made of others agree")
-    return all(agree)
+        if verdict:
+            verdicts[f"{name}.csv"] = verdict.agrees
+    say(f"{sum(verdicts.values())} of {len(verdicts)} tables that are made of others agree")
+    return [name for name, agrees in verdicts.items() if not agrees]
 
 
 def verify(published: Publication, sample: Sample, *, beside: Mapping[str, Sample], cores: str, root: Path) -> bool:
