@@ -31,7 +31,7 @@ status: setup ## say what is done, runs, waits, failed and why (CONFIG=...)
 partial: setup ## make tables and figures of what there is so far, also while a run goes on (CONFIG=...)
 	@$(BIN)/python -m workflow.analysis.partial "$$CONFIG"
 
-verify: setup ## compute a random sample of published runs again and compare (CONFIG=... or ARCHIVE=..., SAMPLE=n, SEED=s)
+verify: setup ## make published tables and a random sample of runs again and compare (CONFIG=... or ARCHIVE=..., SAMPLE=n, SEED=s)
 	@$(BIN)/python -m $(if $(ARCHIVE),workflow.archive verify "$(ARCHIVE)",workflow.verification "$$CONFIG") \
 	  --cores $(CORES) $(if $(SAMPLE),--sample "$(SAMPLE)") $(if $(SEED),--seed "$(SEED)")
 

@@ -132,6 +132,17 @@ def test_changes_of_an_archive_are_named(folder, change, lines, capsys):
     assert packing.check(archive) == lines
 
 
+def test_what_is_verified_is_unpacked_and_nothing_else(folder, tmp_path):
+    kept = {"baselines/cpu/rnn.provenance.json", "measurements/cpu/x.provenance.json", "statistics.csv"}
+    for name in (*kept, "baselines/cpu/rnn.json", "partial/summary.csv", "runs/cpu/seeds=0.provenance.json"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("{}")
+    manifest.write(folder)
+    unpacked = packing.unpack(packing.pack(folder, folder.with_suffix(".zip")), tmp_path / "unpacked")
+    found = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
+    assert found == kept | {"config.yaml", "summary.csv", "provenance.csv"}
+
+
 def of(*names: str) -> bytes:
     entities = [{"@id": name, "@type": "File", "contentSize": "0", "sha256": ""} for name in names]
     return json.dumps({"@graph": entities}).encode()

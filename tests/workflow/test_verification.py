@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.workflow.conftest import Tree, copy_tree
-from workflow.verification.publication import locate, publication
+from workflow.verification import jobs
+from workflow.verification.publication import locate, publication, table
 from workflow.verification.report import choose
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,6 +43,18 @@ def test_every_published_replica_belongs_to_one_run():
         assert published.folder == config.parent
         assert all(len(run.rows) == len(run.expected["seeds"]) * len(run.expected["settings"]["learning_rates"])
                    for run in published.runs.values()), config  # fmt: skip
+        assert len(jobs.names(published, "baseline")) == len(table(config.parent / "baselines.csv"))
+        measured = len(published.runs) if config.parent.name == "gradients" else 0
+        assert len(jobs.names(published, "measurement")) == measured
+
+
+def test_a_baseline_of_no_run_is_refused_in_one_line(tmp_path):
+    published = publication(ROOT / "results/reference/controls/config.yaml", root=ROOT)
+    (tmp_path / "baselines.csv").write_text("device,task,lag,model\ncpu,adding,6,rnn_uniform\n")
+    with pytest.raises(
+        ValueError, match=r"has a row \(device cpu, task adding, lag 6, model rnn_uniform\) of no run in"
+    ):
+        jobs.names(published._replace(folder=tmp_path), "baseline")
 
 
 def test_tables_are_looked_for_beside_the_config_then_here_then_in_the_reference(tmp_path, monkeypatch):
@@ -119,8 +132,13 @@ def test_a_published_run_comes_out_bit_for_bit_and_nothing_is_touched(done):
     before = state(done)
     said = python(done, "workflow.verification", "tiny.yaml", "--sample", "1", "--seed", "3", "--cores", "1")
     assert said.returncode == 0, said.stdout + said.stderr
-    first, verdict, total = said.stdout.splitlines()
-    assert first.startswith("verify: results/tiny: 1 of 2 runs, chosen with SEED=3; they took ")
+    *tables, first, verdict, total = said.stdout.splitlines()
+    assert tables == [
+        "verify: statistics.csv: equal, byte for byte",
+        "verify: comparisons.csv: equal, byte for byte",
+        "verify: 2 of 2 tables that are made of others agree",
+    ]
+    assert first.startswith("verify: results/tiny: 1 of 2 runs, chosen with SEED=3; the runs took ")
     assert verdict.endswith(": equal, bit for bit (3 replicas)")
     assert total == "verify: 1 of 1 runs agree: 1 bit for bit, 0 within tolerance"
     assert state(done) == before
@@ -136,6 +154,35 @@ def test_a_record_changed_by_hand_is_found(done):
         in (said.stdout)
     )
     assert "verify: 1 of 2 runs agree: 1 bit for bit, 0 within tolerance" in said.stdout
+
+
+@pytest.mark.slow
+def test_a_changed_table_or_baseline_is_found_and_a_measurement_comes_out(fresh):
+    measuring = {"learning_rate": 0.01, "sequences": 4, "evaluations": 2, "flows": ["full", "truncated_1997"]}
+    tables = ["baselines", "snapshots", "path_shares"]
+    fresh.configure(**SMALL | {"tasks": {"copy": {"lags": [11]}}, "tables": tables, "measurement": measuring})
+    fresh.snakemake("--cores", "2", "--quiet", "all")
+    results = fresh.root / "results/tiny"
+    (fresh.root / "requirements.lock").write_text("torch==2.13.0\n")
+    before, how = python(fresh, "workflow.archive", "pack", "tiny.yaml"), ("--cores", "2")
+    assert before.returncode == 0, before.stderr
+    change(results / "baselines.csv", "guess_loss", "0.25")
+    change(results / "statistics.csv", "accuracy", "0.25")
+    said = python(fresh, "workflow.verification", "tiny.yaml", *how)
+    assert said.returncode == 1
+    for line in (
+        "statistics.csv: DIFFERS in row (device cpu, task copy, lag 11, model rnn, gradient full), column accuracy: "
+        "published 0.25, made again ",
+        "baseline cpu/copy/lag=11/rnn: DIFFERS, CPU type, versions and code are the same: baselines.csv in row "
+        "(device cpu, task copy, lag 11, model rnn), column guess_loss: published 0.25, made again ",
+        f"measurement {RUN}: equal, bit for bit (9 rows of snapshots.csv, ",
+        "1 of 1 runs agree: 1 bit for bit, 0 within tolerance\nverify: DIFFERS, see above: statistics.csv\n",
+    ):
+        assert f"verify: {line}" in said.stdout, said.stdout + said.stderr
+    said = python(fresh, "workflow.archive", "verify", str(results.with_suffix(".zip")), *how)
+    assert said.returncode == 0, said.stdout + said.stderr
+    for line in ("statistics.csv: equal, byte for byte", "baseline cpu/copy/lag=11/rnn: equal, bit for bit"):
+        assert f"verify: {line}" in said.stdout
 
 
 @pytest.mark.slow
@@ -203,4 +250,5 @@ def test_an_archive_is_made_twice_with_equal_bytes_and_verified_elsewhere(done, 
     said = python(trained, "workflow.archive", "verify", str(tmp_path / "0.zip"), "--sample", "1", "--cores", "1")
     assert said.returncode == 0, said.stdout + said.stderr
     assert f"archive: {tmp_path}/0.zip: every file is as it is listed" in said.stdout
+    assert "verify: statistics.csv: equal, byte for byte" in said.stdout
     assert "1 of 1 runs agree: 1 bit for bit" in said.stdout

@@ -81,6 +81,22 @@ def differing_surroundings(made: Row, here: Row) -> list[str]:
     return [*found, f"the C library was {library} and is {now}"] if library != now else found
 
 
+def error_of_difference(*rows: Row) -> float:
+    """Return the standard error of the difference of two test accuracies; one right or wrong is the least known."""
+    size = float(rows[0]["test_sequences"])
+    shares = [(float(row["test_accuracy"]) * size + 0.5) / (size + 1) for row in rows]
+    return math.sqrt(sum(share * (1 - share) for share in shares) / size)
+
+
+def number(text: str) -> float | None:
+    """Return a finite number, or None for any other text."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
 def _tolerance(pairs: Sequence[tuple[Row, Row]], *, because: str) -> Verdict:
     strays = [text for pair in pairs if (text := _stray(*pair))]
     allowed = max(1, int(len(pairs) * STRAYS))
@@ -100,7 +116,7 @@ def _stray(published: Row, recomputed: Row) -> str | None:
     for flag in ("diverged", "solved"):
         if published[flag] != recomputed[flag] and not (flag == "solved" and _on_the_border(published, recomputed)):
             return _difference(flag, published, recomputed)
-    before, now = (_number(row["test_accuracy"]) for row in (published, recomputed))
+    before, now = (number(row["test_accuracy"]) for row in (published, recomputed))
     if before is None or now is None:
         return None if before == now else _difference("test_accuracy", published, recomputed)
     if published["solved"] == recomputed["solved"] == "True":
@@ -108,7 +124,7 @@ def _stray(published: Row, recomputed: Row) -> str | None:
         error = math.sqrt(criterion * (1 - criterion) / float(published["test_sequences"]))
         if min(before, now) >= criterion - ERRORS * error:
             return None
-    if abs(now - before) > ERRORS * _error(published, recomputed):
+    if abs(now - before) > ERRORS * error_of_difference(published, recomputed):
         return _difference("test_accuracy", published, recomputed)
     return None
 
@@ -117,7 +133,7 @@ def _on_the_border(*rows: Row) -> bool:
     unsolved = next((row for row in rows if row["solved"] == "False"), None)
     if unsolved is None:
         return False
-    accuracy, criterion = _number(unsolved["validation_accuracy"]), float(unsolved["success_accuracy"])
+    accuracy, criterion = number(unsolved["validation_accuracy"]), float(unsolved["success_accuracy"])
     if accuracy is None or not unsolved.get("validation_sequences"):
         return False
     error = math.sqrt(criterion * (1 - criterion) / float(unsolved["validation_sequences"]))
@@ -130,17 +146,10 @@ def _lean(pairs: Sequence[tuple[Row, Row]]) -> str | None:
     if len(differences) < 2:
         return None
     mean = math.fsum(differences) / len(differences)
-    error = math.fsum(_error(*pair) for pair in known) / len(known)
+    error = math.fsum(error_of_difference(*pair) for pair in known) / len(known)
     spread = max(differences) - min(differences)
     p = float(stats.ttest_1samp(differences, 0).pvalue) if spread > 1e-9 else 0.0
     return f"is {mean:+.4f} away on average, p = {p:.1g}" if abs(mean) > error and p < LEAN else None
-
-
-def _error(*rows: Row) -> float:
-    """Return the standard error of the difference of two test accuracies; one right or wrong is the least known."""
-    size = float(rows[0]["test_sequences"])
-    shares = [(float(row["test_accuracy"]) * size + 0.5) / (size + 1) for row in rows]
-    return math.sqrt(sum(share * (1 - share) for share in shares) / size)
 
 
 def _fixed_differences(published: Row, recomputed: Row) -> Iterator[str]:
@@ -158,7 +167,7 @@ def _same(column: str, before: str, now: str) -> bool:
         return True
     if column in OPTIONS:  # options that came later had one value before
         return _options(before).items() <= _options(now).items()
-    numbers = [_number(text) for text in (before, now)]
+    numbers = [number(text) for text in (before, now)]
     return None not in numbers and math.isclose(numbers[0] or 0.0, numbers[1] or 0.0, rel_tol=1e-9)
 
 
@@ -183,14 +192,6 @@ def _difference(column: str, published: Row, recomputed: Row) -> str:
 
 def _name(row: Row) -> str:
     return ", ".join(f"{name} {row[name]}" for name in REPLICA)
-
-
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
 
 
 def _replicas(count: int) -> str:

@@ -62,14 +62,27 @@ DERIVED: Mapping[str, Derived] = {
 
 def derive(name: str, of: Frames, *, experiment: Experiment) -> pd.DataFrame:
     """Make a table of those in `of`; one that is needed and missing is a ValueError."""
-    derived = DERIVED[name]
-    lacking = [needed for needed in derived.needs if needed not in of]
-    if lacking:
-        raise ValueError(f"it is made of {', '.join(lacking)}, which cannot be made yet")
-    table = derived.make(of, experiment)
-    if derived.beside is None or "baselines" not in experiment.config["tables"] or "baselines" not in of:
+    table, beside = _alone(name, of, experiment), DERIVED[name].beside
+    if beside is None or "baselines" not in experiment.config["tables"] or "baselines" not in of:
         return table
     try:
-        return derived.beside(table, of)
+        return beside(table, of)
     except ValueError:  # not every condition has its baseline yet
         return table
+
+
+def derive_whole(name: str, of: Frames, *, experiment: Experiment) -> pd.DataFrame:
+    """Make a table as the workflow does: a condition without its baseline is a ValueError too."""
+    table, beside = _alone(name, of, experiment), DERIVED[name].beside
+    if beside is None or "baselines" not in experiment.config["tables"]:
+        return table
+    if "baselines" not in of:
+        raise ValueError("the baselines that stand beside it are not there")
+    return beside(table, of)
+
+
+def _alone(name: str, of: Frames, experiment: Experiment) -> pd.DataFrame:
+    lacking = [needed for needed in DERIVED[name].needs if needed not in of]
+    if lacking:
+        raise ValueError(f"it is made of {', '.join(lacking)}, which cannot be made yet")
+    return DERIVED[name].make(of, experiment)

@@ -4,7 +4,8 @@ write FOLDER      list the files of a folder, such as results/reference/default,
 check FOLDER      say which of its files differ, are missing or are extra
 pack CONFIG       put config, lock file and manifest beside the results (--report: Snakemake's report too), and all
                   into results/<experiment>.zip
-verify ARCHIVE    check the checksums of a zip, then compute a sample of its runs again (--sample, --seed, --cores)
+verify ARCHIVE    check the checksums of a zip, then make its tables and a sample of its runs again (--sample, --seed,
+                  --cores)
 """
 
 import argparse
@@ -17,6 +18,7 @@ from workflow.configuration.experiment import Experiment
 from workflow.configuration.experiment import complete as completed
 from workflow.configuration.reading import read
 from workflow.runs.log import reason
+from workflow.runs.process import limit_threads
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -67,6 +69,7 @@ def _pack(given: argparse.Namespace) -> int:
 def _verify(given: argparse.Namespace) -> int:
     if (code := _tell(given.path, packing.check(given.path))) != 0:
         return code
+    limit_threads(1, kernel="reference")  # as in workflow/verification/__main__.py
     from workflow.verification.report import verify_config
 
     with tempfile.TemporaryDirectory(prefix="lagbench-archive-") as folder:

@@ -78,13 +78,16 @@ def check(archive: Path) -> list[str]:
 
 
 def unpack(archive: Path, target: Path) -> Path:
-    """Unpack the files that are needed to compute runs again, and return their folder."""
+    """Unpack what is needed to make tables and runs again: config, tables and provenance; return their folder."""
     with _opened(archive) as source:
         top, listed = _listed(source, archive)
         for name in ("config.yaml", "summary.csv", "provenance.csv"):
             if name not in listed:
                 raise ValueError(f"{archive}: expected {name} in it; there is none")
-            source.extract(f"{top}/{name}", target)
+        for name in listed:
+            of_job = name.startswith(("baselines/", "measurements/")) and name.endswith(".provenance.json")
+            if name == "config.yaml" or of_job or (name.endswith(".csv") and "/" not in name):
+                source.extract(f"{top}/{name}", target)
     return target / top
 
 

@@ -1,1 +1,1 @@
-"""Recomputes a random sample of an experiment's published runs and says whether their numbers come out again."""
+"""Makes tables that are made of others, and a random sample of what jobs made, again, and says whether they agree."""

@@ -11,6 +11,7 @@ from workflow.runs.blocks import block_seeds
 from workflow.runs.paths import block_of, place
 
 TABLES = ("summary.csv", "provenance.csv")
+REFERENCE = Path("results", "reference")
 REPLICA = ("device", "task", "lag", "model", "gradient", "seed", "learning_rate")
 COMPARED = ("solved", "diverged", "validation_accuracy", "test_accuracy", "success_accuracy", "test_sequences")
 Row = dict[str, str]
@@ -49,7 +50,7 @@ def locate(config: Path, *, root: Path) -> tuple[Path, Path]:
     results = Path(place(complete(given, root=root)["experiment"]).results)
     if _is_published(results):
         return results, config
-    reference = root / results.parent / "reference" / results.name
+    reference = root / REFERENCE / results.name
     if _is_published(reference):
         return reference, reference / "config.yaml"
     raise ValueError(f"expected {' and '.join(TABLES)} in {results} or in {reference}; there are none")

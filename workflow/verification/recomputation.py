@@ -1,11 +1,11 @@
-"""Computing runs again, by the workflow itself, in a folder where nothing published lies."""
+"""Making records again, by the workflow itself, in a folder where nothing published lies."""
 
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,27 +24,39 @@ class Recomputed(NamedTuple):
     provenance: Row
 
 
-def recompute(
-    published: Publication, names: Iterable[str], *, folder: Path, root: Path, cores: str
-) -> tuple[dict[str, Recomputed], list[str]]:
-    """Train the runs once more below `folder`; return those that came out, and what Snakemake says of the others."""
-    place = published.experiment.place
-    paths = {name: f"{place.runs}/{name}" for name in names}
-    command = [sys.executable, "-m", "snakemake", *paths.values(), "--cores", cores, *QUIET]
+@contextmanager
+def stopped_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM stop this process as Ctrl-C does, so that nothing is left behind."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def recompute(published: Publication, paths: Iterable[str], *, folder: Path, root: Path, cores: str) -> list[str]:
+    """Make records once more below `folder`; return what Snakemake says of those that do not come out."""
+    paths = list(paths)
+    command = [sys.executable, "-m", "snakemake", *paths, "--cores", cores, *QUIET]
     command += ["--snakefile", str(root / "Snakefile"), "--directory", str(folder)]
     command += ["--configfile", str(published.config.resolve())]
     code, text = _run(command)
+    if code == 0 or all((folder / path).exists() for path in paths):
+        return []
     said = [line for line in text.splitlines() if line.strip()]
-    made = {name: folder / path for name, path in paths.items() if (folder / path).exists()}
-    found = {name: _read(path, published.runs[name], folder=folder) for name, path in made.items()}
-    if code == 0 or len(made) == len(paths):
-        return found, []
-    return found, [line for line in said if line.startswith(("failed: ", "config: "))] or said[-1:]
+    return [line for line in said if line.startswith(("failed: ", "config: "))] or said[-1:]
+
+
+def read_run(run: Run, path: Path, *, folder: Path) -> Recomputed:
+    """Read a run as it came out: through tables in `folder`, so that values are the texts that they would be there."""
+    expected: Mapping[str, Mapping[str, object]] = {str(path): run.expected}
+    write_csv(summary_table(read_runs([path], expected=expected)), folder / "summary.csv")
+    write_csv(provenance_table([path], path.parent), folder / "provenance.csv")
+    return Recomputed(table(folder / "summary.csv"), table(folder / "provenance.csv")[0])
 
 
 def _run(command: list[str]) -> tuple[int, str]:
-    """Run Snakemake, and stop it and its jobs if this process is stopped; return its exit status and what it said."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Run Snakemake, and stop it and its jobs on a KeyboardInterrupt; return its exit status and what it said."""
     outside = os.environ | {"MAKELEVEL": "1"}  # so that it does not say where tables are
     with subprocess.Popen(
         command,
@@ -64,13 +76,4 @@ def _run(command: list[str]) -> tuple[int, str]:
                     os.killpg(process.pid, how)
                     process.communicate(timeout=PATIENCE)
             raise
-        finally:
-            signal.signal(signal.SIGTERM, before)
     return process.returncode, text
-
-
-def _read(path: Path, run: Run, *, folder: Path) -> Recomputed:
-    expected: Mapping[str, Mapping[str, object]] = {str(path): run.expected}
-    write_csv(summary_table(read_runs([path], expected=expected)), folder / "summary.csv")
-    write_csv(provenance_table([path], path.parent), folder / "provenance.csv")
-    return Recomputed(table(folder / "summary.csv"), table(folder / "provenance.csv")[0])

@@ -1,0 +1,161 @@
+"""Tables that are made of others are made again: a changed number is found in every one of them."""
+
+import csv
+import shutil
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from workflow.analysis.agreement import Verdict
+from workflow.analysis.derived import DERIVED
+from workflow.configuration.measurement import MEASURED
+from workflow.verification.publication import Publication, publication, table
+from workflow.verification.report import verify_tables
+from workflow.verification.tables import NAMED_BY, check_tables
+
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = ROOT / "results/reference"
+MADE_OF_OTHERS = {  # of each table a column, and the beginning of the name of its first row
+    "hochreiter1997": {
+        "statistics": ("accuracy", "device cpu, task adding_1997, lag 50, model net_adding, gradient full"),
+        "comparisons": ("p", "device cpu, task adding_1997, a_model net_adding, a_gradient full, b_model net_adding"),
+        "published": ("seeds", "table Table 9, experiment temporal order 6a, device cpu, task order_6a, lag 40"),
+    },
+    "gradients": {
+        "statistics": ("solved_low", "device cpu, task adding, lag 10, model lstm, gradient full"),
+        "comparisons": ("low", "device cpu, task adding, a_model lstm, a_gradient full, b_model lstm"),
+        "truncation_cost": ("full", "device cpu, task adding, lags 10, model lstm, measure test_accuracy"),
+        "findings": ("seeds", "claim 1, check 1, group forget_gate = no, flow = full"),
+    },
+    "odyssey": {
+        "statistics": ("learning_rate", "device cpu, task adding, lag 15, model CIFG.h12, gradient full"),
+        "odyssey": ("best_high", "device cpu, task adding, lag 15, variant vanilla, gradient full"),
+        "odyssey_importance": ("rest_share", "device cpu, task adding, lag 15, variant vanilla, gradient full"),
+    },
+    "horizon": {
+        "statistics": ("horizon_low", "device cpu, task adding, lag 5, model lstm, gradient full"),
+        "comparisons": ("p_holm", "device cpu, task adding, a_model lstm, a_gradient full, b_model lstm"),
+        "surface": ("excess_loss", "device cpu, task adding, lag 5, model lstm, gradient full"),
+    },
+}
+LEFT_OUT = "; 2 checks left out, for gradients/gradient_versus_lag is not published"
+SMALL = "hochreiter1997"
+LONGER = [pytest.param(name, marks=pytest.mark.slow) for name in ("odyssey", "horizon")]
+
+
+def published(folder: Path, name: str) -> Path:
+    """Copy the published tables of an experiment below a folder, and return theirs."""
+    target = folder / "reference" / name
+    target.mkdir(parents=True)
+    for path in [*(REFERENCE / name).glob("*.csv"), REFERENCE / name / "config.yaml"]:
+        shutil.copyfile(path, target / path.name)
+    return target
+
+
+@cache
+def asked(name: str) -> Publication:
+    return publication(REFERENCE / name / "config.yaml", root=ROOT)
+
+
+def verdicts(folder: Path) -> dict[str, Verdict | None]:
+    return dict(check_tables(asked(folder.name)._replace(folder=folder)))
+
+
+def edit(path: Path, change: Callable[[list[list[str]]], list[list[str]]]) -> None:
+    """Rewrite a table, its header the first of the rows."""
+    with path.open(newline="") as file:
+        rows = change(list(csv.reader(file)))
+    with path.open("w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)
+
+
+def changed(column: str) -> Callable[[list[list[str]]], list[list[str]]]:
+    """Change a number in the first row in its seventh digit, or a count by one."""
+
+    def change(rows: list[list[str]]) -> list[list[str]]:
+        place = rows[0].index(column)
+        value = rows[1][place]
+        rows[1][place] = str(int(value) + 1) if value.isdigit() else str(float(value) * (1 + 1e-6))
+        return rows
+
+    return change
+
+
+def without(column: str) -> Callable[[list[list[str]]], list[list[str]]]:
+    def change(rows: list[list[str]]) -> list[list[str]]:
+        place = rows[0].index(column)
+        return [row[:place] + row[place + 1 :] for row in rows]
+
+    return change
+
+
+def test_published_tables_come_out_byte_for_byte_and_one_that_is_missing_is_no_error(tmp_path, capsys):
+    folder = published(tmp_path, SMALL)
+    (folder / "comparisons.csv").unlink()
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    assert verify_tables(asked(SMALL)._replace(folder=folder)) == []
+    assert capsys.readouterr().out.splitlines() == [
+        "verify: statistics.csv: equal, byte for byte",
+        "verify: comparisons.csv: not published",
+        "verify: published.csv: equal, byte for byte",
+        "verify: 2 of 2 tables that are made of others agree",
+    ]
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("name", [SMALL, "gradients", *LONGER])
+def test_a_changed_number_is_found_in_every_table_and_nothing_else_is(name, tmp_path):
+    folder = published(tmp_path, name)
+    for made, (column, _) in MADE_OF_OTHERS[name].items():
+        edit(folder / f"{made}.csv", changed(column))
+    found = verdicts(folder)
+    assert found.keys() == MADE_OF_OTHERS[name].keys()
+    for made, (column, row) in MADE_OF_OTHERS[name].items():
+        assert not found[made].agrees
+        assert found[made].says.startswith(f"DIFFERS in row ({row}"), found[made].says
+        assert f"), column {column}: published " in found[made].says
+        assert "more)" not in found[made].says
+        assert found[made].says.endswith(LEFT_OUT if made == "findings" else "")
+
+
+def test_every_table_that_is_published_beside_its_replicas_is_covered():
+    of_jobs = {*MEASURED, "baselines", "constructed", "derivatives"}
+    for folder in (path.parent for path in REFERENCE.glob("*/provenance.csv")):
+        tables = {path.stem for path in folder.glob("*.csv")} - {"summary", "provenance"} - of_jobs
+        assert tables <= {*DERIVED, "findings"} == set(NAMED_BY), folder
+        for name in tables:
+            rows = table(folder / f"{name}.csv")
+            names = {tuple(row[column] for column in NAMED_BY[name]) for row in rows}
+            assert len(names) == len(rows), f"{folder}: the columns that name a row of {name} do not tell them apart"
+
+
+def test_a_number_of_a_replica_or_a_baseline_is_found_in_what_is_made_of_it(tmp_path):
+    folder = published(tmp_path, SMALL)
+    edit(folder / "baselines.csv", changed("guess_accuracy"))
+    found = verdicts(folder)
+    assert "column guess_accuracy: published 0.1171875, made again 0.11718761" in found["statistics"].says
+    assert found["comparisons"] == Verdict(True, True, "equal, byte for byte")
+    (folder / "baselines.csv").unlink()
+    says = "CANNOT BE MADE AGAIN: the baselines that stand beside it are not there"
+    assert verdicts(folder)["statistics"] == Verdict(False, False, says)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "agrees", "says"),
+    [
+        ("statistics", without("horizon_censored"), True, "equal, but older: it has no column horizon_censored"),
+        ("summary", without("sequences_to_error"), False, "summary.csv has no column sequences_to_error"),
+        ("statistics", lambda rows: [["x"], *rows[1:]], False, "DIFFERS: has a column x that is not made (and 5 more)"),
+        ("baselines", lambda rows: rows[:-1], False, "no baseline of device cpu, task "),
+        ("summary", lambda rows: [rows[0], ["cpu", "x", "no lag", *rows[1][3:]], *rows[2:]], False, "no lag"),
+    ],
+)
+def test_what_another_version_or_hand_wrote_gets_one_clear_line(name, change, agrees, says, tmp_path):
+    folder = published(tmp_path, SMALL)
+    edit(folder / f"{name}.csv", change)
+    found = [verdict for verdict in verdicts(folder).values() if verdict]
+    assert all(verdict.agrees for verdict in found) == agrees
+    assert any(says in verdict.says for verdict in found), found
+    assert not any("\n" in verdict.says for verdict in found)
