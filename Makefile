@@ -29,7 +29,7 @@ status: setup ## say what is done, runs, waits, failed and why (CONFIG=...)
 	@$(BIN)/python -m workflow.analysis.status "$$CONFIG"
 
 partial: setup ## make tables and figures of what there is so far, also while a run goes on (CONFIG=...)
-	@$(BIN)/python -m workflow.analysis.partial "$$CONFIG"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m workflow.analysis.partial "$$CONFIG" # as the jobs have: BLAS rounds by its threads
 
 verify: setup ## make published tables and a random sample of runs again and compare (CONFIG=... or ARCHIVE=..., SAMPLE=n, SEED=s)
 	@$(BIN)/python -m $(if $(ARCHIVE),workflow.archive verify "$(ARCHIVE)",workflow.verification "$$CONFIG") \
