@@ -1,10 +1,13 @@
-"""The load benchmark: `python -m benchmarks.load` measures the pipeline's own overhead and memory into load.csv."""
+"""The load benchmark: `python -m benchmarks.load` measures the pipeline's own overhead and memory.
+
+Each of its parts, `overhead` and `memory`, writes a table and what it was measured on (overhead.csv, overhead.json).
+"""
 
 import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -37,21 +40,23 @@ class Measure(NamedTuple):
 
 
 def main() -> None:
-    """Run many tiny conditions to the end, then look at the memory that many more take; write table and machine."""
-    job, started = arguments(), datetime.now(UTC)
+    """Run many tiny conditions to the end, then look at the memory that many more take; write tables and machine."""
+    job, began = arguments(), datetime.now(UTC)
 
     def say(line: str) -> None:
-        print(f"{(datetime.now(UTC) - started).total_seconds():6.0f} s  {line}", flush=True)
+        print(f"{(datetime.now(UTC) - began).total_seconds():6.0f} s  {line}", flush=True)
 
-    settings = vars(job) | {"to": None, "busy_cpus_at_start": machine.busy_cpus(seconds=1.0)}
-    with tempfile.TemporaryDirectory() as place:
-        found = measure_overhead(job, Path(place, "tiny"), say) + measure_memory(job, Path(place, "large"), say)
-    settings["busy_cpus_at_end"] = machine.busy_cpus(seconds=1.0)
-    job.to.mkdir(parents=True, exist_ok=True)
-    rows = [one._asdict() | {"verdict": one.verdict} for one in found]
-    pd.DataFrame(rows).to_csv(job.to / "load.csv", index=False, float_format="%.4g")
-    about = machine.record(root=ROOT, started=started, threads=job.cores, settings=settings)
-    (job.to / "machine.json").write_text(json.dumps(about, indent=2) + "\n")
+    for part in job.parts or PARTS:
+        started = datetime.now(UTC)
+        settings = vars(job) | {"parts": [part], "to": None, "busy_cpus_at_start": machine.busy_cpus(seconds=1.0)}
+        with tempfile.TemporaryDirectory() as folder:
+            found = PARTS[part](job, Path(folder), say)
+        settings["busy_cpus_at_end"] = machine.busy_cpus(seconds=1.0)
+        job.to.mkdir(parents=True, exist_ok=True)
+        rows = [one._asdict() | {"verdict": one.verdict} for one in found]
+        pd.DataFrame(rows).to_csv(job.to / f"{part}.csv", index=False, float_format="%.4g")
+        about = machine.record(root=ROOT, started=started, threads=job.cores, settings=settings)
+        (job.to / f"{part}.json").write_text(json.dumps(about, indent=2) + "\n")
 
 
 def measure_overhead(job: argparse.Namespace, folder: Path, say: Callable[[str], None]) -> list[Measure]:
@@ -105,16 +110,26 @@ def _peaks(seen: Watched, count: int) -> list[Measure]:
     ]
 
 
+PARTS: Mapping[str, Callable[[argparse.Namespace, Path, Callable[[str], None]], list[Measure]]] = {
+    "overhead": measure_overhead,
+    "memory": measure_memory,
+}
+
+
 def arguments() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{' or '.join(PARTS)} (default both)")
     parser.add_argument("--conditions", type=int, default=2000, help="conditions to run to the end, a multiple of 4")
     parser.add_argument(
         "--large", type=int, default=10_000, help="conditions whose memory is measured, a multiple of 4"
     )
     parser.add_argument("--cores", type=int, default=2, help="cores that Snakemake may use")
-    parser.add_argument("--to", type=Path, default=Path("results/load"), help="folder for the table")
-    return parser.parse_args()
+    parser.add_argument("--to", type=Path, default=Path("results/load"), help="folder for the tables")
+    given = parser.parse_args()
+    if unknown := set(given.parts) - PARTS.keys():
+        parser.error(f"unknown part {min(unknown)!r}; known: {', '.join(PARTS)}")
+    return given
 
 
 if __name__ == "__main__":
