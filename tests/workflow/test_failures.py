@@ -133,15 +133,20 @@ def test_ends_are_read_from_snakemake_s_log_of_a_cluster(tmp_path):
         "Error in rule train:\n    message: SLURM-job '{}' failed{} SLURM status is: '{}'. Detailed failure reason "
         "unavailable (status command is not 'sacct').For further error details see the cluster/cloud log.\n"
         "    jobid: 2\n    output: results/x/{}.json, results/x/{}.provenance.json\n"
-        "    log: results/x/logs/{}.log, /at/.snakemake/slurm_logs/{}/5.log (check log file(s) for error details)\n"
+        "    log: results/x/logs/{}.log, {}/{}.log (check log file(s) for error details)\n"
     )
     ends = [(5, ",", "TIMEOUT", "a"), (6, ",", "OUT_OF_MEMORY", "b"), (7, ",", "CANCELLED", "a")]
-    ends.append((8, " due to a node failure,", "NODE_FAIL", "c"))
-    log.write_text("".join(said.format(job, why, state, *[name] * 4) for job, why, state, name in ends))
+    ends += [(8, " due to a node failure,", "NODE_FAIL", "c"), (9, ",", "FAILED", "d"), (10, ",", "FAILED", "e")]
+    slurm = tmp_path / "of Slurm"
+    slurm.mkdir()
+    (slurm / "d.log").write_text("slurmstepd-c1: error: Detected 1 oom-kill event(s) in StepId=6.0.\n")
+    log.write_text("".join(said.format(job, why, state, n, n, n, slurm, n) for job, why, state, n in ends))
     assert ends_of([str(log)]) == {
         "results/x/logs/a.log": "CANCELLED",
         "results/x/logs/b.log": "OUT_OF_MEMORY",
         "results/x/logs/c.log": "NODE_FAIL",
+        "results/x/logs/d.log": "OUT_OF_MEMORY",  # of a step of the job
+        "results/x/logs/e.log": "FAILED",
     }
 
 

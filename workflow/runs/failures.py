@@ -20,8 +20,10 @@ MEMORY = re.compile(r"MemoryError|(out of|not enough|allocate) memory|Unable to 
 """How Python, NumPy, torch, C++ and the system say that memory ran out."""
 TIMED_OUT = 124  # the status of `timeout`
 SLURM_ENDED = re.compile(r"SLURM-job '\d+' failed.*SLURM status is: *'(?P<state>\w+)'")
-"""How Snakemake's log tells the end of a job on a cluster; below it stands the job's own log, the first of several."""
-OWN_LOG = re.compile(r"    log: ([^,\s]+)")
+"""How Snakemake's log tells the end of a job on a cluster; below it stand the job's log and Slurm's own."""
+LOGS = re.compile(r"    log: (?P<ours>[^,\s]+)(?:, (?P<slurm>.+) \(check log)?")
+KILLED_FOR_MEMORY = re.compile(r"oom[-_]kill|Out Of Memory")
+"""What Slurm's log says where only a step of the job ran out of memory, and the job itself has just failed."""
 SLURM_SAYS = {
     "BOOT_FAIL": "its node did not start",
     "CANCELLED": "cancelled in Slurm",
@@ -63,9 +65,18 @@ def ends_of(logs: Iterable[str]) -> dict[str, End]:
                     found[ended[1]] = int(ended["status"]) if ended["status"] else 128 + int(ended["number"])
                 elif ended := SLURM_ENDED.search(line):
                     state = ended["state"]
-                elif state and (own := OWN_LOG.match(line)):
-                    found[own[1]], state = state, None
+                elif state and (of := LOGS.match(line)):
+                    found[of["ours"]], state = _state(state, slurm=of["slurm"]), None
     return found
+
+
+def _state(state: str, *, slurm: str | None) -> str:
+    """Return the state of a job on a cluster, a failure's with the memory that it was for."""
+    try:
+        text = Path(slurm).read_text(encoding="utf-8", errors="replace") if slurm and state == "FAILED" else ""
+    except OSError:
+        text = ""
+    return "OUT_OF_MEMORY" if KILLED_FOR_MEMORY.search(text) else state
 
 
 def explained(last: str, *, end: End, settings: Mapping[str, Any] | None) -> str:
