@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.workflow.conftest import TINY_RUNS, Tree, copy_tree
+from tests.workflow.test_rules import import_as_module
 from workflow.runs.driver import drive
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -266,3 +267,16 @@ def test_second_snakemake_is_refused_while_the_first_one_lives(slow):
     finally:
         os.killpg(driver.pid, signal.SIGKILL)
         driver.wait()
+
+
+@pytest.mark.slow
+def test_a_run_that_ended_after_its_snakemake_is_kept_below_a_prefix_too(fresh, tmp_path):
+    outer = import_as_module(fresh, tmp_path / "outer", prefix="below")
+    run = "below/results/imported/runs/cpu/copy/lag=11/rnn/full/seeds=0.json"
+    outer.snakemake("--cores", "1", run, config=None)
+    made = (outer.root / run).stat().st_mtime_ns
+    for path in (run, run.replace(".json", ".provenance.json")):
+        (outer.root / ".snakemake/incomplete" / urlsafe_b64encode(path.encode()).decode()).touch()
+    said = outer.snakemake("--cores", "1", "--rerun-incomplete", run, config=None)
+    assert "runs that were finished without Snakemake's knowing are kept: 1" in said
+    assert (outer.root / run).stat().st_mtime_ns == made

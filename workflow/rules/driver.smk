@@ -4,5 +4,8 @@ from workflow.runs.driver import drive
 
 MACHINES = workflow.resource_settings.cores or workflow.resource_settings.nodes
 if workflow.is_main_process and MACHINES and not workflow.output_settings.dryrun:
-    for line in drive(PLACE.results, runs=lambda: {one.path: one.expected for one in wanted_records(EXPERIMENT)}):
+    for line in drive(
+        str(AT(PLACE.results)),
+        runs=lambda: {str(AT(one.path)): one.expected for one in wanted_records(EXPERIMENT)},
+    ):
         print(line, file=sys.stderr)

@@ -6,6 +6,7 @@ from workflow.runs.failures import failures
 
 EXPERIMENT = admit(config, root=ROOT, files=workflow.overwrite_configfiles)
 PLACE = EXPERIMENT.place
+AT = workflow.modifier.path_modifier.modify  # where a path lies: a workflow that imports this one may add a prefix
 # In a random search the pairs of drawn models are many and of no interest: odyssey.csv compares the variants.
 TABLES = expand(
     f"{PLACE.results}/{{table}}.csv",

@@ -1,7 +1,7 @@
 # Several conditions per job of a cluster: `snakemake packed` trains them into a store, from which rule train takes them.
 from workflow.configuration.packs import Packs, pack_device, pack_need
 
-PACKS = Packs(EXPERIMENT, at=workflow.modifier.path_modifier.modify)
+PACKS = Packs(EXPERIMENT, at=AT)
 
 
 # No rule depends on a pack, for Snakemake would train finished runs again when packing is turned on or off.
