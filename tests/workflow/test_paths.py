@@ -16,7 +16,7 @@ from workflow.runs.paths import checkpoints_of
         ("results/x/measurements/cpu/adding/lag=10/lstm/full/seeds=0-4.json", "results/x/checkpoints/k"),
         ("below/results/x/measurements/cpu/adding/lag=10/rnn/full/seeds=0.json", "below/results/x/checkpoints/k"),
         ("run.json", "checkpoints/k"),
-        ("/tmp/work/cpu/adding/lag/lstm/full/first.json", "/tmp/work/cpu/adding/lag/lstm/full/checkpoints/k"),
+        ("/data/cpu/adding/lag/lstm/full/first.json", "/data/cpu/adding/lag/lstm/full/checkpoints/k"),
     ],
 )
 def test_checkpoints_lie_beside_the_runs_or_the_record(run: str, folder: str) -> None:
