@@ -1,12 +1,23 @@
-"""What learns: recurrent cells, the gradient flows that train them, and the kernels that unroll them."""
+"""What learns: recurrent cells, the gradient flows that train them, and the kernels that unroll them.
+
+Cells are found in this folder and in the folder `models` of every path in the environment variable `LAGBENCH_PLUGINS`.
+"""
 
 import importlib
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from models.module import LSTM as LSTM
 
 __all__ = ["LSTM"]
+
+__path__ += [
+    str(Path(plugin, "models").absolute())
+    for plugin in os.environ.get("LAGBENCH_PLUGINS", "").split(os.pathsep)
+    if plugin and Path(plugin, "models").is_dir()
+]
 
 
 def __getattr__(name: str) -> Any:

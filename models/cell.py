@@ -5,6 +5,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -32,8 +33,12 @@ class Cell(ABC):
     """The recurrent paths along which error can flow to the step before."""
     state_sizes: tuple[int, ...]
     """The last axis of each tensor of the state; the first is that of h, which the readout reads."""
-    state_symbols: tuple[str, ...] = ("h", "c")
-    """The symbols of the state's tensors, as far as they are measured."""
+    state_symbols: tuple[str, ...]
+    """A symbol for each tensor of the state, required. `h` comes first; `c` is for a cell state alone: one along
+    which the path `cell` carries error. These two are what measurements report; other symbols are the cell's own.
+    """
+    states_without_error: tuple[str, ...] = ()
+    """The symbols of states that never carry error, as a stabiliser that `step` detaches."""
     shapes: Mapping[str, tuple[int, ...]]
     """Parameter shapes by symbol without the replica axis; rows are sources: x (B, features) times W (features, H)."""
     biases: bool = True
@@ -84,27 +89,58 @@ def one_hot(indices: Tensor, *, features: int, dtype: torch.dtype) -> Tensor:
     return (indices[..., None] == torch.arange(features, device=indices.device)).to(dtype)
 
 
+def model_files() -> dict[str, Path]:
+    """Return the files of this package by name; a plug-in's file with the name of another is a ValueError."""
+    files: dict[str, Path] = {}
+    for path in (path for folder in models.__path__ for path in sorted(Path(folder).glob("*.py"))):
+        if path.stem != "__init__" and path.stem in files:
+            raise ValueError(f"the plug-in's file {path} must have another name than {files[path.stem]}; rename it")
+        files.setdefault(path.stem, path)
+    return files
+
+
 def cell_names() -> list[str]:
-    """List the cells on disk: the files of this folder that declare `PATHS`."""
-    files = (file for folder in models.__path__ for file in Path(folder).glob("*.py"))
-    return sorted(file.stem for file in files if re.search(r"^PATHS\b", file.read_text(), flags=re.MULTILINE))
+    """List the cells on disk: the files of this package, the plug-ins' included, that declare `PATHS`."""
+    texts = {name: path.read_text(encoding="utf-8") for name, path in model_files().items()}
+    return sorted(name for name, text in texts.items() if re.search(r"^PATHS\b", text, flags=re.MULTILINE))
 
 
 def load_cell(name: str, *, features: int, hidden_size: int, options: Mapping[str, Any]) -> Cell:
-    """Make the cell of file `name`; an unknown name or option is a ValueError."""
-    if name not in cell_names():
-        raise ValueError(f"unknown cell {name!r}; known: {', '.join(cell_names())}")
+    """Build the cell of file `name`; an unknown name or option, or a broken contract, is a ValueError."""
+    names = cell_names()
+    if name not in names:
+        raise ValueError(f"unknown cell {name!r}; known: {', '.join(names)}")
     module = importlib.import_module(f"models.{name}")
     if set(options) != set(module.OPTIONS):
         raise ValueError(
             f"cell {name!r} takes the options {', '.join(sorted(module.OPTIONS))}; came: {', '.join(sorted(options))}"
         )
-    kinds = [thing for thing in vars(module).values() if _is_defined_in(thing, module.__name__)]
-    if len(kinds) != 1:
-        raise ValueError(f"models/{name}.py must define one Cell; it defines {len(kinds)}")
-    made: Cell = kinds[0](features=features, hidden_size=hidden_size, **options)
-    return made
+    classes = cell_classes(module)
+    if len(classes) != 1:
+        listed = f": {', '.join(kind.__name__ for kind in classes)}" if classes else ""
+        raise ValueError(f"models/{name}.py must define one subclass of Cell; it defines {len(classes)}{listed}")
+    cell = classes[0](features=features, hidden_size=hidden_size, **options)
+    _check_states(cell)
+    return cell
 
 
-def _is_defined_in(thing: Any, module: str) -> bool:
-    return isinstance(thing, type) and issubclass(thing, Cell) and thing.__module__ == module
+def cell_classes(module: ModuleType) -> list[Callable[..., Cell]]:
+    """List the cells that a module itself defines."""
+    kinds = (value for value in vars(module).values() if isinstance(value, type) and issubclass(value, Cell))
+    return [kind for kind in kinds if kind.__module__ == module.__name__]
+
+
+def _check_states(cell: Cell) -> None:
+    """Refuse a cell that does not name each tensor of its state once, h first: a ValueError."""
+    symbols, states = getattr(cell, "state_symbols", None), len(cell.state_sizes)
+    if symbols is None or len(set(symbols)) != states or symbols[0] != "h":
+        raise ValueError(
+            f"{type(cell).__name__}.state_symbols must name the {states} tensors of its state, h first, "
+            f'as ("h", "c"); came: {symbols}'
+        )
+    unknown = sorted(set(cell.states_without_error) - set(symbols[1:]))
+    if unknown:
+        raise ValueError(
+            f"{type(cell).__name__}.states_without_error must be among its states {', '.join(symbols[1:])}; "
+            f"came: {', '.join(unknown)}"
+        )

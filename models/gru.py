@@ -39,6 +39,8 @@ PATHS: dict[str, dict[str, object]] = {"leak": {}, "gates": {}, "candidate": {}}
 class GRUCell(Cell):
     """A GRU; its state is (h,)."""
 
+    state_symbols = ("h",)
+
     def __init__(self, *, features: int, hidden_size: int, reset: str, update_bias: float | str) -> None:
         known = OPTIONS["reset"]["enum"]
         if reset not in known:

@@ -132,6 +132,7 @@ class LSTMCell(Cell):
         self.blocks = "".join(letter for letter, has in has_weights.items() if has)
         self.gates = self.blocks.replace("z", "")
         self.state_sizes = (hidden_size, hidden_size, *[len(self.gates) * hidden_size] * gate_recurrence)
+        self.state_symbols = ("h", "c", "gates") if gate_recurrence else ("h", "c")
         square = (hidden_size, hidden_size)
         kinds = {"W": (features, hidden_size), "U": square, "b": (hidden_size,)}
         self.shapes = {f"{kind}_{block}": shape for kind, shape in kinds.items() for block in self.blocks}

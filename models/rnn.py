@@ -26,6 +26,8 @@ PATHS: dict[str, dict[str, object]] = {"recurrent": {}}
 class RNNCell(Cell):
     """A tanh RNN; its state is (h,)."""
 
+    state_symbols = ("h",)
+
     def __init__(self, *, features: int, hidden_size: int, initialisation: str) -> None:
         known = OPTIONS["initialisation"]["enum"]
         if initialisation not in known:

@@ -3,8 +3,9 @@
 import importlib
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -87,30 +88,43 @@ class Task(ABC):
         raise ValueError(f"{type(self).__name__} with these options has no logistic outputs")
 
 
+def task_files() -> dict[str, Path]:
+    """Return the files of this package by name; a plug-in's file with the name of another is a ValueError."""
+    files: dict[str, Path] = {}
+    for path in (path for folder in tasks.__path__ for path in sorted(Path(folder).glob("*.py"))):
+        if path.stem != "__init__" and path.stem in files:
+            raise ValueError(f"the plug-in's file {path} must have another name than {files[path.stem]}; rename it")
+        files.setdefault(path.stem, path)
+    return files
+
+
 def task_names() -> list[str]:
-    """List the tasks on disk: the files of this folder that declare `LAGS`."""
-    files = (file for folder in tasks.__path__ for file in Path(folder).glob("*.py"))
-    return sorted(file.stem for file in files if re.search(r"^LAGS\b", file.read_text(), flags=re.MULTILINE))
+    """List the tasks on disk: the files of this package, the plug-ins' included, that declare `LAGS`."""
+    texts = {name: path.read_text(encoding="utf-8") for name, path in task_files().items()}
+    return sorted(name for name, text in texts.items() if re.search(r"^LAGS\b", text, flags=re.MULTILINE))
 
 
 def load_task(name: str, *, lag: int, options: Mapping[str, Any]) -> Task:
-    """Make the task of file `name` at this lag; an unknown name, option or too small a lag is a ValueError."""
-    if name not in task_names():
-        raise ValueError(f"unknown task {name!r}; known: {', '.join(task_names())}")
+    """Build the task of file `name` at this lag; an unknown name, option or too small a lag is a ValueError."""
+    names = task_names()
+    if name not in names:
+        raise ValueError(f"unknown task {name!r}; known: {', '.join(names)}")
     module = importlib.import_module(f"tasks.{name}")
     if set(options) != set(module.OPTIONS):
         raise ValueError(
             f"task {name!r} takes the options {', '.join(sorted(module.OPTIONS))}; came: {', '.join(sorted(options))}"
         )
-    kinds = [thing for thing in vars(module).values() if _is_defined_in(thing, module.__name__)]
-    if len(kinds) != 1:
-        raise ValueError(f"tasks/{name}.py must define one Task; it defines {len(kinds)}")
-    made: Task = kinds[0](lag=lag, **options)
-    return made
+    classes = task_classes(module)
+    if len(classes) != 1:
+        listed = f": {', '.join(kind.__name__ for kind in classes)}" if classes else ""
+        raise ValueError(f"tasks/{name}.py must define one subclass of Task; it defines {len(classes)}{listed}")
+    return classes[0](lag=lag, **options)
 
 
-def _is_defined_in(thing: Any, module: str) -> bool:
-    return isinstance(thing, type) and issubclass(thing, Task) and thing.__module__ == module
+def task_classes(module: ModuleType) -> list[Callable[..., Task]]:
+    """List the tasks that a module itself defines."""
+    kinds = (value for value in vars(module).values() if isinstance(value, type) and issubclass(value, Task))
+    return [kind for kind in kinds if kind.__module__ == module.__name__]
 
 
 def check_option(task: str, option: str, *, value: object, known: Sequence[object]) -> None:

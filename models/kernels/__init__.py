@@ -49,8 +49,8 @@ class Kernel(NamedTuple):
 
 def kernel_names() -> list[str]:
     """List the kernels on disk: the files of this folder that define `unroll`."""
-    files = (file for folder in __path__ for file in Path(folder).glob("*.py"))
-    return sorted(file.stem for file in files if re.search(r"^def unroll\b", file.read_text(), flags=re.MULTILINE))
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("*.py")}
+    return sorted(name for name, text in texts.items() if re.search(r"^def unroll\b", text, flags=re.MULTILINE))
 
 
 def load_kernel(name: str, *, cell: Cell, dtype: torch.dtype, device: torch.device) -> Kernel:
