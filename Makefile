@@ -14,22 +14,22 @@ SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --quiet host rules
 RULES := Snakefile workflow/rules
 
 all: setup ## set up and run the main job: figures and table (CONFIG=..., CORES=...)
-	@$(BIN)/python -m workflow.configuration.gate "$$CONFIG"
+	@$(BIN)/python -m workflow.experiment.gate "$$CONFIG"
 	@$(SNAKEMAKE) --configfile "$$CONFIG"
-	@$(BIN)/python -m workflow.runs.outcome "$$CONFIG"
+	@$(BIN)/python -m workflow.operations.outcome "$$CONFIG"
 
 smoke: setup ## run a complete tiny benchmark in under a minute
 	@$(SNAKEMAKE) --configfile config/smoke.yaml
-	@$(BIN)/python -m workflow.runs.outcome config/smoke.yaml
+	@$(BIN)/python -m workflow.operations.outcome config/smoke.yaml
 
 estimate: setup ## say what a run would cost before it is begun: jobs, core-hours, memory, disk (CONFIG=..., CORES=...)
-	@$(BIN)/python -m workflow.analysis.estimate $(if $(filter-out all,$(CORES)),--cores "$(CORES)") "$$CONFIG"
+	@$(BIN)/python -m workflow.operations.estimate $(if $(filter-out all,$(CORES)),--cores "$(CORES)") "$$CONFIG"
 
 status: setup ## say what is done, runs, waits, failed and why (CONFIG=...)
-	@$(BIN)/python -m workflow.analysis.status "$$CONFIG"
+	@$(BIN)/python -m workflow.operations.status "$$CONFIG"
 
 partial: setup ## make tables and figures of what there is so far, also while a run goes on (CONFIG=...)
-	@OMP_NUM_THREADS=1 $(BIN)/python -m workflow.analysis.partial "$$CONFIG" # as the jobs have: BLAS rounds by its threads
+	@OMP_NUM_THREADS=1 $(BIN)/python -m workflow.operations.partial "$$CONFIG" # as the jobs have: BLAS rounds by its threads
 
 verify: setup ## make published tables and a random sample of runs again and compare (CONFIG=... or ARCHIVE=..., SAMPLE=n, SEED=s)
 	@$(BIN)/python -m $(if $(ARCHIVE),workflow.archive verify "$(ARCHIVE)",workflow.verification "$$CONFIG") \
@@ -39,10 +39,10 @@ archive: all ## pack a finished experiment into results/<experiment>.zip, checks
 	@$(BIN)/python -m workflow.archive pack "$$CONFIG" --report
 
 retrain: setup ## train again what other versions of torch, numpy or numba made (CONFIG=...)
-	@stale=$$($(BIN)/python -m workflow.runs.standing "$$CONFIG") && \
+	@stale=$$($(BIN)/python -m workflow.operations.staleness "$$CONFIG") && \
 	  if [ -n "$$stale" ]; then $(SNAKEMAKE) --configfile "$$CONFIG" --forcerun $$stale; \
 	  else echo "retrain: all runs were made under the versions that are installed"; fi
-	@$(BIN)/python -m workflow.runs.outcome "$$CONFIG"
+	@$(BIN)/python -m workflow.operations.outcome "$$CONFIG"
 
 # An OpenBLAS told to run as on another CPU would slow all that use it.
 bench: setup $(BENCH_STAMP) ## measure the fused kernel beside its rivals, under half an hour (THREADS=..., QUICK=1)

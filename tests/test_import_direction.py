@@ -5,23 +5,28 @@ from pathlib import Path
 
 import pytest
 
-from workflow.configuration.sources import imported_modules
+from workflow.experiment.sources import imported_modules
 
 ROOT = Path(__file__).resolve().parents[1]
-OURS = {"tasks", "models", "training", "workflow", "benchmarks", "tests"}
+OURS = {"records", "tasks", "models", "training", "workflow", "benchmarks", "tests"}
+TABLES = ({"records", "workflow"}, {"numpy", "pandas", "seaborn", "scipy", "matplotlib"})
 HEAVY = {"torch", "numpy", "numba", "triton", "pandas", "seaborn", "scipy", "matplotlib", "jax"}
 MAY_IMPORT = {
     # the first that matches a file holds: ours, and of the heavy packages
     "tasks": ({"tasks"}, {"numpy", "torch"}),
     "models/kernels": ({"models"}, {"numpy", "torch", "numba", "triton"}),
     "models": ({"models"}, {"numpy", "torch"}),
-    "training": ({"training", "tasks", "models"}, {"numpy", "torch"}),
-    "workflow/scripts": ({"training", "workflow"}, {"numpy", "torch", "pandas", "seaborn", "scipy", "matplotlib"}),
-    "workflow/analysis": ({"workflow"}, {"numpy", "pandas", "seaborn", "scipy", "matplotlib"}),
-    "workflow": ({"workflow"}, set()),
+    "records": ({"records"}, set()),
+    "training": ({"training", "tasks", "models", "records"}, {"numpy", "torch"}),
+    "workflow/scripts": ({"training", *TABLES[0]}, {"torch", *TABLES[1]}),
+    **{
+        f"workflow/{part}": TABLES
+        for part in ("statistics", "tables", "figures", "operations", "verification", "report")
+    },
+    "workflow": ({"records", "workflow"}, set()),
     "benchmarks/contestants": ({"benchmarks", "models"}, {"numpy", "torch", "jax"}),
     "benchmarks/figures": ({"benchmarks", "workflow"}, {"numpy", "pandas", "matplotlib"}),  # the look of the figures
-    "benchmarks/load": ({"benchmarks", "training", "workflow"}, {"pandas"}),  # drives the pipeline
+    "benchmarks/load": ({"benchmarks", "training", "records", "workflow"}, {"pandas"}),  # drives the pipeline
     "benchmarks": ({"benchmarks", "training", "models", "tasks"}, {"numpy", "torch", "pandas"}),
 }
 FILES = sorted(path.relative_to(ROOT) for folder in MAY_IMPORT for path in (ROOT / folder).rglob("*.py"))

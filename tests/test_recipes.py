@@ -11,7 +11,18 @@ import pandas as pd
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ("Snakefile", "config", "models", "profiles", "pyproject.toml", "tasks", "tests", "training", "workflow")
+PARTS = (
+    "Snakefile",
+    "config",
+    "models",
+    "profiles",
+    "pyproject.toml",
+    "records",
+    "tasks",
+    "tests",
+    "training",
+    "workflow",
+)
 FILES = dict(re.findall(r"<!-- file: (\S+) -->\n```\w+\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL))
 
 pytestmark = pytest.mark.slow
@@ -52,7 +63,7 @@ def run(tree: Path, *words: str) -> str:
 
 
 def test_there_is_a_file_for_each_recipe() -> None:
-    assert [Path(path).parent.as_posix() for path in FILES] == ["tasks", "models", "config", "workflow/scripts/figures"]
+    assert [Path(path).parent.as_posix() for path in FILES] == ["tasks", "models", "config", "workflow/figures"]
 
 
 @pytest.mark.parametrize(

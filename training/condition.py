@@ -28,7 +28,7 @@ def train_condition(
 ) -> dict[str, Any]:
     """Train every (seed, learning rate) of the settings and return the run record.
 
-    The settings are those of `workflow/configuration`: device, seeds, learning_rates, task, model, gradient,
+    The settings are those of `workflow/experiment`: device, seeds, learning_rates, task, model, gradient,
     training, optimiser. The record holds them, the kernel that ran, the length of a sequence in steps, the success
     criterion, how many steps are scored, the chance level, the floor at the flow's k2, one entry per replica and the
     learning curves; the same versions on the same kind of machine make the same record again, also where `keeper` has

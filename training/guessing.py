@@ -43,7 +43,7 @@ class Best(NamedTuple):
 def guess_condition(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Guess the weights of one model on one task and return the record: the settings, chance, and the best on test.
 
-    The settings are those of `workflow/configuration/baselines.py`: device, task, model, training, guessing. The
+    The settings are those of `workflow/jobs/baseline.py`: device, task, model, training, guessing. The
     sequences of validation and test are those of the seed `guessing.seed`.
     """
     about, model, how, seed = settings["task"], settings["model"], settings["training"], settings["guessing"]["seed"]

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 PACKAGES = ("numpy", "torch", "numba", "scipy", "snakemake")
-SOURCES = ("tasks", "models", "training", "workflow", "Snakefile", "config")
+SOURCES = ("tasks", "models", "training", "records", "workflow", "Snakefile", "config")
 """What counts as a change to the source tree, files that git does not know included."""
 
 

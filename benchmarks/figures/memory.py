@@ -9,8 +9,8 @@ import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
-from workflow.analysis.panels import new_figure
-from workflow.analysis.style import COLOURS, RC, REFERENCE, rows_of, save
+from workflow.figures.style.look import COLOURS, RC, REFERENCE, rows_of, save
+from workflow.figures.style.panels import new_figure
 
 LABELS = {"sequence_length": "sequence length T", "replicas": "replicas R", "batch": "batch size B"}
 

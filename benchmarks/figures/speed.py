@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from workflow.analysis.panels import level_line, new_figure, number_plainly
-from workflow.analysis.style import COLOURS, DASHES, MARKERS, RC, rows_of, save
+from workflow.figures.style.look import COLOURS, DASHES, MARKERS, RC, rows_of, save
+from workflow.figures.style.panels import level_line, new_figure, number_plainly
 
 PANEL = ["replicas", "batch", "sequence_length"]
 IMPLEMENTATIONS = {"": "our kernel", "torch": "torch.nn, once per replica", "jax": "JAX", "reference": "eager torch"}

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from training.condition import train_condition
-from workflow.configuration.experiment import Experiment, complete
+from workflow.experiment.experiment import Experiment, complete
 
 EVALUATIONS = 40
 """Points of a learning curve, as many as config/default.yaml has at most."""

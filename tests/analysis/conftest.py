@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workflow.analysis.baselines import baselines_table
-from workflow.analysis.comparisons import comparisons_table
-from workflow.analysis.statistics import statistics_table
-from workflow.analysis.style import Labels, Tables
-from workflow.analysis.summary import at_lags, curves_table, summary_table
-from workflow.analysis.surface import surface_table
+from workflow.figures.style.look import Labels, Tables
+from workflow.tables.baselines import baselines_table
+from workflow.tables.comparisons import comparisons_table
+from workflow.tables.statistics import statistics_table
+from workflow.tables.summary import at_lags, curves_table, summary_table
+from workflow.tables.surface import surface_table
 
 SERIES = [
     ("rnn", "full"),

@@ -4,12 +4,12 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from records.paths import log_of
 from tests.analysis.conftest import make_run
 from tests.workflow.conftest import TINY
-from workflow.configuration.experiment import Experiment
-from workflow.configuration.reading import merge
-from workflow.configuration.wanted import Wanted, wanted_records
-from workflow.runs.paths import log_of
+from workflow.experiment.experiment import Experiment
+from workflow.experiment.reading import merge
+from workflow.jobs.requested import Wanted, wanted_records
 
 ROOT = Path(__file__).resolve().parents[2]
 

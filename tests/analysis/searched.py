@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import pandas as pd
 
-from workflow.analysis.summary import typed
+from workflow.tables.summary import typed
 
 SEARCH = {
     "hidden_size": {"draws": 6, "from": 8, "to": 64},

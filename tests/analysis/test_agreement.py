@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from workflow.analysis.agreement import compare_run, differing_surroundings
+from workflow.verification.agreement import compare_run, differing_surroundings
 
 Rows = list[dict[str, str]]
 MADE = {"versions.torch": "2.13.0", "versions.snakemake": "9.27.1", "processor": "AMD EPYC", "sources": "aa"}

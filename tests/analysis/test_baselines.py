@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from tests.analysis.test_figures import assert_readable
-from workflow.analysis.baselines import baselines_table, read_baselines, with_baselines
-from workflow.analysis.columns import BASELINES, CONTROLS
-from workflow.analysis.summary import read_csv, write_csv
-from workflow.scripts.figures.accuracy_versus_lag import draw
+from workflow.figures.accuracy_versus_lag import draw
+from workflow.tables.baselines import baselines_table, read_baselines, with_baselines
+from workflow.tables.columns import BASELINES, CONTROLS
+from workflow.tables.summary import read_csv, write_csv
 
 
 def record(*, lag: int, accuracy: float | None, model: str = "lstm") -> dict:

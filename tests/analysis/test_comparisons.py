@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workflow.analysis.comparisons import compare, comparisons_table, holm, sign_flip_p
-from workflow.analysis.statistics import statistics_table
-from workflow.analysis.summary import summary_table, write_csv
+from workflow.tables.comparisons import compare, comparisons_table, holm, sign_flip_p
+from workflow.tables.statistics import statistics_table
+from workflow.tables.summary import summary_table, write_csv
 
 COLUMNS = "device task a_model a_gradient b_model b_gradient lags pairs mean_difference low high p p_holm"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from workflow.analysis import columns
+from workflow.tables import columns
 
 TEXT = Path("results", "README.md").read_text()
 

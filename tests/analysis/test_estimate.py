@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 import yaml
 
+from records.condition import Condition
 from tests.analysis.experiments import ROOT, runs_of, tiny, write_runs
 from tests.workflow.conftest import TINY
-from workflow.analysis.calibration import Calibration, Costs, Job, calibrate, chosen, costs_by, interpolated
-from workflow.analysis.estimate import USUAL_SHARE, amount, estimate, report, shares
-from workflow.analysis.existing import existing
-from workflow.analysis.summary import summary_table
-from workflow.configuration.experiment import Condition, Experiment
-from workflow.configuration.wanted import wanted_records
+from workflow.experiment.experiment import Experiment
+from workflow.jobs.existing_records import existing
+from workflow.jobs.requested import wanted_records
+from workflow.operations.calibration import Calibration, Costs, Job, calibrate, chosen, costs_by, interpolated
+from workflow.operations.estimate import USUAL_SHARE, amount, estimate, report, shares
+from workflow.tables.summary import summary_table
 
 PARTS = ("fixed", "sampling", "evaluation", "update", "memory", "parameters", "bytes_per_sequence")
 LAGS = {"adding": {"lags": [2, 3, 5, 9]}}
@@ -36,7 +37,7 @@ def costs(**changes: float) -> Costs:
 
 
 def call(*words: str) -> str:
-    command = [sys.executable, "-m", "workflow.analysis.estimate", *words]
+    command = [sys.executable, "-m", "workflow.operations.estimate", *words]
     place = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, env=place, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr

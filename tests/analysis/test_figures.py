@@ -1,4 +1,4 @@
-"""Whatever figure stands in workflow/scripts/figures is drawn from tables of every shape, and looked at by machine."""
+"""Whatever figure stands in workflow/figures is drawn from tables of every shape, and looked at by machine."""
 
 import ast
 import hashlib
@@ -16,13 +16,13 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from workflow.analysis.style import Labels, Tables, drawn_from, model_colours, rows_of, save, series_of
-from workflow.configuration import declarations
+from workflow.experiment import declarations
+from workflow.figures.style.look import Labels, Tables, drawn_from, model_colours, rows_of, save, series_of
 
-FOLDER = Path(__file__).parents[2] / "workflow" / "scripts" / "figures"
+FOLDER = Path(__file__).parents[2] / "workflow" / "figures"
 CAPTIONED = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
 MADE = {"baselines"}  # by conftest.py, of any experiment; figures of other tables have tests of their own
-FIGURES = [name for name in CAPTIONED if set(declarations.tables(FOLDER.parents[2], name)) <= MADE]
+FIGURES = [name for name in CAPTIONED if set(declarations.tables(FOLDER.parents[1], name)) <= MADE]
 REFERENCE_LINES = {"solved_versus_lag": "half", "updates_versus_lag": "budget"}  # the others draw chance
 ONE, TWO = [("lstm", "full")], [("rnn", "full"), ("lstm", "tbptt")]
 SHAPES = {
@@ -44,7 +44,7 @@ SOME = [pytest.param(shape, marks=[] if shape in AT_ONCE else pytest.mark.slow) 
 
 
 def draw(name: str, tables: Tables) -> Figure:
-    return importlib.import_module(f"workflow.scripts.figures.{name}").draw(tables)
+    return importlib.import_module(f"workflow.figures.{name}").draw(tables)
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +213,7 @@ def test_horizons_are_drawn_and_censored_ones_are_open(full_tables: Tables) -> N
 
 
 def test_curves_that_end_early_keep_their_last_value(full_tables: Tables) -> None:
-    carried = importlib.import_module("workflow.scripts.figures.learning_curves").carried
+    carried = importlib.import_module("workflow.figures.learning_curves").carried
     curve = rows_of(full_tables.curves([10]), task="copy", lag=10, model="lstm", gradient="full", learning_rate=0.01)
     table = carried(curve, until=2000)
     assert table.index.max() == 2000
@@ -224,7 +224,7 @@ def test_curves_that_end_early_keep_their_last_value(full_tables: Tables) -> Non
 
 
 def test_four_lags_are_drawn_with_the_smallest_and_the_largest(full_tables: Tables) -> None:
-    spread_lags = importlib.import_module("workflow.scripts.figures.learning_curves").spread_lags
+    spread_lags = importlib.import_module("workflow.figures.learning_curves").spread_lags
     assert spread_lags([50, 10, 10]) == [10, 50]
     assert spread_lags(range(1, 11)) == [1, 4, 7, 10]
     figure = draw("learning_curves", full_tables)

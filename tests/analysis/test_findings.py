@@ -13,7 +13,10 @@ import pytest
 from tests.training.conditions import settings
 from training.constructed import constructed_rows
 from training.derivatives import derivative_rows
-from workflow.analysis.findings import (
+from workflow.experiment.claims import Source, read_claims
+from workflow.report.findings_page import markdown, page
+from workflow.statistics.intervals import Interval
+from workflow.tables.findings import (
     FAILS,
     HOLDS,
     ONLY_IF,
@@ -24,9 +27,6 @@ from workflow.analysis.findings import (
     evaluate_claims,
     findings_table,
 )
-from workflow.analysis.intervals import Interval
-from workflow.analysis.page import markdown, page
-from workflow.configuration.claims import Source, read_claims
 
 ROOT = Path(__file__).resolve().parents[2]
 CLAIMS = read_claims("config/claims.yaml", root=ROOT)

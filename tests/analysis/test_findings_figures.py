@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 
 from tests.analysis.test_figures import assert_readable
 from training.constructed import constructed_rows
-from workflow.analysis.columns import DERIVATIVES
-from workflow.analysis.style import Labels, Tables, model_colours, save
-from workflow.analysis.summary import at_lags
+from workflow.figures.style.look import Labels, Tables, model_colours, save
+from workflow.tables.columns import DERIVATIVES
+from workflow.tables.summary import at_lags
 
 MODELS = ("rnn", "lstm", "lstm_no_forget", "lstm_forget_0", "lstm_forget_1", "lstm_forget_5", "lstm_peephole")
 FLOWS = ("full", "truncated_1997", "cell_and_gates", "cell_and_block_input", "cell_and_peepholes")
@@ -48,7 +48,7 @@ def tables() -> Tables:
 
 
 def draw(name: str, tables: Tables) -> Figure:
-    figure: Figure = importlib.import_module(f"workflow.scripts.figures.{name}").draw(tables)
+    figure: Figure = importlib.import_module(f"workflow.figures.{name}").draw(tables)
     return figure
 
 

@@ -9,15 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tests.analysis.test_figures import assert_readable
-from workflow.analysis.heatmaps import maps_of
-from workflow.analysis.style import Labels, Tables, save
+from workflow.figures.style.heatmaps import maps_of
+from workflow.figures.style.look import Labels, Tables, save
 
 FIGURES = ("truncation_surface", "truncation_excess")
 LABELS = Labels(("rnn", "lstm"), ("full", "a_cell", "tbptt", "w5", "w10", "w40", "w80", "e40"), ("adding", "copy"))
 
 
 def draw(name: str, tables: Tables) -> Figure:
-    figure: Figure = importlib.import_module(f"workflow.scripts.figures.{name}").draw(tables)
+    figure: Figure = importlib.import_module(f"workflow.figures.{name}").draw(tables)
     return figure
 
 

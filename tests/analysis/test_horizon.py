@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from workflow.analysis.horizon import horizon_of, horizon_table
+from workflow.statistics.horizon import horizon_of, horizon_table
 
 LAGS = np.array([10, 50, 100])
 

@@ -7,9 +7,9 @@ import pytest
 from scipy import stats
 
 from tests.analysis.searched import make_summary, search_of
-from workflow.analysis.columns import IMPORTANCE, SHARES
-from workflow.analysis.importance import expansion, importance_table, scale, shares, shares_with_intervals
-from workflow.analysis.summary import read_csv, write_csv
+from workflow.tables.columns import IMPORTANCE, SHARES
+from workflow.tables.odyssey_importance import expansion, importance_table, scale, shares, shares_with_intervals
+from workflow.tables.summary import read_csv, write_csv
 
 
 def plan(sizes: int, rates: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

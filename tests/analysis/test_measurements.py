@@ -9,16 +9,16 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from records.writing import write_json
 from tests.analysis.conftest import LABELS, SERIES
 from tests.analysis.test_figures import assert_readable, texts_of
-from workflow.analysis.columns import ALIGNMENT, ATTRIBUTION, GRADIENT_VERSUS_LAG, PATH_SHARES, SNAPSHOTS
-from workflow.analysis.comparisons import holm
-from workflow.analysis.measurements import measured_tables, read_measurements
-from workflow.analysis.statistics import chosen_replicas, statistics_table
-from workflow.analysis.style import Tables, rows_of
-from workflow.analysis.summary import read_csv, write_csv
-from workflow.analysis.truncation import truncation_table
-from workflow.runs.writing import write_json
+from workflow.figures.style.look import Tables, rows_of
+from workflow.tables.columns import ALIGNMENT, ATTRIBUTION, GRADIENT_VERSUS_LAG, PATH_SHARES, SNAPSHOTS
+from workflow.tables.comparisons import holm
+from workflow.tables.measurements import measured_tables, read_measurements
+from workflow.tables.statistics import chosen_replicas, statistics_table
+from workflow.tables.summary import read_csv, write_csv
+from workflow.tables.truncation_cost import truncation_table
 
 FIGURES = ["gradient_versus_lag", "path_shares", "gradient_alignment", "truncation_cost"]
 PATHS = {
@@ -89,7 +89,7 @@ def tables_with(tables: Tables, runs: list[dict]) -> Tables:
 
 
 def draw(name: str, tables: Tables) -> Figure:
-    figure: Figure = importlib.import_module(f"workflow.scripts.figures.{name}").draw(tables)
+    figure: Figure = importlib.import_module(f"workflow.figures.{name}").draw(tables)
     return figure
 
 
@@ -183,7 +183,7 @@ def test_cost_is_the_paired_difference_with_the_budget_for_what_was_not_solved(r
             unsolved = truncated and run["settings"]["task"]["lag"] == 50 and seed == 0
             replica |= {"test_accuracy": 0.9 - 0.1 * truncated - 0.01 * seed * truncated, "solved": not unsolved}
             replica |= {"updates_to_solve": None if unsolved else 100 + 50 * truncated * seed, "diverged": False}
-    summary = importlib.import_module("workflow.analysis.summary").summary_table(runs)
+    summary = importlib.import_module("workflow.tables.summary").summary_table(runs)
     table = truncation_table(summary, statistics_table(summary))
     assert set(table["model"]) == {"lstm", "all"}  # the RNN has no truncated gradient
     accuracy = rows_of(table, measure="test_accuracy", task="adding", model="lstm")

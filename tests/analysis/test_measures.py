@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workflow.analysis.measures import rows_where, seed_numbers, shown, with_options
+from workflow.statistics.measures import rows_where, seed_numbers, shown, with_options
 
 CURVE = pd.DataFrame(
     [

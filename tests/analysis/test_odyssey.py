@@ -8,10 +8,10 @@ import pytest
 from scipy import stats
 
 from tests.analysis.searched import make_summary, search_of
-from workflow.analysis.columns import ODYSSEY
-from workflow.analysis.odyssey import beside_baselines, best_tenth, best_tenth_interval, odyssey_table, welch_p
-from workflow.analysis.summary import read_csv, write_csv
-from workflow.analysis.trials import trials_of, variants_in
+from workflow.statistics.trials import trials_of, variants_in
+from workflow.tables.columns import ODYSSEY
+from workflow.tables.odyssey import beside_baselines, best_tenth, best_tenth_interval, odyssey_table, welch_p
+from workflow.tables.summary import read_csv, write_csv
 
 SEARCH = search_of(["vanilla", "nfg", "np"])
 SHIFTS = {"vanilla": 0.0, "nfg": -0.2, "np": 0.0}

@@ -9,17 +9,17 @@ import pytest
 from matplotlib.colors import to_hex
 
 from tests.analysis.experiments import runs_of, tiny, write_guesses, write_runs
-from workflow.analysis import partial
-from workflow.analysis.baselines import with_baselines
-from workflow.analysis.comparisons import comparisons_table
-from workflow.analysis.coverage import DONE, MISSING, coverage_table, draw_coverage
-from workflow.analysis.existing import existing
-from workflow.analysis.partial import make_partial, report
-from workflow.analysis.statistics import statistics_table
-from workflow.analysis.style import Labels, Tables
-from workflow.analysis.summary import at_lags, curves_table, read_csv, summary_table, write_csv
-from workflow.configuration.experiment import Experiment
-from workflow.configuration.wanted import Wanted
+from workflow.experiment.experiment import Experiment
+from workflow.figures.style.look import Labels, Tables
+from workflow.jobs.existing_records import existing
+from workflow.jobs.requested import Wanted
+from workflow.operations import partial
+from workflow.operations.coverage import DONE, MISSING, coverage_table, draw_coverage
+from workflow.operations.partial import make_partial, report
+from workflow.tables.baselines import with_baselines
+from workflow.tables.comparisons import comparisons_table
+from workflow.tables.statistics import statistics_table
+from workflow.tables.summary import at_lags, curves_table, read_csv, summary_table, write_csv
 
 TABLES = {"summary", "curves", "provenance", "statistics", "comparisons"}
 

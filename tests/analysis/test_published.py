@@ -10,12 +10,12 @@ import pytest
 
 from tests.analysis.conftest import LABELS, make_run, make_settings
 from tests.analysis.test_figures import assert_readable
-from workflow.analysis.columns import PUBLISHED
-from workflow.analysis.published import published_table, verdict_on
-from workflow.analysis.statistics import chosen_learning_rate, statistics_table
-from workflow.analysis.style import Labels, Tables
-from workflow.analysis.summary import at_lags, curves_table, read_csv, summary_table, write_csv
-from workflow.scripts.figures.published import draw
+from workflow.figures.published import draw
+from workflow.figures.style.look import Labels, Tables
+from workflow.tables.columns import PUBLISHED
+from workflow.tables.published import published_table, verdict_on
+from workflow.tables.statistics import chosen_learning_rate, statistics_table
+from workflow.tables.summary import at_lags, curves_table, read_csv, summary_table, write_csv
 
 ALL = np.ones(4, dtype=bool)
 NUMBER = {"task": "adding", "lag": 25, "model": "lstm", "learning_rate": 0.5, "sequences": 1100, "wrong": 1}

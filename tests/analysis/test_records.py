@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from workflow.analysis.records import read_runs
+from workflow.jobs.run_records import read_runs
 
 
 @pytest.fixture

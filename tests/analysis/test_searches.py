@@ -12,11 +12,11 @@ from matplotlib.patches import Rectangle
 
 from tests.analysis.searched import make_summary, search_of
 from tests.analysis.test_figures import assert_readable, texts_of
-from workflow.analysis.columns import SHARES
-from workflow.analysis.importance import importance_table
-from workflow.analysis.odyssey import odyssey_table
-from workflow.analysis.style import Labels, Tables, save
-from workflow.analysis.summary import at_lags
+from workflow.figures.style.look import Labels, Tables, save
+from workflow.tables.columns import SHARES
+from workflow.tables.odyssey import odyssey_table
+from workflow.tables.odyssey_importance import importance_table
+from workflow.tables.summary import at_lags
 
 NAMES = ("odyssey_variants", "odyssey_importance")
 TEN = ("vanilla", "NIG", "NFG", "NOG", "NIAF", "NOAF", "CIFG", "NP", "FGR", "gru_reset_before")
@@ -45,7 +45,7 @@ def tables_of(**shape: object) -> Tables:
 
 
 def draw(name: str, tables: Tables) -> Figure:
-    return importlib.import_module(f"workflow.scripts.figures.{name}").draw(tables)
+    return importlib.import_module(f"workflow.figures.{name}").draw(tables)
 
 
 @pytest.fixture(scope="module", params=SHAPES)

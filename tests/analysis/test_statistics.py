@@ -5,8 +5,8 @@ import math
 import pandas as pd
 import pytest
 
-from workflow.analysis.statistics import chosen_learning_rate, statistics_table
-from workflow.analysis.summary import summary_table, write_csv
+from workflow.tables.statistics import chosen_learning_rate, statistics_table
+from workflow.tables.summary import summary_table, write_csv
 
 STATISTICS_COLUMNS = (
     "device task lag model gradient num_steps learning_rate seeds solved solved_fraction solved_low solved_high "

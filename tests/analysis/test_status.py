@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.analysis.experiments import ROOT, runs_of, tiny, write_guesses, write_log, write_runs
-from workflow.analysis.status import Standing, report, standings, tables
-from workflow.configuration.experiment import Experiment
-from workflow.configuration.wanted import wanted_records
-from workflow.runs.failures import NO_REASON
-from workflow.runs.running import FRESH, checkpoints_of
+from workflow.experiment.experiment import Experiment
+from workflow.jobs.requested import wanted_records
+from workflow.operations.failures import NO_REASON
+from workflow.operations.running import FRESH, checkpoints_of
+from workflow.operations.status import Standing, report, standings, tables
 
 RESULTS = "results/tiny"
 
@@ -173,7 +173,7 @@ def test_many_failures_are_not_all_listed() -> None:
 
 
 def call(*words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "workflow.analysis.status", *words]
+    command = [sys.executable, "-m", "workflow.operations.status", *words]
     place = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.run(command, env=place, capture_output=True, text=True, timeout=120, check=False)
 

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workflow.analysis.panels import LagAxis, columns_for, facets_of, thinned
-from workflow.analysis.style import DASHES, Labels, gradient_dashes, model_colours, series_of
+from workflow.figures.style.look import DASHES, Labels, gradient_dashes, model_colours, series_of
+from workflow.figures.style.panels import LagAxis, columns_for, facets_of, thinned
 
 
 def labels(models: int, gradients: int) -> Labels:

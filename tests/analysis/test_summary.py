@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from workflow.analysis.summary import (
+from workflow.tables.summary import (
     curves_table,
     provenance_table,
     read_csv,
@@ -67,7 +67,7 @@ def test_tables_written_in_parts_are_the_whole_tables(runs_of, tmp_path: Path, m
         path = tmp_path / f"{number}.json"
         path.write_text(json.dumps(run))
         expected[str(path)] = {"settings": run["settings"], "sources": run["sources"], "seeds": [0, 2]}
-    monkeypatch.setattr("workflow.analysis.summary.AT_ONCE", at_once)
+    monkeypatch.setattr("workflow.tables.summary.AT_ONCE", at_once)
     write_tables(expected, summary=tmp_path / "summary.csv", curves=tmp_path / "curves.csv")
     for name, table in (("summary", summary_table(runs)), ("curves", curves_table(runs))):
         write_csv(table, tmp_path / "whole.csv")

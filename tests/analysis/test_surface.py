@@ -6,8 +6,8 @@ import pytest
 
 from models.gradient_flow import GradientFlow
 from tasks.task import load_task
-from workflow.analysis.columns import SURFACE
-from workflow.analysis.surface import reach, reach_law, surface_table, windowing_of
+from workflow.tables.columns import SURFACE
+from workflow.tables.surface import reach, reach_law, surface_table, windowing_of
 
 WINDOWS = [(10, 10), (1, 10), (5, 10), (3, 10), (7, 25), (25, 25), (1, 1), (14, 14)]
 

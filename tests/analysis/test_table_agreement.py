@@ -2,8 +2,8 @@
 
 import pytest
 
-from workflow.analysis.agreement import Verdict
-from workflow.analysis.table_agreement import compare_baseline, compare_measurement, compare_table
+from workflow.verification.agreement import Verdict
+from workflow.verification.table_agreement import compare_baseline, compare_measurement, compare_table
 
 Rows = list[dict[str, str]]
 KEY = ("task", "lag")

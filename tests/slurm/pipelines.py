@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from tests.workflow.conftest import PARTS, ROOT, TINY
-from workflow.configuration.reading import merge
+from workflow.experiment.reading import merge
 
 SECONDS = 600
 """How long a pipeline may take, on a machine that has other work too."""

@@ -15,7 +15,7 @@ from training.calibration import cost_of, forget_peak, peak
 from training.condition import train_condition
 from training.guessing import guess_condition
 from training.loop import Standing
-from workflow.analysis.estimate import amount
+from workflow.operations.estimate import amount
 
 
 def ignore(standing: Standing) -> None:

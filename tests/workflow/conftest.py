@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from workflow.configuration.reading import merge
+from workflow.experiment.reading import merge
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("Snakefile", "config", "models", "profiles", "tasks", "training", "workflow")
+PARTS = ("Snakefile", "config", "models", "profiles", "records", "tasks", "training", "workflow")
 
 # Complete, so that nothing here depends on the numbers of config/default.yaml, and of two updates.
 TINY = yaml.safe_load("""

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import yaml
 from hypothesis import strategies as st
 
-from workflow.configuration.experiment import complete
-from workflow.configuration.reading import read
+from workflow.experiment.experiment import complete
+from workflow.experiment.reading import read
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("default", "smoke", "gradients", "odyssey", "hochreiter1997", "horizon")

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.workflow.conftest import TINY, Tree
-from workflow.analysis.summary import read_csv
-from workflow.configuration.baselines import Baselines, Point
-from workflow.configuration.experiment import Experiment
-from workflow.configuration.reading import merge
-from workflow.configuration.sources import Sources
+from workflow.experiment.experiment import Experiment
+from workflow.experiment.reading import merge
+from workflow.experiment.sources import Sources
+from workflow.jobs.baseline import Baselines, Point
+from workflow.tables.summary import read_csv
 
 ROOT = Path(__file__).resolve().parents[2]
 POINTS = {

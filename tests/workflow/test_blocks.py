@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow.runs.blocks import Block, assign, block_name, block_seeds, blocks_on_disk
+from records.blocks import Block, assign, block_name, block_seeds, blocks_on_disk
 
 SEEDS = st.lists(st.integers(0, 40), unique=True, min_size=1, max_size=20)
 EXISTING = st.lists(SEEDS.map(lambda seeds: tuple(sorted(seeds))), max_size=4)

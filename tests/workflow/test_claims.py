@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 from tests.workflow.conftest import TINY
-from workflow.configuration.claims import Source, read_claims, source_of
-from workflow.configuration.experiment import Experiment, complete
-from workflow.configuration.findings import Findings
-from workflow.configuration.reading import read
-from workflow.configuration.refusal import ConfigurationError
+from workflow.experiment.claims import Source, read_claims, source_of
+from workflow.experiment.errors import ConfigurationError
+from workflow.experiment.experiment import Experiment, complete
+from workflow.experiment.findings import Findings
+from workflow.experiment.reading import read
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = read(ROOT / "config/claims.yaml")

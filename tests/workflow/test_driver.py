@@ -17,14 +17,14 @@ import pytest
 
 from tests.workflow.conftest import TINY_RUNS, Tree, copy_tree
 from tests.workflow.test_rules import import_as_module
-from workflow.runs.driver import drive
+from workflow.operations.driver import drive
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = "results/tiny"
 LOCKS = Path(".snakemake/locks")
 HOLDER = """
 import subprocess, sys, time
-from workflow.runs.driver import drive
+from workflow.operations.driver import drive
 said = drive("results/tiny", runs=dict)
 subprocess.Popen(["sleep", "60"])
 print(said, flush=True)
@@ -63,7 +63,9 @@ def holder() -> Iterator[subprocess.Popen[str]]:
 
 def take_over(*, host: str | None = None) -> str:
     """Start another one, and return what it says; it ends at once."""
-    code = f'from workflow.runs.driver import drive; print(*drive("{RESULTS}", runs=dict, host={host!r}), sep="\\n")'
+    code = (
+        f'from workflow.operations.driver import drive; print(*drive("{RESULTS}", runs=dict, host={host!r}), sep="\\n")'
+    )
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.run(
         [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True, check=True
@@ -123,7 +125,7 @@ def test_file_system_without_locks_is_left_to_snakemake(folder, monkeypatch):
     def refuse(*_: object) -> None:
         raise OSError(38, "Function not implemented")
 
-    monkeypatch.setattr("workflow.runs.driver.fcntl.flock", refuse)
+    monkeypatch.setattr("workflow.operations.driver.fcntl.flock", refuse)
     assert drive(RESULTS, runs=dict) == []
     assert len(locks()) == 2
 

@@ -9,11 +9,12 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
+from records.condition import Condition
 from tests.workflow.conftest import TINY, TINY_RUNS
-from workflow.configuration.declarations import Declaration, met, smallest_lag
-from workflow.configuration.experiment import Condition, Experiment
-from workflow.configuration.gate import require_devices
-from workflow.configuration.reading import merge
+from workflow.experiment.declarations import Declaration, met, smallest_lag
+from workflow.experiment.experiment import Experiment
+from workflow.experiment.gate import require_devices
+from workflow.experiment.reading import merge
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from records.log import reason, say, told
+from records.paths import log_of
+from records.writing import write_json
 from tests.workflow.conftest import TINY, TINY_RUNS, Tree
-from workflow.configuration.resources import training_need
-from workflow.runs.failures import NO_REASON, ends_of, explained, failures
-from workflow.runs.log import reason, say, told
-from workflow.runs.paths import log_of
-from workflow.runs.writing import write_json
+from workflow.jobs.resources import training_need
+from workflow.operations.failures import NO_REASON, ends_of, explained, failures
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from snakemake.common.configfile import load_configfile
 from snakemake.utils import update_config
 
+from records.log import printable
+from records.paths import log_of
 from tests.workflow.conftest import UNTRAINED, Tree, copy_tree
 from tests.workflow.mutations import NASTY_TEXT, SHELL, SOUND, Mutant, mutants
-from workflow.configuration.baselines import Baselines
-from workflow.configuration.experiment import Experiment
-from workflow.configuration.gate import admit, admit_claims, admit_file
-from workflow.configuration.measurements import Measurements
-from workflow.configuration.refusal import printable
-from workflow.configuration.validation import known_at
-from workflow.runs.paths import log_of
+from workflow.experiment.experiment import Experiment
+from workflow.experiment.gate import admit, admit_claims, admit_file
+from workflow.experiment.validation import known_at
+from workflow.jobs.baseline import Baselines
+from workflow.jobs.measurement import Measurements
 
 ROOT = Path(__file__).resolve().parents[2]
 LINE = re.compile(r"config: (?P<key>\S.*?)(, line \d+, column \d+)?: .*", re.DOTALL)
@@ -32,7 +32,7 @@ thorough = settings(quick, max_examples=500)
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("workflow.configuration.experiment.known_at", functools.cache(known_at))  # for speed alone
+    monkeypatch.setattr("workflow.experiment.experiment.known_at", functools.cache(known_at))  # for speed alone
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     return tmp_path

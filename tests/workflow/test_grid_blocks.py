@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from records.condition import Condition
 from tests.workflow.conftest import TINY
-from workflow.configuration.experiment import Condition, Experiment
-from workflow.configuration.reading import merge
-from workflow.configuration.refusal import ConfigurationError
+from workflow.experiment.errors import ConfigurationError
+from workflow.experiment.experiment import Experiment
+from workflow.experiment.reading import merge
 
 ROOT = Path(__file__).resolve().parents[2]
 RNN = {"devices": ["cpu"], "tasks": ["copy"], "models": ["rnn"], "gradients": ["full"]}

@@ -8,7 +8,7 @@ import pytest
 
 from tests.workflow.conftest import TINY, TINY_RUNS, UNTRAINED, Tree, copy_tree
 from tests.workflow.test_rules import import_as_module
-from workflow.configuration.experiment import Experiment
+from workflow.experiment.experiment import Experiment
 
 ROOT = Path(__file__).resolve().parents[2]
 FUSED = {"training": {"kernel": "cpu"}}

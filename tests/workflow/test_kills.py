@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from records.paths import checkpoints_of, key_of
 from tests.training import test_online
 from tests.training.conditions import settings
-from workflow.runs.paths import checkpoints_of, key_of
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]

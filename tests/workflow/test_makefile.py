@@ -16,9 +16,10 @@ case "$1 $2" in
   "-c import ensurepip"*) exit {without_venv} ;;
   "-m venv") mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
   "-m pip") echo "$@" >> pip.calls; exit {pip} ;;
-  "-m workflow.configuration.gate") echo "$3" > gate.call ;;
-  "-m workflow.analysis."*) echo "$@" >> analysis.calls ;;
-  "-m workflow."*) echo "$@" >> ours.calls; [ "$2" != workflow.runs.standing ] || echo a.json b.json ;;
+  "-m workflow.experiment.gate") echo "$3" > gate.call ;;
+  "-m workflow.operations.estimate" | "-m workflow.operations.status" | "-m workflow.operations.partial")
+    echo "$@" >> analysis.calls ;;
+  "-m workflow."*) echo "$@" >> ours.calls; [ "$2" != workflow.operations.staleness ] || echo a.json b.json ;;
   "-m benchmarks") echo "$@" > bench.call; env > bench.environment ;;
 esac
 """
@@ -133,9 +134,9 @@ def test_archive_is_packed_once_the_run_is_complete(ready):
 
 def test_retrain_forces_what_other_versions_made(ready):
     calls = ours(ready, "retrain", "CONFIG=a.yaml")
-    assert calls[0] == "-m workflow.runs.standing a.yaml"
+    assert calls[0] == "-m workflow.operations.staleness a.yaml"
     assert calls[1].endswith(" --configfile a.yaml --forcerun a.json b.json")
-    assert calls[2] == "-m workflow.runs.outcome a.yaml"
+    assert calls[2] == "-m workflow.operations.outcome a.yaml"
 
 
 @pytest.mark.parametrize("name", ["`touch canary`.yaml", 'a"; touch canary; ".yaml', "a b'*.yaml"])
@@ -150,9 +151,9 @@ def test_estimate_status_and_partial_are_given_the_configuration(ready):
     for words in (["estimate", "CORES=3"], ["status"], ["partial"]):
         assert make(ready, *words, "CONFIG=my own.yaml").returncode == 0
     assert (ready / "analysis.calls").read_text().splitlines() == [
-        "-m workflow.analysis.estimate --cores 3 my own.yaml",
-        "-m workflow.analysis.status my own.yaml",
-        "-m workflow.analysis.partial my own.yaml",
+        "-m workflow.operations.estimate --cores 3 my own.yaml",
+        "-m workflow.operations.status my own.yaml",
+        "-m workflow.operations.partial my own.yaml",
     ]
 
 

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from records import paths
+from records.canonical_json import format_canonical_json
 from tests.workflow.conftest import TINY, TINY_RUNS, Tree
-from workflow.configuration.experiment import Experiment, compact
-from workflow.configuration.measurements import Measurements
-from workflow.configuration.reading import merge
-from workflow.configuration.resources import measuring_need
-from workflow.runs import paths, running
+from workflow.experiment.experiment import Experiment
+from workflow.experiment.reading import merge
+from workflow.jobs.measurement import Measurements
+from workflow.jobs.resources import measuring_need
+from workflow.operations import running
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = ["snapshots", "gradient_versus_lag", "path_shares", "attribution", "alignment", "truncation_cost"]
@@ -69,7 +71,7 @@ def test_a_failed_measurement_is_told_in_one_line(fresh: Tree) -> None:
     fresh.edit("workflow/scripts/measure.py", "with told():\n", failing)
     record = "results/tiny/measurements/cpu/adding/lag=2/rnn/full/seeds=0-2.json"
     given = Measurements(Experiment(merge(TINY, MEASURING), root=ROOT)).expected([record])[record]["settings"]
-    minutes = measuring_need(compact(given)).runtime(1)
+    minutes = measuring_need(format_canonical_json(given)).runtime(1)
     said = fresh.snakemake("--cores", "1", record, check=False)
     assert [line.partition(" (log")[0] for line in said.splitlines() if line.startswith("failed: ")] == [
         f"failed: {record}: no luck in {minutes:.1f} minutes"
@@ -97,7 +99,7 @@ def test_a_killed_measurement_goes_on_and_a_finished_one_is_not_made_again(fresh
     path = "results/tiny/measurements/cpu/adding/lag=3/rnn/full/seeds=0-2.json"
     record, log = fresh.root / path, fresh.root / paths.log_of(path)
     assert f"failed: {path}: killed by SIGKILL, as a system does" in fresh.snakemake("--cores", "1", path, check=False)
-    status = [sys.executable, "-m", "workflow.analysis.status", "tiny.yaml"]
+    status = [sys.executable, "-m", "workflow.operations.status", "tiny.yaml"]
     told = subprocess.run(status, cwd=fresh.root, capture_output=True, text=True, timeout=60, check=True).stdout
     (line,) = (line for line in told.splitlines() if line.startswith("failed: "))
     assert line.startswith(f"failed: {path}: ")

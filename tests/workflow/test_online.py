@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.workflow.conftest import TINY
-from workflow.configuration.reading import merge
-from workflow.configuration.refusal import ConfigurationError
-from workflow.configuration.validation import Known, known_at, validate
+from workflow.experiment.errors import ConfigurationError
+from workflow.experiment.reading import merge
+from workflow.experiment.validation import Known, known_at, validate
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAINING = {"protocol": "online", "optimiser": "sgd", "batch_size": 1, "clip_norm": None, "dtype": "float64"}

@@ -8,13 +8,13 @@ import pytest
 
 from tests.workflow.conftest import TINY, TINY_RUNS
 from tests.workflow.test_rules import import_as_module
-from workflow.configuration.experiment import Experiment
-from workflow.configuration.packs import Packs, pack_device, pack_need
-from workflow.configuration.reading import merge
-from workflow.configuration.resources import training_need
-from workflow.runs import packing
-from workflow.runs.arguments import Job
-from workflow.runs.packing import Member, adopted, is_stored, read_members, train_pack
+from workflow.experiment.experiment import Experiment
+from workflow.experiment.reading import merge
+from workflow.jobs import packing
+from workflow.jobs.arguments import Job
+from workflow.jobs.packing import Member, adopted, is_stored, read_members, train_pack
+from workflow.jobs.packs import Packs, pack_device, pack_need
+from workflow.jobs.resources import training_need
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAINER = """

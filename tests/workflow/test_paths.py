@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from workflow.runs.paths import checkpoints_of
+from records.paths import checkpoints_of
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import yaml
 
 from tests.workflow.conftest import TINY, TINY_RUNS, Tree, copy_tree
 from tests.workflow.test_rules import import_as_module
-from workflow.configuration.declarations import docstring
+from workflow.experiment.declarations import docstring
 
 pytestmark = pytest.mark.slow
 RUNS = "results/tiny/runs/cpu"
@@ -66,7 +66,7 @@ def test_rerun_elsewhere_gives_equal_bytes_and_then_nothing_to_do(trained, tmp_p
 
 @pytest.mark.parametrize("words", [(), ("--workflow-profile", "none")])
 def test_comment_in_a_figure_script_reruns_only_that_figure(done, words):
-    with (done.root / "workflow/scripts/figures/solved_versus_lag.py").open("a") as file:
+    with (done.root / "workflow/figures/solved_versus_lag.py").open("a") as file:
         file.write("\n# a comment\n")
     assert done.jobs(*words) == {"all": {""}, "figure": {"solved_versus_lag"}}
     assert "Nothing to be done" not in done.snakemake("--cores", "2", *words)
@@ -74,7 +74,7 @@ def test_comment_in_a_figure_script_reruns_only_that_figure(done, words):
 
 
 def test_edit_of_the_statistics_trains_nothing(done):
-    with (done.root / "workflow/analysis/statistics.py").open("a") as file:
+    with (done.root / "workflow/tables/statistics.py").open("a") as file:
         file.write("\nEDITED = True\n")
     jobs = done.jobs()
     assert "statistics" in jobs
@@ -143,7 +143,7 @@ def test_report_holds_the_figures_with_their_captions(done):
     done.snakemake("--report", "report.zip")
     shutil.unpack_archive(done.root / "report.zip", done.root / "unpacked")
     text = "".join(path.read_text() for path in (done.root / "unpacked").rglob("*.html"))
-    caption = docstring(done.root / "workflow/scripts/figures/accuracy_versus_lag.py").split(".")[0]
+    caption = docstring(done.root / "workflow/figures/accuracy_versus_lag.py").split(".")[0]
     assert " ".join(caption.split()) in " ".join(text.split())
     assert "statistics.csv" in text
 

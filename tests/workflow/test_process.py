@@ -9,9 +9,10 @@ import sys
 
 import pytest
 
+from records.condition import Condition
 from tests.workflow.conftest import TINY, Tree
-from workflow.configuration.experiment import Condition, Experiment
-from workflow.runs import process
+from workflow.experiment.experiment import Experiment
+from workflow.jobs import process
 
 REPORTER = """
 import json, os, sys

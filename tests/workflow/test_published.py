@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from tests.workflow.conftest import TINY, Tree
-from workflow.configuration.experiment import Experiment, complete
-from workflow.configuration.reading import merge, read
-from workflow.configuration.refusal import ConfigurationError
+from workflow.experiment.errors import ConfigurationError
+from workflow.experiment.experiment import Experiment, complete
+from workflow.experiment.reading import merge, read
 
 ROOT = Path(__file__).resolve().parents[2]
 ROW = {"table": "Table 7", "experiment": "adding", "task": "adding", "lag": 10, "model": "net", "learning_rate": 0.5}

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tests.workflow.conftest import TINY, TINY_RUNS, Tree
-from workflow.configuration.experiment import Experiment, complete
+from workflow.experiment.experiment import Experiment, complete
 
 ADDING = {run for run in TINY_RUNS if run.startswith("adding")}
 RNN = {run for run in TINY_RUNS if "/rnn/" in run}

@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 import yaml
 
+from records.blocks import block_seeds
+from records.canonical_json import format_canonical_json
+from records.condition import Condition
 from tasks.task import load_task
 from tests.workflow.conftest import TINY, TINY_RUNS
-from workflow.configuration.declarations import tasks
-from workflow.configuration.experiment import Condition, Experiment, compact, complete
-from workflow.configuration.reading import merge, read
-from workflow.configuration.resources import (
+from workflow.experiment.declarations import tasks
+from workflow.experiment.experiment import Experiment, complete
+from workflow.experiment.reading import merge, read
+from workflow.jobs.resources import (
     FEATURES,
     TIME_FACTOR,
     guessing_need,
@@ -22,7 +25,6 @@ from workflow.configuration.resources import (
     measuring_need,
     training_need,
 )
-from workflow.runs.blocks import block_seeds
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "results" / "reference" / "default"
@@ -32,12 +34,12 @@ BASE = Condition("cpu", "adding", 100, "lstm", "full")
 @lru_cache
 def base():
     """The settings of one training job of the main job."""
-    return compact(Experiment(complete({}, root=ROOT), root=ROOT).settings(BASE, range(5)))
+    return format_canonical_json(Experiment(complete({}, root=ROOT), root=ROOT).settings(BASE, range(5)))
 
 
 def settings(**changes):
     """The same with some keys changed."""
-    return compact(merge(json.loads(base()), changes))
+    return format_canonical_json(merge(json.loads(base()), changes))
 
 
 def measured():
@@ -49,7 +51,7 @@ def measured():
             condition = Condition(device, task, int(lag.removeprefix("lag=")), model, gradient)
             seeds = block_seeds(block.removeprefix("seeds=").removesuffix(".json"))
             yield (
-                compact(experiment.settings(condition, seeds)),
+                format_canonical_json(experiment.settings(condition, seeds)),
                 int(row["peak_memory_bytes"]),
                 float(row["wall_seconds"]),
             )
@@ -130,7 +132,9 @@ def test_jobs_ask_for_what_is_computed_and_for_a_gpu_where_they_train_on_one(fre
     said = fresh.snakemake("-n", "--until", "train")
     experiment = Experiment(merge(TINY, {"grid": grid}), root=ROOT)
     for device, gpu in (("cpu", 0), ("cuda", 1)):
-        need = training_need(compact(experiment.settings(Condition(device, "adding", 2, "rnn", "full"), range(3))))
+        need = training_need(
+            format_canonical_json(experiment.settings(Condition(device, "adding", 2, "rnn", "full"), range(3)))
+        )
         job = said.partition(f"wildcards: device={device}, task=adding, lag=2,")[2].partition("\n\n")[0]
         for resource in (f"mem_mb={need.mem_mb(1)}", f"runtime={need.runtime(1)}", f"gpu={gpu}"):
             assert resource in job

@@ -101,7 +101,7 @@ def test_threads_reach_the_job_and_its_libraries(fresh):
 def test_job_that_runs_alone_tells_its_progress_on_the_terminal(fresh, cores, alone):
     (fresh.root / "workflow/scripts/train.py").write_text(
         "import sys\nsys.path.insert(0, sys.argv[0].rpartition('/workflow/')[0])\n"
-        "from workflow.runs.log import say\nsay('update 7/9')\nsys.exit('error: enough')\n"
+        "from records.log import say\nsay('update 7/9')\nsys.exit('error: enough')\n"
     )
     said = fresh.snakemake("--cores", cores, "--until", "train", check=False)
     assert ("update 7/9\n" in said) == alone, said

@@ -9,10 +9,10 @@ import pytest
 from scipy import stats
 
 from tests.workflow.conftest import TINY
-from workflow.configuration.experiment import Experiment
-from workflow.configuration.reading import merge
-from workflow.configuration.refusal import ConfigurationError
-from workflow.configuration.search import draws
+from workflow.experiment.errors import ConfigurationError
+from workflow.experiment.experiment import Experiment
+from workflow.experiment.reading import merge
+from workflow.experiment.search import draws
 
 ROOT = Path(__file__).resolve().parents[2]
 SEARCH = {

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from workflow.configuration.sources import Sources, code_only
+from workflow.experiment.sources import Sources, code_only
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = '''"""A module."""

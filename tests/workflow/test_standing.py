@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from tests.workflow.conftest import Tree
-from workflow.runs.standing import Made, changed_line, installed, made, settings_digest, under_others, version_lines
+from workflow.operations.staleness import (
+    Made,
+    changed_line,
+    installed,
+    made,
+    settings_digest,
+    under_others,
+    version_lines,
+)
 
 HERE = ("2.13.0", "2.4.6", "0.68.1")
 OLD = ("2.12.0", "2.4.6", "0.68.1")
@@ -70,7 +78,7 @@ def age(tree: Tree, *runs: str) -> None:
 
 
 def listed(tree: Tree) -> list[str]:
-    command = [sys.executable, "-m", "workflow.runs.standing", "tiny.yaml"]
+    command = [sys.executable, "-m", "workflow.operations.staleness", "tiny.yaml"]
     done = subprocess.run(command, cwd=tree.root, capture_output=True, text=True, timeout=60, check=True)
     return done.stdout.split()
 

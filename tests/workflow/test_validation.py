@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 from tests.workflow.conftest import TINY
-from workflow.configuration.experiment import Experiment, complete
-from workflow.configuration.gate import admit_claims, admit_file
-from workflow.configuration.reading import merge, read
-from workflow.configuration.refusal import ConfigurationError
-from workflow.configuration.validation import known_at, validate
+from workflow.experiment.errors import ConfigurationError
+from workflow.experiment.experiment import Experiment, complete
+from workflow.experiment.gate import admit_claims, admit_file
+from workflow.experiment.reading import merge, read
+from workflow.experiment.validation import known_at, validate
 
 ROOT = Path(__file__).resolve().parents[2]
 KNOWN = known_at(ROOT)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from workflow.analysis.agreement import Verdict
-from workflow.analysis.derived import DERIVED
-from workflow.configuration.measurement import MEASURED
+from workflow.experiment.measurement import MEASURED
+from workflow.tables.derived import DERIVED
+from workflow.verification.agreement import Verdict
 from workflow.verification.publication import Publication, publication, table
 from workflow.verification.report import verify_tables
 from workflow.verification.tables import NAMED_BY, check_tables

@@ -13,12 +13,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+from records.log import reason
 from workflow.archive import manifest, packing
-from workflow.configuration.experiment import Experiment
-from workflow.configuration.experiment import complete as completed
-from workflow.configuration.reading import read
-from workflow.runs.log import reason
-from workflow.runs.process import limit_threads
+from workflow.experiment.experiment import Experiment
+from workflow.experiment.experiment import complete as completed
+from workflow.experiment.reading import read
+from workflow.jobs.process import limit_threads
 
 ROOT = Path(__file__).resolve().parents[2]
 

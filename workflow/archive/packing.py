@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from workflow.archive import manifest
-from workflow.configuration.experiment import Experiment
+from workflow.experiment.experiment import Experiment
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip can name
 MODE = 0o644 << 16

@@ -1,6 +1,6 @@
 # Random weight guessing and the constant predictor, beside every accuracy: `snakemake baselines` makes the table.
-from workflow.configuration.baselines import Baselines
-from workflow.configuration.resources import guessing_need
+from workflow.jobs.baseline import Baselines
+from workflow.jobs.resources import guessing_need
 
 BASELINES = Baselines(EXPERIMENT)
 
@@ -30,7 +30,7 @@ rule baseline:
 rule baselines:
     input:
         records=lambda wildcards: BASELINES.paths,
-        code=analysis_sources(ROOT, "workflow/analysis/baselines.py"),
+        code=analysis_sources(ROOT, "workflow/tables/baselines.py"),
         kernel=ancient(KERNEL) if EXPERIMENT.is_fused else [],
     output:
         f"{PLACE.results}/baselines.csv",

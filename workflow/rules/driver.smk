@@ -1,6 +1,6 @@
 # Who makes the experiment. Here and not in onstart, for Snakemake looks for its lock, and for incomplete runs, before that.
-from workflow.configuration.wanted import wanted_records
-from workflow.runs.driver import drive
+from workflow.jobs.requested import wanted_records
+from workflow.operations.driver import drive
 
 MACHINES = workflow.resource_settings.cores or workflow.resource_settings.nodes
 if workflow.is_main_process and MACHINES and not workflow.output_settings.dryrun:

@@ -1,8 +1,8 @@
 # The configuration, validated, and the files that it asks for.
-from workflow.configuration.declarations import docstring, tables
-from workflow.configuration.sources import analysis_sources
-from workflow.runs import paths
-from workflow.runs.failures import failures
+from workflow.experiment.declarations import docstring, tables
+from workflow.experiment.sources import analysis_sources
+from records import paths
+from workflow.operations.failures import failures
 
 EXPERIMENT = admit(config, root=ROOT, files=workflow.overwrite_configfiles)
 PLACE = EXPERIMENT.place

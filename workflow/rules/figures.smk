@@ -7,7 +7,7 @@ rule figure:
         statistics=f"{PLACE.results}/statistics.csv",
         curves=f"{PLACE.results}/curves.csv",
         more=lambda wildcards: [f"{PLACE.results}/{table}.csv" for table in tables(ROOT, wildcards.figure)],
-        code=lambda wildcards: analysis_sources(ROOT, f"workflow/scripts/figures/{wildcards.figure}.py"),
+        code=lambda wildcards: analysis_sources(ROOT, f"workflow/figures/{wildcards.figure}.py"),
     output:
         pdf=f"{PLACE.figures}/{{figure}}.pdf",
         svg=f"{PLACE.figures}/{{figure}}.svg",
@@ -27,6 +27,6 @@ rule figure:
         disk_mb=100,
     params:
         labels=EXPERIMENT.labels,
-        caption=lambda wildcards: docstring(ROOT / f"workflow/scripts/figures/{wildcards.figure}.py"),
+        caption=lambda wildcards: docstring(ROOT / f"workflow/figures/{wildcards.figure}.py"),
     script:
         "../scripts/figure.py"

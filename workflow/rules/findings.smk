@@ -44,8 +44,8 @@ rule findings:
         tables=lambda wildcards: list(FINDINGS.tables.values()),
         figures=lambda wildcards: list(FINDINGS.figures.values()),
         code=[
-            *analysis_sources(ROOT, "workflow/analysis/findings.py"),
-            *analysis_sources(ROOT, "workflow/analysis/page.py"),
+            *analysis_sources(ROOT, "workflow/tables/findings.py"),
+            *analysis_sources(ROOT, "workflow/report/findings_page.py"),
         ],
     output:
         table=f"{PLACE.results}/findings.csv",

@@ -1,7 +1,7 @@
 # Along which path, and how far, the error goes: `snakemake gradients --configfile config/gradients.yaml`.
-from workflow.configuration.measurement import MEASURED
-from workflow.configuration.measurements import Measurements
-from workflow.configuration.resources import measuring_need
+from workflow.experiment.measurement import MEASURED
+from workflow.jobs.measurement import Measurements
+from workflow.jobs.resources import measuring_need
 
 MEASUREMENTS = Measurements(EXPERIMENT)
 
@@ -39,7 +39,7 @@ rule measure:
 rule measured:
     input:
         measurements=lambda wildcards: MEASUREMENTS.paths,
-        code=analysis_sources(ROOT, "workflow/analysis/measurements.py"),
+        code=analysis_sources(ROOT, "workflow/tables/measurements.py"),
         kernel=ancient(KERNEL) if EXPERIMENT.is_fused else [],
     output:
         **{table: f"{PLACE.results}/{table}.csv" for table in MEASURED},
@@ -61,7 +61,7 @@ rule truncation_cost:
     input:
         summary=f"{PLACE.results}/summary.csv",
         statistics=f"{PLACE.results}/statistics.csv",
-        code=analysis_sources(ROOT, "workflow/analysis/truncation.py"),
+        code=analysis_sources(ROOT, "workflow/tables/truncation_cost.py"),
     output:
         f"{PLACE.results}/truncation_cost.csv",
     log:

@@ -5,7 +5,7 @@ rule variants:
     input:
         summary=f"{PLACE.results}/summary.csv",
         baselines=f"{PLACE.results}/baselines.csv" if "baselines" in config["tables"] else [],
-        code=analysis_sources(ROOT, "workflow/analysis/odyssey.py"),
+        code=analysis_sources(ROOT, "workflow/tables/odyssey.py"),
     output:
         f"{PLACE.results}/odyssey.csv",
     log:
@@ -25,7 +25,7 @@ rule variants:
 rule importance:
     input:
         summary=f"{PLACE.results}/summary.csv",
-        code=analysis_sources(ROOT, "workflow/analysis/importance.py"),
+        code=analysis_sources(ROOT, "workflow/tables/odyssey_importance.py"),
     output:
         f"{PLACE.results}/odyssey_importance.csv",
     log:

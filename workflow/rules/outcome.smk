@@ -1,7 +1,7 @@
 # What the user is told before the first job and after the last.
-from workflow.runs.failures import ends_of
-from workflow.runs.outcome import is_partial, outcome
-from workflow.runs.standing import changed_line, installed, made, records, version_lines
+from workflow.operations.failures import ends_of
+from workflow.operations.outcome import is_partial, outcome
+from workflow.operations.staleness import changed_line, installed, made, records, version_lines
 
 
 onstart:

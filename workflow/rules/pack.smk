@@ -1,5 +1,5 @@
 # Several conditions per job of a cluster: `snakemake packed` trains them into a store, from which rule train takes them.
-from workflow.configuration.packs import Packs, pack_device, pack_need
+from workflow.jobs.packs import Packs, pack_device, pack_need
 
 PACKS = Packs(EXPERIMENT, at=AT)
 

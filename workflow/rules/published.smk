@@ -5,7 +5,7 @@ rule published_table:
     input:
         summary=f"{PLACE.results}/summary.csv",
         baselines=f"{PLACE.results}/baselines.csv" if "baselines" in config["tables"] else [],
-        code=analysis_sources(ROOT, "workflow/analysis/published.py"),
+        code=analysis_sources(ROOT, "workflow/tables/published.py"),
     output:
         f"{PLACE.results}/published.csv",
     log:

@@ -6,7 +6,7 @@ rule surface:
         summary=f"{PLACE.results}/summary.csv",
         statistics=f"{PLACE.results}/statistics.csv",
         baselines=f"{PLACE.results}/baselines.csv",
-        code=analysis_sources(ROOT, "workflow/analysis/surface.py"),
+        code=analysis_sources(ROOT, "workflow/tables/surface.py"),
     output:
         f"{PLACE.results}/surface.csv",
     log:

@@ -8,7 +8,7 @@ ROOT = Path(str(workflow.current_basedir.path)).parents[1]
 BEGAN = time.time()
 sys.path.insert(0, str(ROOT))
 
-from workflow.configuration.gate import admit, admit_claims, default_file, require_devices
+from workflow.experiment.gate import admit, admit_claims, default_file, require_devices
 
 # Jobs run under the Python that runs Snakemake, so that no virtual environment need be active; under conda, under its own.
 # These stand in the environment and not in a rule's params or code, because no result depends on them.

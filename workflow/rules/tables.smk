@@ -4,7 +4,7 @@
 rule summary:
     input:
         runs=lambda wildcards: EXPERIMENT.run_paths,
-        code=analysis_sources(ROOT, "workflow/analysis/summary.py"),
+        code=analysis_sources(ROOT, "workflow/tables/summary.py"),
         kernel=ancient(KERNEL) if EXPERIMENT.is_fused else [],
     output:
         summary=f"{PLACE.results}/summary.csv",
@@ -26,7 +26,7 @@ rule summary:
 rule provenance:
     input:
         runs=lambda wildcards: EXPERIMENT.run_paths,
-        code=analysis_sources(ROOT, "workflow/analysis/summary.py"),
+        code=analysis_sources(ROOT, "workflow/tables/summary.py"),
     output:
         f"{PLACE.results}/provenance.csv",
     log:
@@ -68,7 +68,7 @@ rule comparisons:
     input:
         summary=f"{PLACE.results}/summary.csv",
         statistics=f"{PLACE.results}/statistics.csv",
-        code=analysis_sources(ROOT, "workflow/analysis/comparisons.py"),
+        code=analysis_sources(ROOT, "workflow/tables/comparisons.py"),
     output:
         f"{PLACE.results}/comparisons.csv",
     log:

@@ -1,5 +1,5 @@
 # One job per condition and seed block: it trains all replicas of the block and writes a run record and its provenance.
-from workflow.configuration.resources import training_need
+from workflow.jobs.resources import training_need
 
 
 # A job's code is no input: the time of a file's last change would then retrain. `sources` is the digest of the code that

@@ -4,13 +4,13 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(root := Path(__file__).resolve().parents[2]))
-from workflow.runs.log import told
+from records.log import told
 
 with told(snakemake.log[0]):
-    from workflow.analysis.baselines import baselines_table, read_baselines
-    from workflow.analysis.summary import write_csv
-    from workflow.configuration.baselines import Baselines
-    from workflow.configuration.experiment import Experiment
+    from workflow.experiment.experiment import Experiment
+    from workflow.jobs.baseline import Baselines
+    from workflow.tables.baselines import baselines_table, read_baselines
+    from workflow.tables.summary import write_csv
 
     paths = list(snakemake.input.records)
     expected = Baselines(Experiment(snakemake.config, root=root)).expected(paths)

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from workflow.runs import process
-from workflow.runs.log import reason
+from records.log import reason
+from workflow.jobs import process
 
 logging.disable(logging.WARNING)  # which kernel runs is told by every job's own log
 process.limit_threads(1, kernel="cpu")

@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from workflow.runs import process
-from workflow.runs.log import told
+from records.log import told
+from workflow.jobs import process
 
 with told():
     process.limit_threads(1, kernel="cpu")

@@ -5,18 +5,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 sys.path.insert(0, str(root := Path(__file__).resolve().parents[2]))
-from workflow.runs import process
-from workflow.runs.log import told
+from records.log import told
+from workflow.jobs import process
 
 with told(snakemake.log[0]):
     began = datetime.now(UTC)
     process.limit_threads(1, kernel="reference")
     import pandas as pd
 
+    from records.writing import write_json
     from training import constructed, provenance
-    from workflow.analysis.columns import CONSTRUCTED
-    from workflow.analysis.summary import typed, write_csv
-    from workflow.runs.writing import write_json
+    from workflow.tables.columns import CONSTRUCTED
+    from workflow.tables.summary import typed, write_csv
 
     path, seeds = Path(snakemake.output[0]), constructed.SEEDS
     write_csv(typed(pd.DataFrame(constructed.constructed_rows(seeds), columns=CONSTRUCTED)), path)

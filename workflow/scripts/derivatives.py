@@ -5,18 +5,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 sys.path.insert(0, str(root := Path(__file__).resolve().parents[2]))
-from workflow.runs import process
-from workflow.runs.log import told
+from records.log import told
+from workflow.jobs import process
 
 with told(snakemake.log[0]):
     began = datetime.now(UTC)
     process.limit_threads(1, kernel="reference")
     import pandas as pd
 
+    from records.writing import write_json
     from training import derivatives, provenance
-    from workflow.analysis.columns import DERIVATIVES
-    from workflow.analysis.summary import typed, write_csv
-    from workflow.runs.writing import write_json
+    from workflow.tables.columns import DERIVATIVES
+    from workflow.tables.summary import typed, write_csv
 
     path, networks = Path(snakemake.output[0]), snakemake.params.settings
     rows = [row for settings in networks for row in derivatives.derivative_rows(settings)]

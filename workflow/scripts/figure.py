@@ -6,17 +6,17 @@ from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from workflow.runs.log import told
+from records.log import told
 
 with told(snakemake.log[0]):
-    from workflow.analysis.style import Labels, Tables, drawn_from, save
-    from workflow.analysis.summary import read_csv, read_lags
+    from workflow.figures.style.look import Labels, Tables, drawn_from, save
+    from workflow.tables.summary import read_csv, read_lags
 
     usual = {name: Path(snakemake.input[name]) for name in ("summary", "statistics", "curves")}
     others = [Path(path) for path in snakemake.input.more]
     summary, statistics = (read_csv(usual[name]) for name in ("summary", "statistics"))
     curves, more = partial(read_lags, usual["curves"]), {path.stem: read_csv(path) for path in others}
     labels = Labels(**{kind: tuple(names) for kind, names in snakemake.params.labels.items()})
-    draw = importlib.import_module(f"workflow.scripts.figures.{snakemake.wildcards.figure}").draw
+    draw = importlib.import_module(f"workflow.figures.{snakemake.wildcards.figure}").draw
     drawn, source = draw(Tables(summary, statistics, curves, labels, more)), drawn_from([*usual.values(), *others])
     save(drawn, Path(snakemake.output.png).with_suffix(""), source=source)

@@ -4,14 +4,14 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from workflow.runs.log import told
+from records.log import told
 
 with told(snakemake.log[0]):
-    from workflow.analysis.findings import evaluate_claims, findings_table
-    from workflow.analysis.page import markdown, page
-    from workflow.analysis.summary import read_csv, write_csv
-    from workflow.configuration.claims import Source
-    from workflow.runs.writing import write_text
+    from records.writing import write_text
+    from workflow.experiment.claims import Source
+    from workflow.report.findings_page import markdown, page
+    from workflow.tables.findings import evaluate_claims, findings_table
+    from workflow.tables.summary import read_csv, write_csv
 
     asked, files = snakemake.params, snakemake.output
     tables = {Source(*name): read_csv(Path(p)) for name, p in zip(asked.names, snakemake.input.tables, strict=True)}

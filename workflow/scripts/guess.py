@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 sys.path.insert(0, str(root := Path(__file__).resolve().parents[2]))
-from workflow.runs import process
-from workflow.runs.arguments import guess_arguments
-from workflow.runs.log import told
-from workflow.runs.writing import write_json
+from records.log import told
+from records.writing import write_json
+from workflow.jobs import process
+from workflow.jobs.arguments import guess_arguments
 
 with told():
     job, started = guess_arguments(__doc__), datetime.now(UTC)

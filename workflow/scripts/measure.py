@@ -4,10 +4,10 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(root := Path(__file__).resolve().parents[2]))
-from workflow.runs import process
-from workflow.runs.arguments import arguments
-from workflow.runs.log import say, told
-from workflow.runs.writing import write_json
+from records.log import say, told
+from records.writing import write_json
+from workflow.jobs import process
+from workflow.jobs.arguments import arguments
 
 with told():
     job = arguments(__doc__)

@@ -4,13 +4,13 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(root := Path(__file__).resolve().parents[2]))
-from workflow.runs.log import told
+from records.log import told
 
 with told(snakemake.log[0]):
-    from workflow.analysis.measurements import measured_tables, read_measurements
-    from workflow.analysis.summary import write_csv
-    from workflow.configuration.experiment import Experiment
-    from workflow.configuration.measurements import Measurements
+    from workflow.experiment.experiment import Experiment
+    from workflow.jobs.measurement import Measurements
+    from workflow.tables.measurements import measured_tables, read_measurements
+    from workflow.tables.summary import write_csv
 
     paths = list(snakemake.input.measurements)
     expected = Measurements(Experiment(snakemake.config, root=root)).expected(paths)

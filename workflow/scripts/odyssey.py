@@ -4,11 +4,11 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from workflow.runs.log import told
+from records.log import told
 
 with told(snakemake.log[0]):
-    from workflow.analysis.odyssey import beside_baselines, odyssey_table
-    from workflow.analysis.summary import read_csv, write_csv
+    from workflow.tables.odyssey import beside_baselines, odyssey_table
+    from workflow.tables.summary import read_csv, write_csv
 
     table = odyssey_table(read_csv(Path(snakemake.input.summary)), snakemake.params.search)
     if snakemake.input.baselines:

@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from workflow.runs.arguments import pack_arguments
-from workflow.runs.log import told
-from workflow.runs.packing import read_members, train_pack
+from records.log import told
+from workflow.jobs.arguments import pack_arguments
+from workflow.jobs.packing import read_members, train_pack
 
 with told():
     job = pack_arguments(__doc__)

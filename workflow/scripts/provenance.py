@@ -4,10 +4,10 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from workflow.runs.log import told
+from records.log import told
 
 with told(snakemake.log[0]):
-    from workflow.analysis.summary import provenance_table, write_csv
+    from workflow.tables.summary import provenance_table, write_csv
 
     runs = [Path(path) for path in snakemake.input.runs]
     table = Path(snakemake.output[0])

@@ -4,13 +4,13 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from workflow.runs.log import told
+from records.log import told
 
 with told(snakemake.log[0]):
-    from workflow.analysis.baselines import with_baselines
-    from workflow.analysis.statistics import statistics_table
-    from workflow.analysis.summary import read_csv, write_csv
-    from workflow.analysis.trials import variants_in
+    from workflow.statistics.trials import variants_in
+    from workflow.tables.baselines import with_baselines
+    from workflow.tables.statistics import statistics_table
+    from workflow.tables.summary import read_csv, write_csv
 
     summary = read_csv(Path(snakemake.input.summary))
     table = statistics_table(summary)

@@ -4,11 +4,11 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from workflow.runs.log import told
+from records.log import told
 
 with told(snakemake.log[0]):
-    from workflow.analysis.summary import read_csv, write_csv
-    from workflow.analysis.surface import surface_table
+    from workflow.tables.summary import read_csv, write_csv
+    from workflow.tables.surface import surface_table
 
     tables = (read_csv(Path(snakemake.input[name])) for name in ("summary", "statistics", "baselines"))
     write_csv(surface_table(*tables), Path(snakemake.output[0]))

@@ -4,11 +4,11 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from workflow.runs.log import told
+from records.log import told
 
 with told(snakemake.log[0]):
-    from workflow.analysis.summary import read_csv, write_csv
-    from workflow.analysis.truncation import truncation_table
+    from workflow.tables.summary import read_csv, write_csv
+    from workflow.tables.truncation_cost import truncation_table
 
     summary, statistics = read_csv(Path(snakemake.input.summary)), read_csv(Path(snakemake.input.statistics))
     write_csv(truncation_table(summary, statistics), Path(snakemake.output[0]))

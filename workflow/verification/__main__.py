@@ -4,8 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from workflow.runs.log import reason
-from workflow.runs.process import limit_threads
+from records.log import reason
+from workflow.jobs.process import limit_threads
 
 ROOT = Path(__file__).resolve().parents[2]
 

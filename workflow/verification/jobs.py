@@ -4,18 +4,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from workflow.analysis.agreement import Verdict
-from workflow.analysis.baselines import baselines_table, read_baselines
-from workflow.analysis.columns import BASELINE, CONDITION
-from workflow.analysis.measurements import measured_tables, read_measurements
-from workflow.analysis.summary import provenance_table, write_csv
-from workflow.analysis.table_agreement import compare_baseline, compare_measurement
-from workflow.configuration.baselines import Baselines, Point
-from workflow.configuration.experiment import Condition
-from workflow.configuration.measurement import MEASURED
-from workflow.configuration.measurements import Measurements
-from workflow.runs.paths import BASELINE as BASELINE_PATH
+from records.condition import Condition
+from records.paths import BASELINE as BASELINE_PATH
+from workflow.experiment.measurement import MEASURED
+from workflow.jobs.baseline import Baselines, Point
+from workflow.jobs.measurement import Measurements
+from workflow.tables.baselines import baselines_table, read_baselines
+from workflow.tables.columns import BASELINE, CONDITION
+from workflow.tables.measurements import measured_tables, read_measurements
+from workflow.tables.summary import provenance_table, write_csv
+from workflow.verification.agreement import Verdict
 from workflow.verification.publication import Publication, Row, Run, table
+from workflow.verification.table_agreement import compare_baseline, compare_measurement
 
 KINDS: Mapping[str, tuple[str, ...]] = {"baseline": ("baselines",), "measurement": MEASURED}
 """The tables that each kind of job has rows in."""

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from workflow.configuration.experiment import Condition, Experiment, complete
-from workflow.configuration.reading import read
-from workflow.runs.blocks import block_seeds
-from workflow.runs.paths import block_of, place
+from records.blocks import block_seeds
+from records.condition import Condition
+from records.paths import block_of, place
+from workflow.experiment.experiment import Experiment, complete
+from workflow.experiment.reading import read
 
 TABLES = ("summary.csv", "provenance.csv")
 REFERENCE = Path("results", "reference")

@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from workflow.analysis.records import read_runs
-from workflow.analysis.summary import provenance_table, summary_table, write_csv
+from workflow.jobs.run_records import read_runs
+from workflow.tables.summary import provenance_table, summary_table, write_csv
 from workflow.verification.publication import Publication, Row, Run, table
 
 PATIENCE = 20  # seconds in which a Snakemake that is stopped may tidy up

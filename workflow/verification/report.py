@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from workflow.analysis.agreement import Verdict, compare_run
-from workflow.configuration.gate import finds_gpu
-from workflow.configuration.refusal import printable
+from records.log import printable
+from workflow.experiment.gate import finds_gpu
 from workflow.verification import jobs
+from workflow.verification.agreement import Verdict, compare_run
 from workflow.verification.publication import Publication, Run, publication
 from workflow.verification.recomputation import read_run, recompute, stopped_by_sigterm
 from workflow.verification.tables import check_tables

@@ -5,16 +5,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from workflow.analysis.agreement import Verdict
-from workflow.analysis.columns import CONDITION, SUMMARY
-from workflow.analysis.derived import DERIVED, derive_whole
-from workflow.analysis.findings import evaluate_claims, findings_table
-from workflow.analysis.summary import read_csv, write_csv
-from workflow.analysis.table_agreement import compare_table, differs
-from workflow.configuration.claims import Source, source_of
-from workflow.configuration.findings import Findings
-from workflow.runs.log import reason
+from records.log import reason
+from workflow.experiment.claims import Source, source_of
+from workflow.experiment.findings import Findings
+from workflow.tables.columns import CONDITION, SUMMARY
+from workflow.tables.derived import DERIVED, derive_whole
+from workflow.tables.findings import evaluate_claims, findings_table
+from workflow.tables.summary import read_csv, write_csv
+from workflow.verification.agreement import Verdict
 from workflow.verification.publication import REFERENCE, Publication, Row, table
+from workflow.verification.table_agreement import compare_table, differs
 
 MADE_OF = ("summary", "baselines")
 EQUAL = Verdict(True, True, "equal, byte for byte")

@@ -1,0 +1,224 @@
+"""An experiment: the conditions that a configuration asks for, and what each training job is given."""
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from records import paths
+from records.blocks import Block, assign, block_name, block_seeds, blocks_on_disk
+from records.canonical_json import compute_digest, format_canonical_json
+from records.condition import Condition
+from workflow.experiment import declarations
+from workflow.experiment.declarations import options_of
+from workflow.experiment.errors import ConfigurationError, refuse
+from workflow.experiment.reading import merge, read
+from workflow.experiment.search import expanded, variants
+from workflow.experiment.sources import Sources
+from workflow.experiment.validation import Known, known_at, validate
+
+DEFAULT = Path("config", "default.yaml")
+
+
+class Replication(NamedTuple):
+    """The replicas of a condition: every seed at every learning rate."""
+
+    seeds: tuple[int, ...]
+    learning_rates: tuple[float, ...]
+
+
+def complete(config: Mapping[str, Any], *, root: Path) -> dict[str, Any]:
+    """Merge a configuration, which may be partial, over config/default.yaml."""
+    return merge(read(root / DEFAULT), config)
+
+
+class Experiment:
+    """A validated configuration over the source tree at `root`; a mistake in it is a ConfigurationError."""
+
+    def __init__(self, config: Mapping[str, Any], *, root: Path) -> None:
+        self.known: Known = known_at(root)
+        validate(config, known=self.known)
+        self.asked: dict[str, Any] = _canonical(config)
+        self.config = expanded(self.asked)
+        self.root = root
+        self.place = paths.place(self.config["experiment"])
+        self._sources = Sources(root)
+        self._digests: dict[tuple[str, str], str] = {}
+
+    @cached_property
+    def conditions(self) -> list[Condition]:
+        """The conditions of the grid, sorted, each once."""
+        return sorted(self._replications)
+
+    @cached_property
+    def _replications(self) -> dict[Condition, Replication]:
+        found = {}
+        for block in self.config["grid"]:
+            replication = self._replication_of(block)
+            for device, task, model, gradient in product(
+                *(block[f] for f in ("devices", "tasks", "models", "gradients"))
+            ):
+                for lag in self.config["tasks"][task]["lags"]:
+                    found[Condition(device, task, lag, model, gradient)] = replication
+        return found
+
+    @property
+    def labels(self) -> dict[str, list[str]]:
+        """The labels in the configuration's order, so that each keeps its colour and its place."""
+        return {kind: list(self.config[kind]) for kind in ("models", "gradients", "tasks")}
+
+    @property
+    def search(self) -> dict[str, Any]:
+        """The search as configured, with the `variants` that it has: per label of a drawn model what it is drawn of."""
+        if "search" not in self.asked:
+            raise refuse("search", "the key is missing: this experiment has no random search")
+        return self.asked["search"] | {"variants": variants(self.asked)}
+
+    @property
+    def published(self) -> list[dict[str, Any]]:
+        """The published numbers as configured."""
+        if "published" not in self.asked:
+            raise refuse("published", "the key is missing: this experiment reproduces no published numbers")
+        found: list[dict[str, Any]] = self.asked["published"]
+        return found
+
+    def undrawn(self, condition: Condition) -> Condition:
+        """Return a condition with the model as it is configured, where a search has drawn its hidden size."""
+        return condition._replace(model=variants(self.asked).get(condition.model, condition.model))
+
+    @property
+    def is_fused(self) -> bool:
+        """Whether any condition trains with the fused kernel."""
+        return self.config["training"]["kernel"] == "cpu" and any(c.device == "cpu" for c in self.conditions)
+
+    @cached_property
+    def run_paths(self) -> list[str]:
+        """The run records that the experiment needs: existing seed blocks first, new ones for the seeds they lack."""
+        return [
+            self.run_path(condition, block.seeds)
+            for condition in self.conditions
+            for block in self._blocks(condition, existing=blocks_on_disk(Path(self._folder(condition))))
+        ]
+
+    def run_path(self, condition: Condition, seeds: Iterable[int]) -> str:
+        """Return the path of one run record."""
+        return f"{self._folder(condition)}/seeds={block_name(sorted(seeds))}.json"
+
+    def settings(self, condition: Condition, seeds: Iterable[int]) -> dict[str, Any]:
+        """Return everything that determines the numbers of one training job, and nothing else."""
+        config = self.config
+        task, model, training = config["tasks"][condition.task], config["models"][condition.model], config["training"]
+        return {
+            "device": condition.device,
+            "seeds": sorted(seeds),
+            "learning_rates": list(self._replication(condition).learning_rates),
+            "task": {
+                "name": condition.task,
+                "task": task["task"],
+                "lag": condition.lag,
+                "sequences": task["sequences"],
+                "options": options_of(task, declaration=self.known.tasks[task["task"]]),
+            },
+            "model": {
+                "name": condition.model,
+                "cell": model["cell"],
+                "hidden_size": model["hidden_size"],
+                "options": options_of(model, declaration=self.known.cells[model["cell"]]),
+            },
+            "gradient": self._gradient(condition),
+            "training": {name: value for name, value in training.items() if name != "optimiser"},
+            "optimiser": {"name": training["optimiser"], **config["optimisers"][training["optimiser"]]},
+        }
+
+    def sources(self, condition: Condition) -> str:
+        """Return the digest of the code that determines the numbers of a condition."""
+        files = (self.config["tasks"][condition.task]["task"], self.config["models"][condition.model]["cell"])
+        if files not in self._digests:
+            kernels = {self.config["training"]["kernel"], "reference"}  # reference runs what the other does not support
+            loaded = [f"tasks/{files[0]}.py", f"models/{files[1]}.py", *(f"models/kernels/{k}.py" for k in kernels)]
+            protocol = ["training/online.py"] if self.config["training"]["protocol"] == "online" else []
+            entries = ["training/condition.py", *protocol, *loaded]
+            self._digests[files] = self._sources.digest(entries)
+        return self._digests[files]
+
+    def expected(self, run_paths: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Return per run record what it must hold: `settings`, `sources`, and the `seeds` whose rows are wanted."""
+        by_folder: dict[str, list[tuple[str, tuple[int, ...]]]] = {}
+        for path in run_paths:
+            seeds = block_seeds(paths.block_of(path))
+            by_folder.setdefault(path.rpartition("/")[0], []).append((path, seeds or ()))
+        conditions = {self._folder(condition): condition for condition in self.conditions}
+        expected = {}
+        for folder, found in by_folder.items():
+            condition = conditions[
+                folder[folder.rindex(self.place.runs) :]
+            ]  # a workflow that imports this one may add a prefix
+            wanted = dict(self._blocks(condition, existing=[seeds for _, seeds in found]))
+            for path, seeds in found:
+                expected[path] = {
+                    "settings": self.settings(condition, seeds),
+                    "sources": self.sources(condition),
+                    "seeds": list(wanted.get(seeds, ())),
+                }
+        return expected
+
+    @cached_property
+    def digest(self) -> str:
+        """A digest of what the tables must hold, for Snakemake to compare."""
+        return compute_digest(self.expected(self.run_paths))
+
+    def settings_text(self, wildcards: Any) -> str:
+        """Return the settings of the job with these wildcards as one line."""
+        seeds = block_seeds(wildcards.seeds)
+        if seeds is None:
+            raise ConfigurationError(f"{wildcards.seeds!r} names no seed block; expected sorted seeds such as 0-2_5")
+        return format_canonical_json(self.settings(_condition(wildcards), seeds))
+
+    def sources_of(self, wildcards: Any) -> str:
+        """Return the digest of the code of the job with these wildcards."""
+        return self.sources(_condition(wildcards))
+
+    def constraint(self, kind: str) -> str:
+        """Return a pattern of the labels of a kind, for a wildcard."""
+        return "|".join(map(re.escape, self.config[kind])) or "(?!)"
+
+    def _blocks(self, condition: Condition, *, existing: Iterable[tuple[int, ...]]) -> list[Block]:
+        return assign(self._replication(condition).seeds, existing=existing, size=self.config["seeds_per_job"])
+
+    def _replication(self, condition: Condition) -> Replication:
+        return self._replications.get(condition) or self._replication_of({})
+
+    def _replication_of(self, block: Mapping[str, Any]) -> Replication:
+        """Return what a block asks for: its own seeds and learning rates, or else the experiment's."""
+        seeds, rates = (block.get(field, self.config[field]) for field in ("seeds", "learning_rates"))
+        return Replication(tuple(sorted(seeds)), tuple(sorted(rates)))
+
+    def _folder(self, condition: Condition) -> str:
+        return f"{self.place.runs}/{paths.CONDITION.format(**condition._asdict())}"
+
+    def _gradient(self, condition: Condition) -> dict[str, Any]:
+        gradient, model = self.config["gradients"][condition.gradient], self.config["models"][condition.model]
+        cell = self.known.cells[model["cell"]]
+        available = declarations.available_paths(cell, options=options_of(model, declaration=cell))
+        num_steps = gradient.get("num_steps")
+        return {
+            "name": condition.gradient,
+            "paths": sorted(available if gradient["paths"] == "all" else gradient["paths"]),
+            "k1": gradient.get("k1") if num_steps is None else num_steps,
+            "k2": gradient.get("k2") if num_steps is None else num_steps,
+        }
+
+
+def _condition(wildcards: Any) -> Condition:
+    return Condition(wildcards.device, wildcards.task, int(wildcards.lag), wildcards.model, wildcards.gradient)
+
+
+def _canonical(value: Any) -> Any:
+    """Write whole numbers as integers, so that 1 and 1.0 are one setting."""
+    if isinstance(value, Mapping):
+        return {name: _canonical(below) for name, below in value.items()}
+    if isinstance(value, list | tuple):
+        return [_canonical(below) for below in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,0 +1,61 @@
+"""Whether a job runs at this moment, also on another machine: read from what it touches while it lives."""
+
+import json
+import os
+import socket
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from records.log import REASON
+from records.paths import CHECKPOINTS, key_of
+from workflow.operations.failures import last_line
+
+FRESH = 120.0
+"""Seconds without a sign of life after which a job is taken for dead; caches of shared file systems are late."""
+
+
+def is_running(expected: Mapping[str, Any], *, results: str, log: Path) -> bool:
+    """Say whether the job of a record that is not there is at work.
+
+    A job that trains, a measuring one too, owns a file that it touches every few seconds; of another kind of job, and
+    of one that has not come that far, the log must be younger than `FRESH` and not end with a reason why it failed.
+    """
+    owner = checkpoints_of(expected, results=results) / "owner"
+    age = _age(owner)
+    if age is not None:
+        return age < FRESH and not _is_gone(owner)
+    age = _age(log)
+    return age is not None and age < FRESH and not last_line(log).startswith(REASON)
+
+
+def checkpoints_of(expected: Mapping[str, Any], *, results: str) -> Path:
+    """Return the folder of the checkpoints of a job that trains."""
+    return Path(results, CHECKPOINTS, key_of(expected["settings"], sources=expected["sources"]))
+
+
+def _age(path: Path) -> float | None:
+    """Return how long ago a file was touched, in seconds, or None if there is none."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except OSError:
+        return None
+
+
+def _is_gone(owner: Path) -> bool:
+    """Say whether the owner's process, on this host, is no more."""
+    try:
+        content = json.loads(owner.read_text(encoding="utf-8"))
+        host, process = content["host"], int(content["process"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+    if host != socket.gethostname():
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False

@@ -1,0 +1,1 @@
+"""Intervals, paired comparison, horizons and measures; scipy does the work."""

@@ -1,0 +1,44 @@
+"""The trials of a random search: one row per hidden size, learning rate and seed of a variant, the best first."""
+
+from collections.abc import Collection, Mapping
+
+import numpy as np
+import pandas as pd
+
+from workflow.tables.statistics import scored, waiting_times
+
+SEARCHED = ["device", "task", "lag", "variant", "gradient"]
+JOB = ["hidden_size", "seed"]
+"""What trials with the same initial weights and data have in common: they differ in the learning rate alone."""
+TRIAL = [*JOB, "learning_rate"]
+
+
+def trials_of(summary: pd.DataFrame, *, variants: Mapping[str, str]) -> pd.DataFrame:
+    """Return the replicas of drawn models with the columns `variant`, `score` (test accuracy) and `rank`.
+
+    `variants` maps the labels of drawn models to variants, and rows come in its order. `rank` orders the trials of a
+    variant by validation, as a learning rate is chosen: accuracy up to the success criterion, then fewer updates to
+    solve, then lower loss; test data have no say.
+    """
+    trials = summary[summary["model"].isin(list(variants))]
+    accuracy = np.minimum(scored(trials["validation_accuracy"]), trials["success_accuracy"].to_numpy(float))
+    trials = trials.assign(
+        variant=trials["model"].map(variants).astype(str),
+        score=scored(trials["test_accuracy"]),
+        wrong=1 - accuracy,
+        waited=waiting_times(trials),
+        loss=trials["validation_loss"].fillna(np.inf).astype(float),
+    )
+    trials = trials.sort_values(["wrong", "waited", "loss", *TRIAL], kind="stable")
+    trials["rank"] = trials.groupby(SEARCHED, sort=False).cumcount()
+    place = {variant: number for number, variant in enumerate(dict.fromkeys(variants.values()))}
+    trials["place"] = trials["variant"].map(place)
+    order = [*(name if name != "variant" else "place" for name in SEARCHED), "rank"]
+    return trials.sort_values(order, ignore_index=True).drop(columns=["wrong", "waited", "loss", "place"])
+
+
+def variants_in(summary: pd.DataFrame, *, known: Collection[str]) -> dict[str, str]:
+    """Return per label of a drawn model its variant, one of the `known`: `<variant>.h<size>` without the size."""
+    models = summary[["model", "hidden_size"]].drop_duplicates().itertuples(index=False, name=None)
+    found = {model: model.removesuffix(f".h{size}") for model, size in models}
+    return {model: variant for model, variant in found.items() if variant != model and variant in known}
