@@ -64,20 +64,20 @@ def _cpu_times() -> NDArray[np.int64]:
 
 def record(*, root: Path, started: datetime, threads: int, settings: dict[str, Any]) -> dict[str, Any]:
     """Describe the machine, the software and the settings of a run of the benchmark."""
-    known = {"settings": {"device": "cpu"} | settings, "kernel": "cpu", "sources": None}
-    about = collect(root=root, started=started, threads=threads, record=known)
-    about["versions"] |= {name: _version(name) for name in PACKAGES}
+    subject = {"settings": {"device": "cpu"} | settings, "kernel": "cpu", "sources": None}
+    provenance = collect(root=root, started=started, threads=threads, record=subject)
+    provenance["versions"] |= {name: _version(name) for name in PACKAGES}
     unwanted = ("gpu", "peak_gpu_memory_bytes", "sources", "restarts", "settings", "peak_memory_bytes")
-    return {name: value for name, value in about.items() if name not in unwanted} | {
+    return {name: value for name, value in provenance.items() if name not in unwanted} | {
         "benchmark": settings,
         "cores": os.cpu_count(),
         "cpus": cpus(),
         "blas": {
             "torch": "mkl" if torch.backends.mkl.is_available() else "other",
             "loaded": [
-                {"library": Path(one["filepath"]).name}
-                | {key: one.get(key) for key in ("internal_api", "version", "architecture")}
-                for one in threadpool_info()
+                {"library": Path(library["filepath"]).name}
+                | {key: library.get(key) for key in ("internal_api", "version", "architecture")}
+                for library in threadpool_info()
             ],
         },
         "environment": {name: value for name, value in sorted(os.environ.items()) if VARIABLES.fullmatch(name)},

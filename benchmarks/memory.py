@@ -36,21 +36,25 @@ def peak_of_call(point: Point, threads: int) -> int:
     return resident_bytes("VmHWM") - before
 
 
-def measure_growth(axes: Mapping[str, Sequence[int]], *, threads: int, say: Callable[[str], None]) -> pd.DataFrame:
+def measure_growth(
+    axes: Mapping[str, Sequence[int]], *, threads: int, report_line: Callable[[str], None]
+) -> pd.DataFrame:
     """Measure the peak along each axis through the centre, each point in a process of its own."""
     rows = []
-    known: dict[Point, int] = {}
+    peaks: dict[Point, int] = {}
     for axis, values in axes.items():
         for value in values:
             point = CENTRE._replace(**{axis: value})
-            if point not in known:
-                known[point] = in_fresh_process(peak_of_call, point, threads)
+            if point not in peaks:
+                peaks[point] = in_fresh_process(peak_of_call, point, threads)
             steps = point.replicas * point.sequence_length
             rows.append(
                 {"axis": axis, "value": value}
                 | point._asdict()
-                | {"bytes": known[point], "documented": documented_bytes(point)}
-                | {"bytes_per_step_and_replica": known[point] / steps}
+                | {"bytes": peaks[point], "documented": documented_bytes(point)}
+                | {"bytes_per_step_and_replica": peaks[point] / steps}
             )
-            say(f"memory, {point}: {known[point] / 1e6:.0f} MB, documented {documented_bytes(point) / 1e6:.0f} MB")
+            report_line(
+                f"memory, {point}: {peaks[point] / 1e6:.0f} MB, documented {documented_bytes(point) / 1e6:.0f} MB"
+            )
     return pd.DataFrame(rows)

@@ -54,7 +54,7 @@ QUICK_POINTS = [Point(8, 16, 32, 100), Point(8, 64, 32, 20)]
 def contestants_at(point: Point, *, available: set[str]) -> list[Contestant]:
     """Return who is measured at a point, of the implementations that this machine has."""
     return [
-        one
-        for one in CONTESTANTS
-        if one.implementation in available and point in SLOW.get(one.implementation, (point,))
+        contestant
+        for contestant in CONTESTANTS
+        if contestant.implementation in available and point in SLOW.get(contestant.implementation, (point,))
     ]

@@ -63,9 +63,9 @@ def _cells(table: pd.DataFrame) -> pd.Series:
 
 def _base(table: pd.DataFrame) -> pd.Series:
     ours = pd.concat([our_rows(table, model=model, gradient="full") for model in ("lstm_peephole", "rnn")])
-    known = ours.assign(cell=_cells(ours)).set_index([*POINT, "cell"])["microseconds"]
-    wanted = pd.MultiIndex.from_frame(table[POINT].assign(cell=_cells(table)))
-    return pd.Series(known.reindex(wanted).to_numpy(), index=table.index)
+    times = ours.assign(cell=_cells(ours)).set_index([*POINT, "cell"])["microseconds"]
+    places = pd.MultiIndex.from_frame(table[POINT].assign(cell=_cells(table)))
+    return pd.Series(times.reindex(places).to_numpy(), index=table.index)
 
 
 def _rivals(table: pd.DataFrame) -> pd.Series:

@@ -14,7 +14,7 @@ SHORTEST = 0.02
 
 
 def measure_speed(
-    points: Sequence[Point], teams: Mapping[str, Team], *, rounds: int, say: Callable[[str], None]
+    points: Sequence[Point], teams: Mapping[str, Team], *, rounds: int, report_line: Callable[[str], None]
 ) -> pd.DataFrame:
     """Measure every contestant at every point, `rounds` times, of which the first does not count.
 
@@ -32,27 +32,27 @@ def measure_speed(
         }
         shown = ", ".join(f"{name} {microseconds:.3g}" for name, microseconds in fastest.items())
         seconds = time.perf_counter() - began
-        say(f"speed {number}/{len(points)}, {point} ({seconds:.0f} s): microseconds per step: {shown}")
+        report_line(f"speed {number}/{len(points)}, {point} ({seconds:.0f} s): microseconds per step: {shown}")
     return pd.DataFrame(rows)
 
 
 def _measure_point(point: Point, teams: Mapping[str, Team], *, rounds: int) -> list[dict]:
     contestants = contestants_at(point, available=set(teams))
     calls = {
-        one: max(math.ceil(SHORTEST / max(teams[one.implementation].prepare(one, point), 1e-9)), 1)
-        for one in contestants
+        contestant: max(math.ceil(SHORTEST / max(teams[contestant.implementation].prepare(contestant, point), 1e-9)), 1)
+        for contestant in contestants
     }
     rows = []
     for turn in range(rounds):
-        for one in contestants:
-            if turn >= SLOW_ROUNDS and one.implementation in SLOW:
+        for contestant in contestants:
+            if turn >= SLOW_ROUNDS and contestant.implementation in SLOW:
                 continue
-            seconds = teams[one.implementation].measure(one, calls=calls[one])
+            seconds = teams[contestant.implementation].measure(contestant, calls=calls[contestant])
             if turn:
-                rows.append(_row(point, one, calls=calls[one], seconds=seconds))
+                rows.append(_row(point, contestant, calls=calls[contestant], seconds=seconds))
     return rows
 
 
-def _row(point: Point, one: Contestant, *, calls: int, seconds: float) -> dict:
+def _row(point: Point, contestant: Contestant, *, calls: int, seconds: float) -> dict:
     steps = point.replicas * point.sequence_length
-    return point._asdict() | one._asdict() | {"calls": calls, "microseconds": seconds / steps * 1e6}
+    return point._asdict() | contestant._asdict() | {"calls": calls, "microseconds": seconds / steps * 1e6}

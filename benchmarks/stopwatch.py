@@ -39,7 +39,7 @@ class Stopwatch:
         self.parts[part] += now - self.last
         self.last = now
 
-    def lap(self, standing: Standing) -> None:
+    def lap(self, progress: Standing) -> None:
         """Note the end of an update."""
         self.mark("clip, optimiser, records")
         self.laps.append(dict(self.parts))

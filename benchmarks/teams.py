@@ -90,7 +90,7 @@ def _serve(pipe: Connection, barrier: Barrier, module_name: str, member: int, me
     module = importlib.import_module(f"benchmarks.contestants.{module_name}")
     module.limit(threads)
     prepared: dict[Contestant, Prepared | None] = {}
-    standing: Point | None = None
+    prepared_point: Point | None = None
     while True:
         try:
             order = pipe.recv()
@@ -98,9 +98,9 @@ def _serve(pipe: Connection, barrier: Barrier, module_name: str, member: int, me
             return
         try:
             if isinstance(order, Prepare):
-                if order.point != standing:
+                if order.point != prepared_point:
                     prepared.clear()
-                    standing = order.point
+                    prepared_point = order.point
                 share = range(order.point.replicas)[member::members]
                 prepared[order.contestant] = (
                     module.prepare(order.contestant, order.point, replicas=share) if share else None
@@ -119,10 +119,10 @@ def _serve(pipe: Connection, barrier: Barrier, module_name: str, member: int, me
             pipe.send(f"{type(error).__name__}: {error}")
 
 
-def _timed(one: Prepared | None, *, calls: int) -> tuple[float, float]:
+def _timed(network: Prepared | None, *, calls: int) -> tuple[float, float]:
     """Return when the calls began and when they ended, on a clock that all processes share."""
     begin = time.perf_counter()
-    if one is not None:
+    if network is not None:
         for _ in range(calls):
-            one.run()
+            network.run()
     return begin, time.perf_counter()

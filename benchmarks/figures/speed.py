@@ -49,8 +49,8 @@ def draw(table: pd.DataFrame) -> Figure:
     ours = (table["implementation"] == "cpu") & (table["gradient"] == "full")
     shown = table[ours | (table["rival"] != "")]
     order = {"sequence_length": True, "replicas": False, "batch": True}
-    found = shown[PANEL].drop_duplicates().sort_values(list(order), ascending=list(order.values()))
-    panels = list(found.itertuples(index=False))
+    facets = shown[PANEL].drop_duplicates().sort_values(list(order), ascending=list(order.values()))
+    panels = list(facets.itertuples(index=False))
     sizes = sorted(set(shown["hidden_size"]))
     columns = min(len(panels), 3)
     rows = -(-len(panels) // columns)

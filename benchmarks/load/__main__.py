@@ -43,23 +43,23 @@ def main() -> None:
     """Run many tiny conditions to the end, then look at the memory that many more take; write tables and machine."""
     job, began = arguments(), datetime.now(UTC)
 
-    def say(line: str) -> None:
+    def report_line(line: str) -> None:
         print(f"{(datetime.now(UTC) - began).total_seconds():6.0f} s  {line}", flush=True)
 
     for part in job.parts or PARTS:
         started = datetime.now(UTC)
         settings = vars(job) | {"parts": [part], "to": None, "busy_cpus_at_start": machine.busy_cpus(seconds=1.0)}
         with tempfile.TemporaryDirectory() as folder:
-            found = PARTS[part](job, Path(folder), say)
+            measures = PARTS[part](job, Path(folder), report_line)
         settings["busy_cpus_at_end"] = machine.busy_cpus(seconds=1.0)
         job.to.mkdir(parents=True, exist_ok=True)
-        rows = [one._asdict() | {"verdict": one.verdict} for one in found]
+        rows = [measure._asdict() | {"verdict": measure.verdict} for measure in measures]
         pd.DataFrame(rows).to_csv(job.to / f"{part}.csv", index=False, float_format="%.4g")
-        about = machine.record(root=ROOT, started=started, threads=job.cores, settings=settings)
-        (job.to / f"{part}.json").write_text(json.dumps(about, indent=2) + "\n")
+        machine_record = machine.record(root=ROOT, started=started, threads=job.cores, settings=settings)
+        (job.to / f"{part}.json").write_text(json.dumps(machine_record, indent=2) + "\n")
 
 
-def measure_overhead(job: argparse.Namespace, folder: Path, say: Callable[[str], None]) -> list[Measure]:
+def measure_overhead(job: argparse.Namespace, folder: Path, report_line: Callable[[str], None]) -> list[Measure]:
     """Run conditions that train next to nothing from the start to the last figure: all the time is overhead."""
     config, count = experiments.write(experiments.tiny(job.conditions), folder), job.conditions
     seen = watch(["--cores", str(job.cores)], config=config, root=ROOT)
@@ -67,38 +67,43 @@ def measure_overhead(job: argparse.Namespace, folder: Path, say: Callable[[str],
     if records != count:
         raise RuntimeError(f"expected {count} run records; came {records}")
     each, held = seen.cpu_seconds / count, seen.wall_seconds * job.cores / count
-    say(f"{count} conditions: {seen.wall_seconds:.0f} s; each {each:.2f} s of a CPU, and holds one for {held:.2f} s")
+    report_line(
+        f"{count} conditions: {seen.wall_seconds:.0f} s; each {each:.2f} s of a CPU, and holds one for {held:.2f} s"
+    )
     shares = {"CPU": each / (each + TRAINING_SECONDS), "wall": held / (held + TRAINING_SECONDS)}
     return [
         Measure("wall time", count, seen.wall_seconds, "s"),
         Measure("CPU time of a condition", count, each, "s"),
         Measure("time of a core per condition", count, held, "s"),
-        *(Measure(f"share of overhead at 10 s ({of} time)", count, x, "", MOST_SHARE) for of, x in shares.items()),
+        *(
+            Measure(f"share of overhead at 10 s ({clock} time)", count, x, "", MOST_SHARE)
+            for clock, x in shares.items()
+        ),
         *_peaks(seen, count),
     ]
 
 
-def measure_memory(job: argparse.Namespace, folder: Path, say: Callable[[str], None]) -> list[Measure]:
+def measure_memory(job: argparse.Namespace, folder: Path, report_line: Callable[[str], None]) -> list[Measure]:
     """Plan many conditions, then make the tables and a figure of their records."""
-    wanted, count = experiments.large(job.large), job.large
-    config = experiments.write(wanted, folder)
+    content, count = experiments.large(job.large), job.large
+    config = experiments.write(content, folder)
     planned = watch(["--cores", str(job.cores), "--dry-run"], config=config, root=ROOT)
-    say(f"dry run of {count} conditions: {planned.wall_seconds:.0f} s, {planned.cpu_seconds:.0f} s of a CPU")
-    experiments.pretend(wanted, folder, root=ROOT)
-    say(f"{count} run records written")
-    results = f"results/{wanted['experiment']}"
+    report_line(f"dry run of {count} conditions: {planned.wall_seconds:.0f} s, {planned.cpu_seconds:.0f} s of a CPU")
+    experiments.pretend(content, folder, root=ROOT)
+    report_line(f"{count} run records written")
+    results = f"results/{content['experiment']}"
     targets = [*(f"{results}/{table}.csv" for table in experiments.TABLES)]
     targets += [f"{results}/figures/{figure}.png" for figure in experiments.FIGURES]
-    made = watch(["--cores", "1", *targets], config=config, root=ROOT)
-    say(f"tables and figures: {made.wall_seconds:.0f} s, {made.cpu_seconds:.0f} s of a CPU")
+    watched = watch(["--cores", "1", *targets], config=config, root=ROOT)
+    report_line(f"tables and figures: {watched.wall_seconds:.0f} s, {watched.cpu_seconds:.0f} s of a CPU")
     return [
         Measure("wall time of a dry run", count, planned.wall_seconds, "s"),
         Measure("CPU time of a dry run", count, planned.cpu_seconds, "s"),
-        Measure("CPU time of tables and figures", count, made.cpu_seconds, "s"),
+        Measure("CPU time of tables and figures", count, watched.cpu_seconds, "s"),
         Measure(
             "peak memory of snakemake --dry-run", count, planned.peak_bytes["snakemake"] / 1e6, "MB", MOST_MEGABYTES
         ),
-        *_peaks(made, count),
+        *_peaks(watched, count),
     ]
 
 

@@ -43,20 +43,20 @@ def write(config: Mapping[str, Any], folder: Path) -> Path:
 def pretend(config: Mapping[str, Any], folder: Path, *, root: Path) -> None:
     """Write the run records and provenances that training would leave, all with the numbers of one small training."""
     experiment = Experiment(complete(config, root=root), root=root)
-    asked = experiment.expected(experiment.run_paths)
-    settings = next(iter(asked.values()))["settings"]
+    expected = experiment.expected(experiment.run_paths)
+    settings = next(iter(expected.values()))["settings"]
     updates = {"evaluate_every": 1, "batch_size": 1, "validation_sequences": 16, "test_sequences": 16}
     small = {
         "task": settings["task"] | {"lag": 2, "sequences": EVALUATIONS},
         "training": settings["training"] | updates,
     }
-    made = train_condition(settings | small, lambda standing: None)
-    rest = json.dumps({name: value for name, value in made.items() if name != "settings"}, allow_nan=False)[1:]
-    for path, about in asked.items():
+    record = train_condition(settings | small, lambda progress: None)
+    results = json.dumps({name: value for name, value in record.items() if name != "settings"}, allow_nan=False)[1:]
+    for path, contents in expected.items():
         run = folder / path
         run.parent.mkdir(parents=True, exist_ok=True)
-        known = json.dumps({"settings": about["settings"], "sources": about["sources"]})
-        run.write_text(f"{known[:-1]}, {rest}\n")
+        header = json.dumps({"settings": contents["settings"], "sources": contents["sources"]})
+        run.write_text(f"{header[:-1]}, {results}\n")
         run.with_suffix(".provenance.json").write_text('{"commit": null, "wall_seconds": 0.0}\n')
 
 

@@ -37,12 +37,12 @@ def watch(words: Sequence[str], *, config: Path, root: Path) -> Watched:
     over = threading.Event()
     watching = threading.Thread(target=_look, args=(running.pid, peaks, over))
     watching.start()
-    said, _ = running.communicate()
+    output, _ = running.communicate()
     wall = time.monotonic() - began
     over.set()
     watching.join()
     if running.returncode:
-        raise RuntimeError(f"snakemake ended with status {running.returncode}: {said[-2000:]}")
+        raise RuntimeError(f"snakemake ended with status {running.returncode}: {output[-2000:]}")
     return Watched(wall, _cpu_seconds() - before, peaks)
 
 

@@ -33,9 +33,9 @@ def test_every_part_of_an_update_is_seen_and_they_add_up():
 
 def test_figure_of_the_whole_grid_has_a_panel_for_each_of_its_points():
     rows = [
-        point._asdict() | one._asdict() | {"calls": 1, "microseconds": float(point.hidden_size)}
+        point._asdict() | contestant._asdict() | {"calls": 1, "microseconds": float(point.hidden_size)}
         for point in POINTS
-        for one in contestants_at(point, available=set(MODULES))
+        for contestant in contestants_at(point, available=set(MODULES))
     ]
     figure = speed_figure.draw(ratios.summarise(pd.DataFrame(rows), peaks={1: 1.0, 2: 2.0}))
     titles = [axes.get_title() for axes in figure.axes]
@@ -47,9 +47,9 @@ def test_figure_of_the_whole_grid_has_a_panel_for_each_of_its_points():
 def test_team_shares_replicas_out_and_tells_an_error_in_one_line():
     team = Team("torch_processes", members=2, threads=1)
     try:
-        one = Contestant("torch_processes", "lstm", "full")
-        assert team.prepare(one, TINY) > 0  # the second member has no replica
-        assert team.measure(one, calls=2) > 0
+        contestant = Contestant("torch_processes", "lstm", "full")
+        assert team.prepare(contestant, TINY) > 0  # the second member has no replica
+        assert team.measure(contestant, calls=2) > 0
         with pytest.raises(RuntimeError, match=r"^torch_processes failed at .*KeyError: 'gru'$"):
             team.prepare(Contestant("torch_processes", "gru", "full"), TINY)
     finally:
