@@ -52,6 +52,8 @@ class GradientFlow:
         carries = {path: path in self.paths for path in known}
 
         def via(path: str, tensor: Tensor) -> Tensor:
+            if path not in carries:
+                raise ValueError(f"via({path!r}, ...): the cell has no such path; its paths: {', '.join(known)}")
             return tensor if carries[path] else tensor.detach()
 
         return via

@@ -204,8 +204,12 @@ class LSTMCell(Cell):
         h_new = o * _squashed(c_new, self.output_activation)
         if not self.gate_recurrence:
             return h_new, c_new
-        present = dict(zip("ifo", (i, f, o), strict=True))
-        return h_new, c_new, torch.cat([torch.as_tensor(present[letter]) for letter in self.gates], dim=-1)
+        present = {"i": i, "f": f, "o": o}  # a gate without weights is a number, and no part of the state
+        return (
+            h_new,
+            c_new,
+            torch.cat([value for letter in self.gates if isinstance(value := present[letter], Tensor)], dim=-1),
+        )
 
 
 def _squashed(net: Tensor, activation: str) -> Tensor:

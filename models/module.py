@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from models.cell import Parameters
+from models.cell import Parameters, State
 from models.gradient_flow import GradientFlow
 from models.kernels import cpu, reference
+from models.kernels.guards import guard_version
 from models.lstm import VANILLA, LSTMCell
 
 
@@ -23,7 +24,11 @@ class LSTM(nn.Module):
     - `replicas` makes R networks: every weight, input, state and output has a leading axis R. Replica r starts from
       the weights that the r-th of R single modules, made one after another, would draw.
 
-    In float32 on the CPU the fused kernel runs, differentiable once; everywhere else the reference kernel.
+    In float32 on the CPU the fused kernel runs, differentiable once and a graph break under `torch.compile`; everywhere
+    else the reference kernel. Under autocast the module computes in the type of its weights, whatever its input's.
+
+    It has no `all_weights` and no `mode`, takes no PackedSequence and is no instance of `torch.nn.LSTM`: code that
+    initialises layers by `isinstance(module, nn.LSTM)` must name this class as well.
     """
 
     weight_ih_l0: Tensor
@@ -106,6 +111,7 @@ class LSTM(nn.Module):
         named = [f"{name}={value}" for name, (value, default) in options.items() if value != default]
         return ", ".join([f"{self.input_size}, {self.hidden_size}", *named])
 
+    @torch.compiler.disable(reason="the fused kernel of models.LSTM is compiled by numba")
     def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Return the output and the last (h, c) of an input and the first (h, c), zero if not given.
 
@@ -113,16 +119,27 @@ class LSTM(nn.Module):
         batch_first, or (T, features); h and c (num_layers, B, H), or (num_layers, H).
         """
         is_batched = self._check_input(input)
-        inputs = self._with_all_axes(input, is_batched=is_batched)
+        inputs = self._with_all_axes(self._with_dtype_of_weights(input), is_batched=is_batched)
         if self.batch_first and is_batched:
             inputs = inputs.transpose(1, 2)  # (R, T, B, features)
         initial = None
         if hx is not None:
             self._check_states(hx, batch=inputs.shape[2:3] if is_batched else ())
-            initial = [self._with_all_axes(state, is_batched=is_batched) for state in hx]  # (R, num_layers, B, H)
+            states = (self._with_dtype_of_weights(state) for state in hx)
+            initial = [self._with_all_axes(state, is_batched=is_batched) for state in states]  # (R, num_layers, B, H)
+        with torch.autocast(inputs.device.type, enabled=False):
+            output, last = self._unroll(inputs, initial)
+        output = output.transpose(1, 2) if self.batch_first and is_batched else output
+        h, c = (torch.stack(states, dim=1) for states in zip(*last, strict=True))
+        output, h, c = (self._with_given_axes(tensor, is_batched=is_batched) for tensor in (output, h, c))
+        return output, (h, c)
+
+    def _unroll(self, inputs: Tensor, initial: list[Tensor] | None) -> tuple[Tensor, list[State]]:
+        """Return the outputs of the last layer (R, T, B, H) and the last (h, c) of every layer."""
         last = []
         for layer, cell in enumerate(self._cells):
-            kernel = cpu if cpu.supports(cell, dtype=inputs.dtype, device=inputs.device) else reference
+            is_fused = cpu.supports(cell, dtype=inputs.dtype, device=inputs.device) and inputs.numel() > 0
+            kernel = cpu if is_fused else reference
             inputs, state = kernel.unroll(
                 cell,
                 self._by_symbol(layer),
@@ -131,16 +148,13 @@ class LSTM(nn.Module):
                 initial=None if initial is None else tuple(state[:, layer] for state in initial),
             )
             last.append(state)
-        output = inputs.transpose(1, 2) if self.batch_first and is_batched else inputs
-        h, c = (torch.stack(states, dim=1) for states in zip(*last, strict=True))
-        output, h, c = (self._with_given_axes(tensor, is_batched=is_batched) for tensor in (output, h, c))
-        return output, (h, c)
+        return inputs, last
 
     def _by_symbol(self, layer: int) -> Parameters:
         """Return the weights of a layer as the cell's parameters, with a replica axis."""
 
         def rows(name: str, symbols: str) -> dict[str, Tensor]:
-            weight: Tensor = getattr(self, f"{name}_l{layer}")
+            weight = guard_version(getattr(self, f"{name}_l{layer}"))
             blocks = (weight[None] if self.replicas is None else weight).unflatten(1, (len(symbols), -1)).unbind(1)
             return dict(zip(symbols, blocks, strict=True))
 
@@ -161,9 +175,14 @@ class LSTM(nn.Module):
         return tensor if is_batched else tensor.unsqueeze(2)
 
     def _with_given_axes(self, tensor: Tensor, *, is_batched: bool) -> Tensor:
-        """Take away what `_with_all_axes` added."""
+        """Take away what `_with_all_axes` added, in a copy: a view could not be detached or changed in place."""
         tensor = tensor if is_batched else tensor.squeeze(2)
-        return tensor[0] if self.replicas is None else tensor
+        return (tensor[0] if self.replicas is None else tensor).clone()
+
+    def _with_dtype_of_weights(self, tensor: Tensor) -> Tensor:
+        """Return what autocast has made of another type as the weights are."""
+        is_cast = tensor.is_floating_point() and torch.is_autocast_enabled(tensor.device.type)
+        return tensor.to(self.weight_ih_l0.dtype) if is_cast else tensor
 
     def _check_input(self, input: Tensor) -> bool:
         """Say whether the input has a batch axis; refuse what is no input of this module."""
@@ -172,10 +191,11 @@ class LSTM(nn.Module):
         lead = () if self.replicas is None else (self.replicas,)
         rank = input.dim() - len(lead)
         sizes = tuple(input.shape)
-        if rank not in (2, 3) or sizes[: len(lead)] != lead or sizes[-1] != self.input_size or 0 in sizes:
+        steps = sizes[len(lead) : -1] if rank == 2 else sizes[-2 if self.batch_first else -3 :][:1]
+        if rank not in (2, 3) or sizes[: len(lead)] != lead or sizes[-1] != self.input_size or not all(steps):
             axes = ("B", "T") if self.batch_first else ("T", "B")
-            expected = " or ".join(_shape(*lead, *steps, self.input_size) for steps in (axes, ("T",)))
-            raise ValueError(f"input must be {expected}, none of them 0; came: {_shape(*sizes)}")
+            expected = " or ".join(_shape(*lead, *letters, self.input_size) for letters in (axes, ("T",)))
+            raise ValueError(f"input must be {expected}, with T >= 1; came: {_shape(*sizes)}")
         self._check_kind("input", input)
         return rank == 3
 
@@ -192,6 +212,7 @@ class LSTM(nn.Module):
 
     def _check_kind(self, name: str, tensor: Tensor) -> None:
         weight = self.weight_ih_l0
+        tensor = self._with_dtype_of_weights(tensor)
         if (tensor.dtype, tensor.device) != (weight.dtype, weight.device):
             expected, came = (f"{t.dtype} on {t.device}" for t in (weight, tensor))
             raise ValueError(f"{name} must be {expected} as the weights are; came: {came}")

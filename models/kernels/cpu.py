@@ -16,6 +16,7 @@ from models.cell import Cell, Parameters, State, one_hot
 from models.gradient_flow import GradientFlow
 from models.kernels import fused
 from models.kernels.elementwise import VANILLA, Array, Switches
+from models.kernels.guards import check_memory
 from models.kernels.layout import Errors, Gradients, Kept, Scratch
 from models.kernels.memory import arrays, columns
 from models.kernels.readout import readout as readout
@@ -63,6 +64,8 @@ class _Plan(NamedTuple):
     first: int
     begin: int
     """The first step that a backward pass reaches; T if there will be none."""
+    watched: tuple[Tensor, ...]
+    """What must not be changed in place before the backward pass."""
 
 
 def describe(cell: Cell) -> Fused | None:
@@ -115,6 +118,7 @@ def unroll(
     Kept for the backward pass: the weights, and `layout.Kept` of the steps that it reaches under the flow's window.
     Indices become one-hot vectors, so that memory and time grow with the features.
     """
+    given = inputs
     if not inputs.is_floating_point():
         inputs = one_hot(inputs, features=cell.features, dtype=torch.float32)
     flow.check(cell.paths)
@@ -130,7 +134,7 @@ def unroll(
     if initial is None:
         initial = tuple(inputs.new_zeros(replicas, batch, size) for size in cell.state_sizes)
     if starts is None:
-        starts = torch.zeros(replicas, batch, dtype=torch.int64)
+        starts = torch.zeros(replicas, batch, dtype=torch.int64, device="cpu")
     _check("inputs", inputs, (replicas, sequence_length, batch, cell.features))
     _check("starts", starts, (replicas, batch))
     for state, size in zip(initial, cell.state_sizes, strict=True):
@@ -138,11 +142,14 @@ def unroll(
     for symbol in about.symbols:
         _check(symbol, parameters[symbol], (replicas, *cell.shapes[symbol]))
     state = torch.cat([initial[0], initial[2]], dim=-1) if about.gates else initial[0]
-    operands = (inputs, state, initial[1 % len(initial)], *(parameters[symbol] for symbol in about.symbols))
+    weights = [parameters[symbol] for symbol in about.symbols]
+    operands = [tensor.resolve_neg() for tensor in (inputs, state, initial[1 % len(initial)], *weights)]
+    check_memory([*operands, starts])
     windows = [window for window in flow.windows(sequence_length) if window.end > first_target]
     differentiable = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in operands)
     begin = windows[0].start if differentiable else sequence_length
-    plan = _Plan(about, flow.paths, np.array(windows, np.int64), first_target, begin)
+    watched = (given, *initial, *weights)
+    plan = _Plan(about, flow.paths, np.array(windows, np.int64), first_target, begin, watched)
     outputs, last, last_c = _Unroll.apply(plan, starts, *operands)
     if not about.gates:
         return outputs, (last, last_c)[: len(initial)]
@@ -215,8 +222,9 @@ class _Unroll(torch.autograd.Function):
             )  # fmt: skip
 
         for_each_range(run, R, work=R * T * B * GH * K, prepare=lambda: None)
-        ctx.plan = plan
-        ctx.save_for_backward(*(torch.from_numpy(array) for array in (starts_, M, p, *kept)))
+        ctx.plan = plan._replace(watched=())
+        kept_tensors = (torch.from_numpy(array) for array in (starts_, M, p, *kept))
+        ctx.save_for_backward(*kept_tensors, *plan.watched)
         last = torch.from_numpy(kept.s[:, T - begin, :N, :B].swapaxes(1, 2).copy())
         last_c = torch.from_numpy(kept.c[:, T - begin, :, :B].swapaxes(1, 2).copy()) if lstm else last.clone()
         return torch.from_numpy(outputs), last, last_c
@@ -228,8 +236,10 @@ class _Unroll(torch.autograd.Function):
                 "the cpu kernel is differentiated once, without create_graph; came: create_graph=True; "
                 "the reference kernel takes it"
             )
-        about, paths, windows, first, begin = ctx.plan
-        starts, M, p, *parts = (tensor.numpy() for tensor in ctx.saved_tensors)
+        check_memory((dout, dlast, dlast_c))
+        about, paths, windows, first, begin, _ = ctx.plan
+        saved = ctx.saved_tensors  # raises if what was watched has changed
+        starts, M, p, *parts = (tensor.numpy() for tensor in saved[: 3 + len(Kept._fields)])
         kept = Kept(*parts)
         R, K, GH = M.shape
         B, N = dlast.shape[1:]
@@ -238,7 +248,7 @@ class _Unroll(torch.autograd.Function):
         features = K - N - 1
         is_open = about.is_open(paths, size=H)
         of_lstm = np.array([path in paths for path in ("cell", "peepholes", "output_peephole")])
-        errors = Errors(dout.contiguous().numpy(), columns(dlast), columns(dlast_c))
+        errors = Errors(dout.resolve_neg().contiguous().numpy(), columns(dlast), columns(dlast_c))
         P = errors.last.shape[-1]
         gradients = Gradients(
             M=np.zeros_like(M),

@@ -64,5 +64,5 @@ def columns(tensor: Tensor) -> Array:
     """Return (R, B, H) as (R, H, P), the sequences along the columns; zero in those that are not a sequence."""
     replicas, batch, size = tensor.shape
     made = np.zeros((replicas, size, padded(batch)), np.float32)
-    made[:, :, :batch] = tensor.numpy().swapaxes(1, 2)
+    made[:, :, :batch] = tensor.resolve_neg().numpy().swapaxes(1, 2)
     return made

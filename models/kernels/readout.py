@@ -12,12 +12,14 @@ from torch import Tensor
 
 from models.kernels import fused
 from models.kernels.elementwise import Array
+from models.kernels.guards import check_memory
 from models.kernels.lanes import padded
 
 
 def readout(hidden: Tensor, V: Tensor, b: Tensor) -> Tensor:
     """Return h V + b as `models.kernels.reference.readout` does, in float32 on the CPU; differentiable once."""
-    y: Tensor = _Readout.apply(hidden, V, b)
+    check_memory((hidden, V, b))
+    y: Tensor = _Readout.apply(hidden.resolve_neg(), V.resolve_neg(), b.resolve_neg())
     return y
 
 
@@ -35,8 +37,9 @@ class _Readout(torch.autograd.Function):
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         if torch.is_grad_enabled():
             raise RuntimeError("the cpu kernel is differentiated once; came: create_graph=True")
+        check_memory((dy,))
         hidden, V = ctx.saved_tensors
-        errors = dy.flatten(1, 2).contiguous().numpy()
+        errors = dy.resolve_neg().flatten(1, 2).contiguous().numpy()
         dh = torch.from_numpy(_product(errors, V.numpy().swapaxes(1, 2))).unflatten(1, hidden.shape[1:3])
         columns = padded(errors.shape[1])
         sources = np.zeros((hidden.shape[0], hidden.shape[-1] + 1, columns), np.float32)

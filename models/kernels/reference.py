@@ -8,6 +8,7 @@ from torch import Tensor
 
 from models.cell import Cell, Parameters, State
 from models.gradient_flow import GradientFlow
+from models.kernels.guards import guard_version
 
 
 def supports(cell: Cell, *, dtype: torch.dtype, device: torch.device) -> bool:
@@ -38,7 +39,7 @@ def unroll(
     if initial is None:
         like = next(iter(parameters.values()))
         initial = tuple(like.new_zeros(replicas, batch, size) for size in cell.state_sizes)
-    prepared = cell.prepare(parameters)
+    prepared = cell.prepare({symbol: guard_version(value) for symbol, value in parameters.items()})
     projected = cell.project(prepared, inputs).unbind(dim=1)
     ragged = 0 if starts is None else int(starts.max())
 

@@ -51,12 +51,12 @@ def test_what_it_cannot_be_is_refused_in_one_line(
 @pytest.mark.parametrize(
     ("options", "shape", "message"),
     [
-        ({}, (7, 4, 2), r"input must be \(T, B, 3\) or \(T, 3\), none of them 0; came: \(7, 4, 2\)"),
+        ({}, (7, 4, 2), r"input must be \(T, B, 3\) or \(T, 3\), with T >= 1; came: \(7, 4, 2\)"),
         ({}, (3,), r"came: \(3\)"),
         ({}, (2, 7, 4, 3), r"came: \(2, 7, 4, 3\)"),
         ({}, (0, 4, 3), r"came: \(0, 4, 3\)"),
         ({"batch_first": True}, (7, 4, 2), r"input must be \(B, T, 3\) or \(T, 3\)"),
-        ({"replicas": 2}, (3, 7, 4, 3), r"input must be \(2, T, B, 3\) or \(2, T, 3\), none of them 0; came: \(3, 7"),
+        ({"replicas": 2}, (3, 7, 4, 3), r"input must be \(2, T, B, 3\) or \(2, T, 3\), with T >= 1; came: \(3, 7"),
     ],
     ids=str,
 )
