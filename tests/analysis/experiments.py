@@ -6,7 +6,7 @@ from pathlib import Path
 
 from records.paths import log_of
 from tests.analysis.conftest import make_run
-from tests.workflow.conftest import TINY
+from tests.settings import TINY
 from workflow.experiment.experiment import Experiment
 from workflow.experiment.reading import merge
 from workflow.jobs.requested import Wanted, wanted_records

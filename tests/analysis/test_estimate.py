@@ -11,7 +11,7 @@ import yaml
 
 from records.condition import Condition
 from tests.analysis.experiments import ROOT, runs_of, tiny, write_runs
-from tests.workflow.conftest import TINY
+from tests.settings import TINY
 from workflow.experiment.experiment import Experiment
 from workflow.jobs.existing_records import existing
 from workflow.jobs.requested import wanted_records

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.training.conditions import settings
+from tests.settings import job_settings
 from training.constructed import constructed_rows
 from training.derivatives import derivative_rows
 from workflow.experiment.claims import Source, read_claims
@@ -171,7 +171,7 @@ def measured() -> dict[Source, pd.DataFrame]:
     """Every table that the shipped claims read, of a few tiny networks; nothing is trained."""
     tables: dict[str, list[dict[str, Any]]] = {"derivatives": [], "gradient_versus_lag": [], "summary": []}
     for model, changes in OPTIONS.items():
-        of = settings(seeds=[0, 1, 2], learning_rates=[0.01], task="temporal_order", lag=8, hidden_size=4)
+        of = job_settings(seeds=[0, 1, 2], learning_rates=[0.01], task="temporal_order", lag=8, hidden_size=4)
         options = {**of["model"]["options"], **changes}
         tables["derivatives"] += derivative_rows({**of, "model": {**of["model"], "name": model, "options": options}})
         for gradient in ("full", "truncated_1997"):

@@ -15,7 +15,8 @@ from typing import Any
 
 import yaml
 
-from tests.workflow.conftest import PARTS, ROOT, TINY
+from tests.settings import TINY
+from tests.workflow.conftest import PARTS, ROOT
 from workflow.experiment.reading import merge
 
 SECONDS = 600

@@ -12,7 +12,7 @@ from models.gradient_flow import GradientFlow
 from models.kernels import load_kernel
 from models.network import Network
 from tasks.task import Task, load_task
-from tests.training.conditions import OPTIONS, TASK_OPTIONS
+from tests.settings import CELL_OPTIONS, TASK_OPTIONS
 from training.attribution import (
     Arrival,
     Passage,
@@ -27,7 +27,7 @@ from training.attribution import (
 )
 from training.evaluation import Tensors, to_tensors
 
-LSTM = OPTIONS["lstm"]
+LSTM = CELL_OPTIONS["lstm"]
 CELLS: dict[str, tuple[str, dict[str, Any]]] = {
     "rnn": ("rnn", {"initialisation": "uniform"}),
     "lstm": ("lstm", LSTM),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from models.lstm_1997 import OPTIONS as OPTIONS_1997
-from tests.training.conditions import settings
+from tests.settings import job_settings
 from training import measurement
 from training.calibration import cost_of, forget_peak, peak
 from training.condition import train_condition
@@ -26,7 +26,9 @@ def online(*, sequences: int) -> dict[str, Any]:
     """Return settings of an experiment of 1997 that is not solved within so few sequences."""
     own = {"block_size": 2, "input_gate_bias": -1, "biases": True, "bound": 0.1}
     assert own.keys() == OPTIONS_1997.keys()
-    given = settings(seeds=[0, 1], learning_rates=[0.5], task="adding", lag=20, sequences=sequences, dtype="float64")
+    given = job_settings(
+        seeds=[0, 1], learning_rates=[0.5], task="adding", lag=20, sequences=sequences, dtype="float64"
+    )
     given["task"]["options"] = {"variant": "hochreiter1997", "output": "logistic"}
     given["model"] = {"name": "net", "cell": "lstm_1997", "hidden_size": 4, "options": own}
     given["gradient"] |= {"paths": ["cell"]}
@@ -37,7 +39,7 @@ def online(*, sequences: int) -> dict[str, Any]:
 def minibatch(**changes: Any) -> dict[str, Any]:
     """Return settings of a condition that is not solved."""
     given = {"seeds": [0, 1], "learning_rates": [1e-5, 1e-6], "lag": 30, "dtype": "float32", "evaluate_every": 10}
-    return settings(**given | changes)
+    return job_settings(**given | changes)
 
 
 def guessing() -> dict[str, Any]:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from models.cell import load_cell
-from tests.training.conditions import OPTIONS, settings
+from tests.settings import CELL_OPTIONS, job_settings
 from training.condition import train_condition
 from training.loop import Standing
 from training.progress import Progress, line
@@ -17,7 +17,7 @@ def ignore(standing: Standing) -> None:
 
 
 def test_the_record_is_complete_and_reproducible_to_the_byte() -> None:
-    asked = settings(seeds=[0, 4], learning_rates=[0.01, 0.02], dtype="float32", sequences=200)
+    asked = job_settings(seeds=[0, 4], learning_rates=[0.01, 0.02], dtype="float32", sequences=200)
     first, again = (json.dumps(train_condition(asked, ignore), allow_nan=False) for _ in range(2))
     assert first == again
     record = json.loads(first)
@@ -28,7 +28,7 @@ def test_the_record_is_complete_and_reproducible_to_the_byte() -> None:
         (4, 0.01),
         (4, 0.02),
     ]
-    cell = load_cell("lstm", features=8, hidden_size=6, options=OPTIONS["lstm"])
+    cell = load_cell("lstm", features=8, hidden_size=6, options=CELL_OPTIONS["lstm"])
     weights = 4 * (8 * 6 + 6 * 6 + 6) + 6 * 4 + 4
     for row in record["replicas"]:
         assert row["parameters"] == weights == sum(torch.Size(s).numel() for s in cell.shapes.values()) + 28
@@ -56,21 +56,23 @@ def test_models_and_gradients_see_the_same_data(monkeypatch: pytest.MonkeyPatch)
     seen = []
     for cell, rates, steps in (("lstm", [0.01], None), ("rnn", [0.1, 0.2], 3)):
         drawn.clear()
-        train_condition(settings(seeds=[3], learning_rates=rates, cell=cell, num_steps=steps), ignore)
+        train_condition(job_settings(seeds=[3], learning_rates=rates, cell=cell, num_steps=steps), ignore)
         seen.append(list(drawn))
     assert seen[0] == seen[1]
     assert len(set(seen[0])) == len(seen[0]) == 1 + 20 + 1  # validation, training, test: all different
 
 
 def test_copy_reports_exact_match_beside_the_accuracy() -> None:
-    record = train_condition(settings(seeds=[0], learning_rates=[0.01], task="copy", lag=11, dtype="float32"), ignore)
+    record = train_condition(
+        job_settings(seeds=[0], learning_rates=[0.01], task="copy", lag=11, dtype="float32"), ignore
+    )
     (row,) = record["replicas"]
     assert row["test_accuracy"] > 0.1
     assert row["test_exact_match"] < 0.01
 
 
 def test_refusals() -> None:
-    good = settings(seeds=[0], learning_rates=[0.01])
+    good = job_settings(seeds=[0], learning_rates=[0.01])
     with pytest.raises(ValueError, match="the cell has no path 'peepholes'; its paths: cell, gates, block_input"):
         train_condition({**good, "gradient": {**good["gradient"], "paths": ["cell", "peepholes"]}}, ignore)
     with pytest.raises(ValueError, match="unknown kernel 'fast'; known: cpu, reference"):
@@ -82,14 +84,14 @@ def test_refusals() -> None:
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU: asking for it is no mistake here")
 def test_cuda_without_a_gpu_is_refused() -> None:
     with pytest.raises(RuntimeError, match="device cuda was asked for, but torch finds no GPU"):
-        train_condition(settings(seeds=[0], learning_rates=[0.01], device="cuda"), ignore)
+        train_condition(job_settings(seeds=[0], learning_rates=[0.01], device="cuda"), ignore)
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU; torch.cuda.is_available() is False")
 def test_cuda_agrees_with_the_cpu() -> None:
     records = [
-        train_condition(settings(seeds=[0, 1], learning_rates=[0.01], device=device), ignore)
+        train_condition(job_settings(seeds=[0, 1], learning_rates=[0.01], device=device), ignore)
         for device in ("cpu", "cuda")
     ]
     for on_cpu, on_gpu in zip(*(record["replicas"] for record in records), strict=True):

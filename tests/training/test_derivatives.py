@@ -11,8 +11,7 @@ from numpy.testing import assert_allclose
 from models.gradient_flow import GradientFlow
 from tests.models.cases import LSTMS, Options, draw_case
 from tests.models.experiment import cell_of
-from tests.training import test_online
-from tests.training.conditions import settings
+from tests.settings import job_settings, online_settings
 from training.derivatives import derivative_rows, forget_gates, one_step
 
 
@@ -62,7 +61,7 @@ def test_along_the_cell_every_variant_gives_its_forget_gate(variant: dict[str, b
 
 
 def measured(**model: Any) -> pd.DataFrame:
-    of = settings(seeds=[0, 1], learning_rates=[0.01], task="temporal_order", lag=8, hidden_size=6)
+    of = job_settings(seeds=[0, 1], learning_rates=[0.01], task="temporal_order", lag=8, hidden_size=6)
     options = {**of["model"]["options"], **model}
     return pd.DataFrame(derivative_rows({**of, "model": {**of["model"], "options": options}})).set_index("flow")
 
@@ -92,7 +91,7 @@ def test_a_forget_gate_that_is_nearly_shut_leaves_nothing_of_the_lag():
 
 
 def test_a_cell_without_a_cell_path_has_terms_and_no_cell_derivative():
-    of = settings(seeds=[0], learning_rates=[0.01], cell="rnn")
+    of = job_settings(seeds=[0], learning_rates=[0.01], cell="rnn")
     (row,) = derivative_rows(of)
     assert row["flow"] == "full"
     assert np.isnan(row["added"])
@@ -102,7 +101,7 @@ def test_a_cell_without_a_cell_path_has_terms_and_no_cell_derivative():
 @pytest.mark.parametrize("task", ["adding", "long_lag"])
 def test_the_network_of_1997_keeps_its_error_along_the_cell(task: str):
     """Its factor is exactly 1; its other paths add to it; symbols as inputs change nothing of it."""
-    of = test_online.settings(task=task)
+    of = online_settings(task=task)
     table = pd.DataFrame(derivative_rows(of)).set_index("flow")
     assert (table.loc["truncated_1997", ["deviation_from_one", "deviation_from_gate", "added"]] == 0).all(axis=None)
     assert (table.loc["truncated_1997", "factor_per_step"] == 1).all()
@@ -111,7 +110,7 @@ def test_the_network_of_1997_keeps_its_error_along_the_cell(task: str):
 
 
 def test_an_lstm_reads_symbols_too():
-    of = settings(seeds=[0], learning_rates=[0.01], task="temporal_order", lag=8)
+    of = job_settings(seeds=[0], learning_rates=[0.01], task="temporal_order", lag=8)
     of["task"] |= {"task": "long_lag", "options": {"symbols": 3}}
     table = pd.DataFrame(derivative_rows(of)).set_index("flow")
     assert (table.loc["truncated_1997", "deviation_from_gate"] < 1e-14).all()

@@ -13,7 +13,7 @@ from models.gradient_flow import GradientFlow
 from models.kernels import Kernel, reference
 from models.network import Network
 from tasks.task import Task, load_task
-from tests.training.conditions import OPTIONS, TASK_OPTIONS
+from tests.settings import CELL_OPTIONS, TASK_OPTIONS
 from training.cohort import Replica
 from training.loop import Course, Data, Protocol, Standing, train
 from training.optimiser import SGD, Adam, Optimiser
@@ -26,7 +26,7 @@ def build(name: str, *, lag: int, cell: str, hidden_size: int) -> tuple[Task, Ne
     """Make a task and a network for it."""
     options = TASK_OPTIONS[name]
     task = load_task(name, lag=lag, options=options)
-    made = load_cell(cell, features=task.features, hidden_size=hidden_size, options=OPTIONS[cell])
+    made = load_cell(cell, features=task.features, hidden_size=hidden_size, options=CELL_OPTIONS[cell])
     return task, Network(made, outputs=task.outputs, kernel=Kernel("reference", reference.unroll, reference.readout))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.training.conditions import settings
+from tests.settings import job_settings
 from tests.training.test_keeper import stopping
 from tests.training.test_state import Tape
 from training import dissection, measurement
@@ -29,7 +29,7 @@ UPDATES = 12
 def asked(**changes: Any) -> dict[str, Any]:
     given = {"seeds": [3, 0, 4], "learning_rates": [0.03], "sequences": 8 * UPDATES, "evaluate_every": 3}
     given |= {"task": "adding", "lag": 2}
-    return settings(**given | changes) | {"measurement": {"sequences": 2, "evaluations": 3, "flows": FLOWS}}
+    return job_settings(**given | changes) | {"measurement": {"sequences": 2, "evaluations": 3, "flows": FLOWS}}
 
 
 CASES = {

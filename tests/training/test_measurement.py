@@ -8,7 +8,7 @@ import torch
 
 from models.gradient_flow import GradientFlow
 from tasks.task import Batch
-from tests.training.conditions import settings
+from tests.settings import job_settings
 from training.cohort import Replica
 from training.condition import prepare, train_condition
 from training.evaluation import to_tensors
@@ -25,7 +25,7 @@ def ignore(standing: Standing) -> None:
 
 def asked(**changes: Any) -> dict[str, Any]:
     given = {"seeds": [3, 0], "learning_rates": [0.02], "dtype": "float32", "sequences": 200} | changes
-    return settings(**given) | {"measurement": {"sequences": 6, "evaluations": 3, "flows": FLOWS}}
+    return job_settings(**given) | {"measurement": {"sequences": 6, "evaluations": 3, "flows": FLOWS}}
 
 
 @pytest.fixture(scope="module")

@@ -15,30 +15,14 @@ from models.kernels import load_kernel
 from models.kernels.online import train_online
 from models.network import Network
 from tasks.task import Stop, load_task
+from tests.settings import online_settings
 from training.condition import train_condition
 from training.loop import Standing
 from training.online import Watch
 from training.streams import stream
 
 CHUNK = 7
-SEEDS, RATES = [4, 2], [0.5, 1.0]
-ADDING = {"variant": "hochreiter1997", "output": "logistic"}
-
-
-def settings(*, task: str = "adding", paths: tuple[str, ...] = ("cell",), sequences: int = 45) -> dict[str, Any]:
-    options: dict[str, Any] = ADDING if task == "adding" else {"symbols": 2}
-    own = {"block_size": 2, "input_gate_bias": -1, "biases": task == "adding", "bound": 0.5}
-    training = {"protocol": "online", "kernel": "reference", "dtype": "float64", "batch_size": 1, "clip_norm": None}
-    return {
-        "device": "cpu",
-        "seeds": SEEDS,
-        "learning_rates": RATES,
-        "task": {"name": "ours", "task": task, "lag": 10, "sequences": sequences, "options": options},
-        "model": {"name": "net", "cell": "lstm_1997", "hidden_size": 4, "options": own},
-        "gradient": {"name": "flow", "paths": list(paths), "k1": None, "k2": None},
-        "training": training | {"evaluate_every": 10, "validation_sequences": 1, "test_sequences": 64},
-        "optimiser": {"name": "sgd", "momentum": 0},
-    }
+SEEDS, RATES = online_settings()["seeds"], online_settings()["learning_rates"]
 
 
 @pytest.fixture(autouse=True)
@@ -104,7 +88,7 @@ def literal(about: dict[str, Any], *, seed: int, rate: float) -> dict[str, Any]:
 @pytest.mark.parametrize("task", ["adding", "long_lag"])
 @pytest.mark.parametrize("paths", [("cell",), ("cell", "gates", "block_input")], ids=["truncated", "full"])
 def test_online_training_is_the_literal_loop(task: str, paths: tuple[str, ...]) -> None:
-    about = settings(task=task, paths=paths)
+    about = online_settings(task=task, paths=paths)
     standings: list[Standing] = []
     made = train_condition(about, standings.append)
     assert made["kernel"] == "online"
@@ -128,7 +112,7 @@ def test_online_training_is_the_literal_loop(task: str, paths: tuple[str, ...]) 
 
 
 def test_a_budget_that_ends_first_censors_and_a_replica_does_not_depend_on_the_others() -> None:
-    about = settings(sequences=12)
+    about = online_settings(sequences=12)
     together = train_condition(about, lambda _: None)["replicas"]
     assert any(not row["solved"] and row["updates"] == 12 for row in together)
     alone = train_condition(about | {"seeds": [2], "learning_rates": [1.0]}, lambda _: None)["replicas"]
@@ -139,7 +123,7 @@ def test_a_budget_that_ends_first_censors_and_a_replica_does_not_depend_on_the_o
 def test_a_network_that_is_not_a_number_has_diverged(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first of four learners becomes NaN by its fourth update of the second chunk; the others go on as without."""
     monkeypatch.setattr(tasks.adding, "STOPS", [{"when": {}, "error": 0.0, "streak": 3}])  # nobody stops
-    about, calls = settings(), []
+    about, calls = online_settings(), []
     without = train_condition(about, lambda _: None)
 
     def broken(cell: Any, *, weights: Any, **how: Any) -> Any:
@@ -180,7 +164,7 @@ def test_a_stop_rule_is_watched_over_the_ends_of_what_it_is_given() -> None:
 
 
 def test_other_cells_and_tasks_without_a_rule_are_refused() -> None:
-    about = settings()
+    about = online_settings()
     rnn = {"name": "rnn", "cell": "rnn", "hidden_size": 4, "options": {"initialisation": "orthogonal"}}
     flow = {"name": "full", "paths": ["recurrent"], "k1": None, "k2": None}
     with pytest.raises(ValueError, match="protocol online trains the cell lstm_1997; came: rnn"):

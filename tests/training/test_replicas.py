@@ -12,7 +12,7 @@ from models.gradient_flow import GradientFlow
 from models.kernels import Kernel, cpu, threads
 from models.network import Network
 from tasks.task import Task, load_task
-from tests.training.conditions import OPTIONS
+from tests.settings import CELL_OPTIONS
 from training.cohort import Replica
 from training.loop import Course, Data, Protocol, train
 from training.optimiser import Adam
@@ -52,7 +52,7 @@ def run(
     torch.set_num_threads(count)
     made = load_task(task, lag=LAGS[task], options=TASKS[task])
     network = Network(
-        load_cell(cell, features=made.features, hidden_size=hidden_size, options=OPTIONS[cell]),
+        load_cell(cell, features=made.features, hidden_size=hidden_size, options=CELL_OPTIONS[cell]),
         outputs=made.outputs,
         kernel=Kernel("cpu", cpu.unroll, cpu.readout),
     )

@@ -9,8 +9,7 @@ import pytest
 import tasks.adding
 import tasks.temporal_order
 import training.online
-from tests.training import test_online
-from tests.training.conditions import settings
+from tests.settings import job_settings, online_settings
 from training import checkpoint
 from training.condition import train_condition
 from training.state import State
@@ -18,18 +17,18 @@ from training.state import State
 SGD = {"name": "sgd", "momentum": 0.9}
 RMSPROP = {"name": "rmsprop", "decay": 0.9, "epsilon": 1e-8}
 CASES: dict[str, dict[str, Any]] = {
-    "adam, solved and unsolved": settings(seeds=[0, 4, 5], learning_rates=[0.01, 0.03], evaluate_every=3),
-    "rmsprop, float32": settings(seeds=[0, 1], learning_rates=[0.01], dtype="float32", optimiser=RMSPROP),
-    "sgd with momentum, one diverges": settings(
+    "adam, solved and unsolved": job_settings(seeds=[0, 4, 5], learning_rates=[0.01, 0.03], evaluate_every=3),
+    "rmsprop, float32": job_settings(seeds=[0, 1], learning_rates=[0.01], dtype="float32", optimiser=RMSPROP),
+    "sgd with momentum, one diverges": job_settings(
         seeds=[0, 1], learning_rates=[0.1, 1e200], task="adding", optimiser=SGD, clip_norm=None, evaluate_every=4
     ),
-    "sgd without, windows": settings(
+    "sgd without, windows": job_settings(
         seeds=[3], learning_rates=[0.1], optimiser=SGD | {"momentum": 0.0}, num_steps=5, cell="rnn"
     ),
-    "online, full": test_online.settings(paths=("cell", "gates", "block_input")),
-    "online, one-hot": test_online.settings(task="long_lag"),
+    "online, full": online_settings(paths=("cell", "gates", "block_input")),
+    "online, one-hot": online_settings(task="long_lag"),
 }
-CASES["fused kernel"] = settings(seeds=[0, 2], learning_rates=[0.003, 0.03], dtype="float32", evaluate_every=7)
+CASES["fused kernel"] = job_settings(seeds=[0, 2], learning_rates=[0.003, 0.03], dtype="float32", evaluate_every=7)
 CASES["fused kernel"]["training"]["kernel"] = "cpu"
 
 

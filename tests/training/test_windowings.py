@@ -9,7 +9,7 @@ from models.gradient_flow import GradientFlow
 from models.kernels import load_kernel
 from models.network import Network
 from tasks.task import Task, load_task
-from tests.training.conditions import OPTIONS
+from tests.settings import CELL_OPTIONS
 
 OF_TASK = {
     "adding": {"variant": "uniform", "output": "linear"},
@@ -21,7 +21,7 @@ LAG, STEPS = 12, 10
 
 def gradient(task: Task, *, kernel: str, cell: str, k1: int, k2: int) -> torch.Tensor:
     """Return the gradient of two networks on one batch."""
-    made = load_cell(cell, features=task.features, hidden_size=5, options=OPTIONS[cell])
+    made = load_cell(cell, features=task.features, hidden_size=5, options=CELL_OPTIONS[cell])
     dtype = torch.float32 if kernel == "cpu" else torch.float64
     network = Network(
         made,

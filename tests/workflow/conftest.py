@@ -11,72 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from workflow.experiment.reading import merge
+from tests.settings import tiny
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("Snakefile", "config", "models", "profiles", "records", "tasks", "training", "workflow")
-
-# Complete, so that nothing here depends on the numbers of config/default.yaml, and of two updates.
-TINY = yaml.safe_load("""
-experiment: tiny
-grid:
-  - {devices: [cpu], tasks: [adding, copy], models: [rnn], gradients: [full]}
-  - {devices: [cpu], tasks: [adding], models: [lstm_peephole], gradients: [tbptt]}
-seeds: [0, 1, 2]
-learning_rates: [0.01]
-seeds_per_job: 5
-conditions_per_job: 1
-threads: 1
-checkpoint_minutes: 2
-tables: []
-figures: [accuracy_versus_lag, solved_versus_lag]
-tasks:
-  adding: {task: adding, variant: uniform, output: linear, lags: [2, 3], sequences: 64}
-  copy: {task: copy, loss: recall, lags: [11], sequences: 64}
-  temporal_order: {task: temporal_order, symbols: 2, output: softmax, lags: [8], sequences: 64}
-models:
-  rnn: {cell: rnn, hidden_size: 2, initialisation: orthogonal}
-  lstm: &lstm
-    cell: lstm
-    hidden_size: 2
-    peepholes: false
-    input_gate: true
-    forget_gate: true
-    output_gate: true
-    input_activation: tanh
-    output_activation: tanh
-    coupled_gates: false
-    gate_recurrence: false
-    forget_bias: 1
-    input_bias: 0
-  lstm_peephole: {<<: *lstm, peepholes: true}
-gradients:
-  full: {paths: all}
-  truncated_1997: {paths: [cell]}
-  tbptt: {paths: all, num_steps: 20}
-training:
-  protocol: minibatch
-  kernel: reference
-  dtype: float32
-  optimiser: adam
-  batch_size: 32
-  clip_norm: 1.0
-  evaluate_every: 1
-  validation_sequences: 16
-  test_sequences: 16
-baselines: {guesses: 6, bound: 100, scales: [1], validation_sequences: 8, seed: 0}
-optimisers:
-  adam: {beta1: 0.9, beta2: 0.999, epsilon: 1.0e-8}
-  sgd: {momentum: 0.0}
-  rmsprop: {decay: 0.9, epsilon: 1.0e-8}
-""")
-TINY_RUNS = {
-    "adding/lag=2/rnn/full/seeds=0-2",
-    "adding/lag=3/rnn/full/seeds=0-2",
-    "copy/lag=11/rnn/full/seeds=0-2",
-    "adding/lag=2/lstm_peephole/tbptt/seeds=0-2",
-    "adding/lag=3/lstm_peephole/tbptt/seeds=0-2",
-}
 
 UNTRAINED = """
 import argparse, json, pathlib
@@ -97,7 +35,7 @@ class Tree:
 
     def configure(self, **changes: object) -> None:
         """Write the tiny configuration with some keys changed."""
-        (self.root / "tiny.yaml").write_text(yaml.safe_dump(merge(TINY, changes)))
+        (self.root / "tiny.yaml").write_text(yaml.safe_dump(tiny(**changes)))
 
     def edit(self, path: str, old: str, new: str) -> None:
         """Replace a text in a file, which must be there."""

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflow.conftest import TINY, Tree
+from tests.settings import TINY
+from tests.workflow.conftest import Tree
 from workflow.experiment.experiment import Experiment
 from workflow.experiment.reading import merge
 from workflow.experiment.sources import Sources

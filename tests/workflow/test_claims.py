@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.workflow.conftest import TINY
+from tests.settings import TINY
 from workflow.experiment.claims import Source, read_claims, source_of
 from workflow.experiment.errors import ConfigurationError
 from workflow.experiment.experiment import Experiment, complete

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflow.conftest import TINY_RUNS, Tree, copy_tree
+from tests.settings import TINY_RUNS
+from tests.workflow.conftest import Tree, copy_tree
 from tests.workflow.test_rules import import_as_module
 from workflow.operations.driver import drive
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from records.condition import Condition
-from tests.workflow.conftest import TINY, TINY_RUNS
+from tests.settings import TINY, TINY_RUNS
 from workflow.experiment.declarations import Declaration, met, smallest_lag
 from workflow.experiment.experiment import Experiment
 from workflow.experiment.gate import require_devices

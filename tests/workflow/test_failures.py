@@ -12,7 +12,8 @@ import pytest
 from records.log import reason, say, told
 from records.paths import log_of
 from records.writing import write_json
-from tests.workflow.conftest import TINY, TINY_RUNS, Tree
+from tests.settings import TINY, TINY_RUNS
+from tests.workflow.conftest import Tree
 from workflow.jobs.resources import training_need
 from workflow.operations.failures import NO_REASON, ends_of, explained, failures
 

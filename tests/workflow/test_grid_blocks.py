@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from records.condition import Condition
-from tests.workflow.conftest import TINY
+from tests.settings import TINY
 from workflow.experiment.errors import ConfigurationError
 from workflow.experiment.experiment import Experiment
 from workflow.experiment.reading import merge

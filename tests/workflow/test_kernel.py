@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflow.conftest import TINY, TINY_RUNS, UNTRAINED, Tree, copy_tree
+from tests.settings import TINY, TINY_RUNS
+from tests.workflow.conftest import UNTRAINED, Tree, copy_tree
 from tests.workflow.test_rules import import_as_module
 from workflow.experiment.experiment import Experiment
 

@@ -15,15 +15,14 @@ import numpy as np
 import pytest
 
 from records.paths import checkpoints_of, key_of
-from tests.training import test_online
-from tests.training.conditions import settings
+from tests.settings import job_settings, online_settings
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = 20
 RUN = Path("results/x/runs/cpu/task/lag=8/lstm/full/seeds=0-1.json")
-MINIBATCH = settings(seeds=[0, 1], learning_rates=[0.01, 0.03], sequences=9600, evaluate_every=25)
-ONLINE = test_online.settings(sequences=60_000)
+MINIBATCH = job_settings(seeds=[0, 1], learning_rates=[0.01, 0.03], sequences=9600, evaluate_every=25)
+ONLINE = online_settings(sequences=60_000)
 ONLINE["task"]["lag"] = 50
 ONLINE["training"]["evaluate_every"] = 1000
 

@@ -12,7 +12,8 @@ import pytest
 
 from records import paths
 from records.canonical_json import format_canonical_json
-from tests.workflow.conftest import TINY, TINY_RUNS, Tree
+from tests.settings import TINY, TINY_RUNS
+from tests.workflow.conftest import Tree
 from workflow.experiment.experiment import Experiment
 from workflow.experiment.reading import merge
 from workflow.jobs.measurement import Measurements

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.training.conditions import settings
+from tests.settings import job_settings
 from tests.training.test_measured_state import FLOWS
 from tests.workflow.test_kills import RUN, Job, cut, wait_for_a_new_one
 
 pytestmark = pytest.mark.slow
 KILLS = 5
 UPDATES = 400
-SETTINGS = settings(seeds=[0, 1], learning_rates=[0.01], lag=20, sequences=8 * UPDATES, evaluate_every=20)
+SETTINGS = job_settings(seeds=[0, 1], learning_rates=[0.01], lag=20, sequences=8 * UPDATES, evaluate_every=20)
 SETTINGS |= {"measurement": {"sequences": 64, "evaluations": 12, "flows": FLOWS}}
 TRAINED = f"update {UPDATES}/{UPDATES}, "
 

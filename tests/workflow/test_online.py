@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflow.conftest import TINY
+from tests.settings import TINY
 from workflow.experiment.errors import ConfigurationError
 from workflow.experiment.reading import merge
 from workflow.experiment.validation import Known, known_at, validate

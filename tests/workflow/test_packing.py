@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflow.conftest import TINY, TINY_RUNS
+from tests.settings import TINY, TINY_RUNS
 from tests.workflow.test_rules import import_as_module
 from workflow.experiment.experiment import Experiment
 from workflow.experiment.reading import merge

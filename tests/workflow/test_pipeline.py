@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.workflow.conftest import TINY, TINY_RUNS, Tree, copy_tree
+from tests.settings import TINY, TINY_RUNS
+from tests.workflow.conftest import Tree, copy_tree
 from tests.workflow.test_rules import import_as_module
 from workflow.experiment.declarations import docstring
 

@@ -10,7 +10,8 @@ import sys
 import pytest
 
 from records.condition import Condition
-from tests.workflow.conftest import TINY, Tree
+from tests.settings import TINY
+from tests.workflow.conftest import Tree
 from workflow.experiment.experiment import Experiment
 from workflow.jobs import process
 

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.workflow.conftest import TINY, Tree
+from tests.settings import TINY
+from tests.workflow.conftest import Tree
 from workflow.experiment.errors import ConfigurationError
 from workflow.experiment.experiment import Experiment, complete
 from workflow.experiment.reading import merge, read

@@ -13,7 +13,8 @@ from collections.abc import Callable
 import pytest
 import yaml
 
-from tests.workflow.conftest import TINY, TINY_RUNS, Tree
+from tests.settings import TINY, TINY_RUNS
+from tests.workflow.conftest import Tree
 from workflow.experiment.experiment import Experiment, complete
 
 ADDING = {run for run in TINY_RUNS if run.startswith("adding")}

@@ -13,7 +13,7 @@ from records.blocks import block_seeds
 from records.canonical_json import format_canonical_json
 from records.condition import Condition
 from tasks.task import load_task
-from tests.workflow.conftest import TINY, TINY_RUNS
+from tests.settings import TINY, TINY_RUNS
 from workflow.experiment.declarations import tasks
 from workflow.experiment.experiment import Experiment, complete
 from workflow.experiment.reading import merge, read

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.workflow.conftest import TINY, TINY_RUNS, Tree
+from tests.settings import TINY, TINY_RUNS
+from tests.workflow.conftest import Tree
 
 ROOT = Path(__file__).resolve().parents[2]
 

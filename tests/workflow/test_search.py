@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tests.workflow.conftest import TINY
+from tests.settings import TINY
 from workflow.experiment.errors import ConfigurationError
 from workflow.experiment.experiment import Experiment
 from workflow.experiment.reading import merge

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.workflow.conftest import TINY
+from tests.settings import TINY
 from workflow.experiment.errors import ConfigurationError
 from workflow.experiment.experiment import Experiment, complete
 from workflow.experiment.gate import admit_claims, admit_file
