@@ -37,7 +37,7 @@ AHEAD = 2
 
 
 # Compiled apart: inlined beside the vanilla LSTM's step, they would slow it.
-_variant_forward, _variant_backward = compiled(lstm_forward.py_func), compiled(lstm_backward.py_func)
+_variant_forward, _variant_backward = compiled(lstm_forward), compiled(lstm_backward)
 
 
 @inlined
