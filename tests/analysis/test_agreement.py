@@ -5,12 +5,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from workflow.verification.agreement import compare_run, differing_surroundings
+from workflow.verification.agreement import compare_run, find_rounding_reasons
 
 Rows = list[dict[str, str]]
-MADE = {"versions.torch": "2.13.0", "versions.snakemake": "9.27.1", "processor": "AMD EPYC", "sources": "aa"}
-MADE |= {"platform": "Linux-6.1-x86_64-with-glibc2.36"}
-ELSEWHERE = MADE | {"versions.torch": "2.14.0"}
+PUBLISHED = {"versions.torch": "2.13.0", "versions.snakemake": "9.27.1", "processor": "AMD EPYC", "sources": "aa"}
+PUBLISHED |= {"platform": "Linux-6.1-x86_64-with-glibc2.36"}
+ELSEWHERE = PUBLISHED | {"versions.torch": "2.14.0"}
 
 
 def replica(seed: int, **values: object) -> dict[str, str]:
@@ -42,37 +42,39 @@ def rounded(seed: int) -> dict[str, object]:
 
 
 def test_equal_rows_are_equal_bit_for_bit_wherever_they_were_made():
-    for here in (MADE, ELSEWHERE):
-        verdict = compare_run(run(), run(), made=MADE, here=here)
+    for here in (PUBLISHED, ELSEWHERE):
+        verdict = compare_run(run(), run(), provenances=(PUBLISHED, here))
         assert (verdict.agrees, verdict.exact) == (True, True)
-        assert verdict.says == "equal, bit for bit (10 replicas)"
+        assert verdict.message == "equal, bit for bit (10 replicas)"
 
 
 def test_the_last_digit_counts_where_bits_are_promised():
     changed = run(change=lambda seed: {"validation_loss": 0.5000000000000001} if seed == 3 else {})
-    verdict = compare_run(changed, run(), made=MADE, here=MADE)
+    verdict = compare_run(changed, run(), provenances=(PUBLISHED, PUBLISHED))
     assert not verdict.agrees
-    assert verdict.says == (
+    assert verdict.message == (
         "DIFFERS in 1 of 10 replicas, CPU type, versions and code are the same: "
         "validation_loss of seed 3, learning_rate 0.01: published 0.5000000000000001, recomputed 0.5"
     )
 
 
-def test_elsewhere_another_rounding_is_within_tolerance_and_the_reason_is_told():
-    verdict = compare_run(run(change=rounded), run(), made=MADE, here=ELSEWHERE)
+def test_elsewhere_another_rounding_is_within_tolerance_and_the_reason_is_reported():
+    verdict = compare_run(run(change=rounded), run(), provenances=(PUBLISHED, ELSEWHERE))
     assert (verdict.agrees, verdict.exact) == (True, False)
-    assert verdict.says == (
+    assert verdict.message == (
         "within tolerance, compared by tolerance, as torch was 2.13.0 and is 2.14.0: 10 of 10 replicas agree"
     )
-    assert not compare_run(run(change=rounded), run(), made=MADE, here=MADE).agrees
+    assert not compare_run(run(change=rounded), run(), provenances=(PUBLISHED, PUBLISHED)).agrees
 
 
 def test_where_half_come_out_bit_for_bit_all_must():
-    verdict = compare_run(run(change=lambda seed: rounded(seed) if seed < 5 else {}), run(), made=MADE, here=ELSEWHERE)
+    verdict = compare_run(
+        run(change=lambda seed: rounded(seed) if seed < 5 else {}), run(), provenances=(PUBLISHED, ELSEWHERE)
+    )
     assert not verdict.agrees
-    assert "the others are equal bit for bit" in verdict.says
+    assert "the others are equal bit for bit" in verdict.message
     assert compare_run(
-        run(change=lambda seed: rounded(seed) if seed < 6 else {}), run(), made=MADE, here=ELSEWHERE
+        run(change=lambda seed: rounded(seed) if seed < 6 else {}), run(), provenances=(PUBLISHED, ELSEWHERE)
     ).agrees
 
 
@@ -81,9 +83,9 @@ def test_two_in_five_replicas_may_stray(strays, agrees):
     def stray(seed: int) -> dict[str, object]:
         return rounded(seed) | ({"test_accuracy": 0.2} if seed < strays else {})
 
-    verdict = compare_run(run(change=stray), run(), made=MADE, here=ELSEWHERE)
+    verdict = compare_run(run(change=stray), run(), provenances=(PUBLISHED, ELSEWHERE))
     assert verdict.agrees == agrees
-    assert f"{10 - strays} of 10 replicas agree" in verdict.says
+    assert f"{10 - strays} of 10 replicas agree" in verdict.message
 
 
 @pytest.mark.parametrize(
@@ -106,8 +108,8 @@ def test_which_replica_agrees(published, recomputed, agrees):
     ours = {"test_accuracy": published["test_accuracy"]} if published.get("solved") is True else {}
     theirs = run(change=lambda seed: rounded(seed) | (published if seed < 5 else {}))  # one more than may stray
     here = run(change=lambda seed: ours | recomputed if seed < 5 else {})
-    verdict = compare_run(theirs, here, made=MADE, here=ELSEWHERE)
-    assert verdict.agrees == agrees, verdict.says
+    verdict = compare_run(theirs, here, provenances=(PUBLISHED, ELSEWHERE))
+    assert verdict.agrees == agrees, verdict.message
 
 
 def test_a_small_shift_of_all_accuracies_is_found():
@@ -118,9 +120,11 @@ def test_a_small_shift_of_all_accuracies_is_found():
         return rounded(seed) | {"test_accuracy": 0.62 + noise[seed] + by}
 
     for by, agrees in ((0.0, True), (0.03, False)):
-        verdict = compare_run(run(15, lambda seed, by=by: shifted(seed, by)), run(15), made=MADE, here=ELSEWHERE)
-        assert verdict.agrees == agrees, verdict.says
-    assert "away on average" in verdict.says
+        verdict = compare_run(
+            run(15, lambda seed, by=by: shifted(seed, by)), run(15), provenances=(PUBLISHED, ELSEWHERE)
+        )
+        assert verdict.agrees == agrees, verdict.message
+    assert "away on average" in verdict.message
 
 
 @pytest.mark.parametrize(
@@ -133,14 +137,14 @@ def test_a_small_shift_of_all_accuracies_is_found():
     ],
 )
 def test_what_no_rounding_changes_must_be_equal_everywhere(change, says):
-    verdict = compare_run(run(change=lambda seed: rounded(seed) | change), run(), made=MADE, here=ELSEWHERE)
+    verdict = compare_run(run(change=lambda seed: rounded(seed) | change), run(), provenances=(PUBLISHED, ELSEWHERE))
     assert not verdict.agrees
-    assert says in verdict.says
+    assert says in verdict.message
 
 
 def test_columns_and_options_that_came_later_do_not_count():
     later = run(change=lambda seed: {"model_options": '{"a":1,"b":true}', "protocol": "minibatch"})
-    assert compare_run(run(), later, made=MADE, here=MADE).exact
+    assert compare_run(run(), later, provenances=(PUBLISHED, PUBLISHED)).exact
 
 
 @pytest.mark.parametrize(
@@ -152,15 +156,15 @@ def test_columns_and_options_that_came_later_do_not_count():
     ],
 )
 def test_lacking_and_foreign_replicas_differ(rows, says):
-    assert compare_run(rows, run(), made=MADE, here=MADE).says == f"DIFFERS: summary.csv has {says}"
+    assert compare_run(rows, run(), provenances=(PUBLISHED, PUBLISHED)).message == f"DIFFERS: summary.csv has {says}"
 
 
 def test_the_type_of_a_cpu_says_more_than_its_name():
-    typed = MADE | {"processor_type": "AuthenticAMD 26 2 AVX512"}
-    assert differing_surroundings(MADE, typed) == []
-    assert differing_surroundings(typed, typed | {"processor": "AMD EPYC 9"}) == []
-    assert len(differing_surroundings(typed, typed | {"processor_type": "AuthenticAMD 25 1 AVX2"})) == 1
-    assert differing_surroundings(MADE, MADE | {"processor": "Xeon"}) == ["processor was AMD EPYC and is Xeon"]
-    assert differing_surroundings(MADE, MADE | {"versions.snakemake": "9.28"}) == []
-    older = {**MADE, "platform": "Linux-5.10-x86_64-with-glibc2.31"}
-    assert differing_surroundings(older, MADE) == ["the C library was glibc2.31 and is glibc2.36"]
+    typed = PUBLISHED | {"processor_type": "AuthenticAMD 26 2 AVX512"}
+    assert find_rounding_reasons(PUBLISHED, typed) == []
+    assert find_rounding_reasons(typed, typed | {"processor": "AMD EPYC 9"}) == []
+    assert len(find_rounding_reasons(typed, typed | {"processor_type": "AuthenticAMD 25 1 AVX2"})) == 1
+    assert find_rounding_reasons(PUBLISHED, PUBLISHED | {"processor": "Xeon"}) == ["processor was AMD EPYC and is Xeon"]
+    assert find_rounding_reasons(PUBLISHED, PUBLISHED | {"versions.snakemake": "9.28"}) == []
+    older = {**PUBLISHED, "platform": "Linux-5.10-x86_64-with-glibc2.31"}
+    assert find_rounding_reasons(older, PUBLISHED) == ["the C library was glibc2.31 and is glibc2.36"]

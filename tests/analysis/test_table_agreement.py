@@ -1,4 +1,4 @@
-"""Tables that are made again: told in which row and column they differ, and how far numbers may be apart."""
+"""Tables that are recomputed: told in which row and column they differ, and how far numbers may be apart."""
 
 import pytest
 
@@ -7,8 +7,8 @@ from workflow.verification.table_agreement import compare_baseline, compare_meas
 
 Rows = list[dict[str, str]]
 KEY = ("task", "lag")
-MADE = {"versions.torch": "2.13.0", "processor": "AMD EPYC", "sources": "aa"}
-ELSEWHERE = MADE | {"versions.torch": "2.14.0"}
+PUBLISHED = {"versions.torch": "2.13.0", "processor": "AMD EPYC", "sources": "aa"}
+ELSEWHERE = PUBLISHED | {"versions.torch": "2.14.0"}
 
 
 def row(**values: object) -> dict[str, str]:
@@ -22,15 +22,15 @@ ROWS = [row(), row(lag=10, accuracy=0.25, p=1e-20)]
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"accuracy": "0.1000000002"}, "published 0.1000000002, made again 0.1"),
-        ({"accuracy": ""}, "published nothing, made again 0.1"),
-        ({"accuracy": "nan"}, "published nan, made again 0.1"),
-        ({"seeds": "5.000000000001"}, "published 5.000000000001, made again 5"),
-        ({"easy": "True"}, "published True, made again False"),
-        ({"p": "1e-11"}, "published 1e-11, made again nothing"),
+        ({"accuracy": "0.1000000002"}, "published 0.1000000002, recomputed 0.1"),
+        ({"accuracy": ""}, "published nothing, recomputed 0.1"),
+        ({"accuracy": "nan"}, "published nan, recomputed 0.1"),
+        ({"seeds": "5.000000000001"}, "published 5.000000000001, recomputed 5"),
+        ({"easy": "True"}, "published True, recomputed False"),
+        ({"p": "1e-11"}, "published 1e-11, recomputed nothing"),
     ],
 )
-def test_a_changed_value_is_told_with_row_and_column(change, says):
+def test_a_changed_value_is_reported_with_row_and_column(change, says):
     ((column, _),) = change.items()
     verdict = compare_table([row(**change), ROWS[1]], ROWS, key=KEY)
     assert verdict == Verdict(False, False, f"DIFFERS in row (task adding, lag 5), column {column}: {says}")
@@ -52,18 +52,18 @@ def test_what_is_zero_but_for_rounding_is_zero():
     [
         (ROWS[:1], "DIFFERS: has no row (task adding, lag 10)"),
         ([], "DIFFERS: has no row (task adding, lag 5) (and 1 more)"),
-        ([*ROWS, row(lag=20)], "DIFFERS: has a row (task adding, lag 20) that is not made"),
+        ([*ROWS, row(lag=20)], "DIFFERS: has a row (task adding, lag 20) that is not recomputed"),
         ([*ROWS, ROWS[0]], "DIFFERS: has the row (task adding, lag 5) twice"),
-        ([one | {"x": "1"} for one in ROWS], "DIFFERS: has a column x that is not made"),
-        ([{"task": one["task"]} for one in ROWS], "DIFFERS: has no column lag"),
+        ([line | {"x": "1"} for line in ROWS], "DIFFERS: has a column x that is not recomputed"),
+        ([{"task": line["task"]} for line in ROWS], "DIFFERS: has no column lag"),
     ],
 )
-def test_rows_and_columns_that_do_not_belong_are_told(rows, says):
+def test_rows_and_columns_that_do_not_belong_are_reported(rows, says):
     assert compare_table(rows, ROWS, key=KEY) == Verdict(False, False, says)
 
 
-def test_an_older_table_with_a_column_less_agrees_and_is_told_in_one_line():
-    older = [{name: value for name, value in one.items() if name != "easy"} for one in ROWS]
+def test_an_older_table_with_a_column_less_agrees_and_is_reported_in_one_line():
+    older = [{name: value for name, value in line.items() if name != "easy"} for line in ROWS]
     assert compare_table(older, ROWS, key=KEY) == Verdict(True, False, "equal, but older: it has no column easy")
     assert not compare_table([older[0] | {"accuracy": "0.5"}, older[1]], ROWS, key=KEY).agrees
 
@@ -74,14 +74,14 @@ def guess(**values: object) -> dict[str, str]:
 
 
 def baseline(here: dict[str, str], **values: object) -> Verdict:
-    return compare_baseline([guess(**values)], [guess()], key=["model"], of=(MADE, here), tests=2560)
+    return compare_baseline([guess(**values)], [guess()], key=["model"], provenances=(PUBLISHED, here), tests=2560)
 
 
 def test_a_baseline_is_equal_bit_for_bit_where_bits_are_promised():
-    assert baseline(MADE) == Verdict(True, True, "equal, bit for bit (1 row of baselines.csv)")
-    assert baseline(MADE, guess_loss=1.5000000000000002).says == (
+    assert baseline(PUBLISHED) == Verdict(True, True, "equal, bit for bit (1 row of baselines.csv)")
+    assert baseline(PUBLISHED, guess_loss=1.5000000000000002).message == (
         "DIFFERS, CPU type, versions and code are the same: baselines.csv in row (model lstm), column guess_loss: "
-        "published 1.5000000000000002, made again 1.5"
+        "published 1.5000000000000002, recomputed 1.5"
     )
 
 
@@ -99,14 +99,14 @@ def test_a_baseline_is_equal_bit_for_bit_where_bits_are_promised():
 )
 def test_elsewhere_a_baseline_is_compared_by_tolerance(change, agrees):
     verdict = baseline(ELSEWHERE, **change)
-    assert verdict.agrees == agrees, verdict.says
-    assert "compared by tolerance, as torch was 2.13.0 and is 2.14.0" in verdict.says
+    assert verdict.agrees == agrees, verdict.message
+    assert "compared by tolerance, as torch was 2.13.0 and is 2.14.0" in verdict.message
 
 
 def test_a_norm_that_is_tiny_is_compared_by_its_digits_too():
     pair = ([{"seed": "0", "snapshot": "initial", "norm": text}] for text in ("1.1e-30", "1e-30"))
-    verdict = compare_measurement({"x": tuple(pair)}, keys={"x": ("seed",)}, of=(MADE, ELSEWHERE))
-    assert "column norm: published 1.1e-30, made again 1e-30" in verdict.says
+    verdict = compare_measurement({"x": tuple(pair)}, keys={"x": ("seed",)}, provenances=(PUBLISHED, ELSEWHERE))
+    assert "column norm: published 1.1e-30, recomputed 1e-30" in verdict.message
 
 
 def norms(**norm: float) -> Rows:
@@ -116,15 +116,17 @@ def norms(**norm: float) -> Rows:
 @pytest.mark.parametrize(
     ("here", "norm", "agrees", "says"),
     [
-        (MADE, {"initial": 0.5, "solved": 2.5}, True, "equal, bit for bit (2 rows of path_shares.csv)"),
-        (MADE, {"initial": 0.5, "solved": 2.50001}, False, "column norm: published 2.50001, made again 2.5"),
+        (PUBLISHED, {"initial": 0.5, "solved": 2.5}, True, "equal, bit for bit (2 rows of path_shares.csv)"),
+        (PUBLISHED, {"initial": 0.5, "solved": 2.50001}, False, "column norm: published 2.50001, recomputed 2.5"),
         (ELSEWHERE, {"initial": 0.500001, "solved": 9.0}, True, "(1 row); trained networks are not compared"),
-        (ELSEWHERE, {"initial": 0.50001, "solved": 2.5}, False, "column norm: published 0.50001, made again 0.5"),
+        (ELSEWHERE, {"initial": 0.50001, "solved": 2.5}, False, "column norm: published 0.50001, recomputed 0.5"),
     ],
 )
 def test_elsewhere_a_measurement_is_compared_before_training(here, norm, agrees, says):
     rows = norms(**norm), norms(initial=0.5, solved=2.5)
-    verdict = compare_measurement({"path_shares": rows}, keys={"path_shares": ("seed", "snapshot")}, of=(MADE, here))
+    verdict = compare_measurement(
+        {"path_shares": rows}, keys={"path_shares": ("seed", "snapshot")}, provenances=(PUBLISHED, here)
+    )
     assert verdict.agrees == agrees
-    assert says in verdict.says
-    assert ("compared as drawn, before training, as torch was" in verdict.says) == (here is ELSEWHERE)
+    assert says in verdict.message
+    assert ("compared as drawn, before training, as torch was" in verdict.message) == (here is ELSEWHERE)

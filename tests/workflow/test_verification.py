@@ -12,8 +12,8 @@ import pytest
 
 from tests.workflow.conftest import Tree, copy_tree
 from workflow.verification import jobs
-from workflow.verification.publication import locate, publication, table
-from workflow.verification.report import choose
+from workflow.verification.publication import locate, read_publication, read_table
+from workflow.verification.report import choose_sample
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = {
@@ -26,35 +26,35 @@ RUN = "cpu/copy/lag=11/rnn/full/seeds=0-2"
 
 def test_a_sample_is_drawn_by_its_seed_and_is_never_larger_than_what_there_is():
     names = [f"run{number}" for number in range(50)]
-    first = choose(names, size=5, seed=7)
-    assert first == choose(reversed(names), size=5, seed=7)
-    assert first.names != choose(names, size=5, seed=8).names
+    first = choose_sample(names, size=5, seed=7)
+    assert first == choose_sample(reversed(names), size=5, seed=7)
+    assert first.names != choose_sample(names, size=5, seed=8).names
     assert len(set(first.names)) == 5
-    assert choose(names, size=99, seed=1).names == sorted(names)
-    drawn = choose(names, size=5, seed=None)
-    assert choose(names, size=5, seed=drawn.seed) == drawn
+    assert choose_sample(names, size=99, seed=1).names == sorted(names)
+    drawn = choose_sample(names, size=5, seed=None)
+    assert choose_sample(names, size=5, seed=drawn.seed) == drawn
     with pytest.raises(ValueError, match="at least 1 run; came 0"):
-        choose(names, size=0, seed=1)
+        choose_sample(names, size=0, seed=1)
 
 
 def test_every_published_replica_belongs_to_one_run():
     for config in sorted((ROOT / "results/reference").glob("*/config.yaml")):
-        published = publication(config, root=ROOT)
+        published = read_publication(config, root=ROOT)
         assert published.folder == config.parent
         assert all(len(run.rows) == len(run.expected["seeds"]) * len(run.expected["settings"]["learning_rates"])
                    for run in published.runs.values()), config  # fmt: skip
-        assert len(jobs.names(published, "baseline")) == len(table(config.parent / "baselines.csv"))
+        assert len(jobs.find_jobs(published, "baseline")) == len(read_table(config.parent / "baselines.csv"))
         measured = len(published.runs) if config.parent.name == "gradients" else 0
-        assert len(jobs.names(published, "measurement")) == measured
+        assert len(jobs.find_jobs(published, "measurement")) == measured
 
 
 def test_a_baseline_of_no_run_is_refused_in_one_line(tmp_path):
-    published = publication(ROOT / "results/reference/controls/config.yaml", root=ROOT)
+    published = read_publication(ROOT / "results/reference/controls/config.yaml", root=ROOT)
     (tmp_path / "baselines.csv").write_text("device,task,lag,model\ncpu,adding,6,rnn_uniform\n")
     with pytest.raises(
         ValueError, match=r"has a row \(device cpu, task adding, lag 6, model rnn_uniform\) of no run in"
     ):
-        jobs.names(published._replace(folder=tmp_path), "baseline")
+        jobs.find_jobs(published._replace(folder=tmp_path), "baseline")
 
 
 def test_tables_are_looked_for_beside_the_config_then_here_then_in_the_reference(tmp_path, monkeypatch):
@@ -88,7 +88,7 @@ def test_tables_that_do_not_belong_together_are_refused_in_one_line(tmp_path, ta
         (tmp_path / name).write_bytes((ROOT / "results/reference/default" / name).read_bytes())
     (tmp_path / table).write_text(text, encoding="latin-1")
     with pytest.raises(ValueError, match=r".") as refused:
-        publication(tmp_path / "config.yaml", root=ROOT)
+        read_publication(tmp_path / "config.yaml", root=ROOT)
     assert says in str(refused.value)
     assert "\n" not in str(refused.value)
 
@@ -136,7 +136,7 @@ def test_a_published_run_comes_out_bit_for_bit_and_nothing_is_touched(done):
     assert tables == [
         "verify: statistics.csv: equal, byte for byte",
         "verify: comparisons.csv: equal, byte for byte",
-        "verify: 2 of 2 tables that are made of others agree",
+        "verify: 2 of 2 derived tables agree",
     ]
     assert first.startswith("verify: results/tiny: 1 of 2 runs, chosen with SEED=3; the runs took ")
     assert verdict.endswith(": equal, bit for bit (3 replicas)")
@@ -172,9 +172,9 @@ def test_a_changed_table_or_baseline_is_found_and_a_measurement_comes_out(fresh)
     assert said.returncode == 1
     for line in (
         "statistics.csv: DIFFERS in row (device cpu, task copy, lag 11, model rnn, gradient full), column accuracy: "
-        "published 0.25, made again ",
+        "published 0.25, recomputed ",
         "baseline cpu/copy/lag=11/rnn: DIFFERS, CPU type, versions and code are the same: baselines.csv in row "
-        "(device cpu, task copy, lag 11, model rnn), column guess_loss: published 0.25, made again ",
+        "(device cpu, task copy, lag 11, model rnn), column guess_loss: published 0.25, recomputed ",
         f"measurement {RUN}: equal, bit for bit (9 rows of snapshots.csv, ",
         "1 of 1 runs agree: 1 bit for bit, 0 within tolerance\nverify: DIFFERS, see above: statistics.csv\n",
     ):

@@ -31,7 +31,7 @@ TRAINED = {"updates", "sequences", "updates_to_solve", "solved", "diverged", "be
 TRAINED |= {f"{data}_{score}" for data in ("validation", "test") for score in ("loss", "accuracy", "exact_match")}
 TRAINED |= {"sequences_to_streak"}
 OPTIONS = {"task_options", "model_options", "optimiser"}
-SURROUNDINGS = ("processor_type", "processor", "gpu", "kernel", "sources")
+DECIDING = ("processor_type", "processor", "compiled_for", "gpu", "kernel", "sources")  # how sums are rounded
 ERRORS = 4  # standard errors
 STRAYS = 0.4  # of the replicas
 LEAN = 0.001
@@ -43,52 +43,55 @@ class Verdict(NamedTuple):
     agrees: bool
     exact: bool
     """Whether every value was equal."""
-    says: str
+    message: str
 
 
-def compare_run(published: Sequence[Row], recomputed: Sequence[Row], *, made: Row, here: Row) -> Verdict:
-    """Compare the replicas of a run, and its provenance as it was made and as it is here."""
-    theirs, ours = ({_name(row): row for row in rows} for rows in (published, recomputed))
-    lacking = sorted(ours.keys() ^ theirs.keys())
-    if lacking or len(theirs) != len(published):
-        what = "a replica twice" if not lacking else f"{'no' if lacking[0] in ours else 'an unknown'} {lacking[0]}"
-        return Verdict(False, False, f"DIFFERS: summary.csv has {what}")
-    pairs = [(theirs[name], ours[name]) for name in sorted(ours)]
+def compare_run(published: Sequence[Row], recomputed: Sequence[Row], *, provenances: tuple[Row, Row]) -> Verdict:
+    """Compare the replicas of a run; `provenances` are the published and the recomputed one."""
+    published_rows, recomputed_rows = ({_name(row): row for row in rows} for rows in (published, recomputed))
+    unmatched = sorted(recomputed_rows.keys() ^ published_rows.keys())
+    if len(published_rows) != len(published):
+        return Verdict(False, False, "DIFFERS: summary.csv has a replica twice")
+    if unmatched:
+        which = "no" if unmatched[0] in recomputed_rows else "an unknown"
+        return Verdict(False, False, f"DIFFERS: summary.csv has {which} {unmatched[0]}")
+    pairs = [(published_rows[name], recomputed_rows[name]) for name in sorted(published_rows)]
     fixed = next((text for pair in pairs for text in _fixed_differences(*pair)), None)
     if fixed is not None:
         return Verdict(False, False, f"DIFFERS: {fixed}")
     unequal = [text for pair in pairs for text in list(_differences(*pair))[:1]]
     if not unequal:
         return Verdict(True, True, f"equal, bit for bit ({_replicas(len(pairs))})")
-    why = differing_surroundings(made, here)
-    if not why or 2 * len(unequal) <= len(pairs):
-        same = "CPU type, versions and code are the same" if not why else "the others are equal bit for bit"
+    reasons = find_rounding_reasons(*provenances)
+    if not reasons or 2 * len(unequal) <= len(pairs):
+        same = "the others are equal bit for bit" if reasons else "CPU type, versions and code are the same"
         return Verdict(False, False, f"DIFFERS in {len(unequal)} of {_replicas(len(pairs))}, {same}: {unequal[0]}")
-    return _tolerance(pairs, because=why[0])
+    return _compare_by_tolerance(pairs, reason=reasons[0])
 
 
-def differing_surroundings(made: Row, here: Row) -> list[str]:
-    """Say what of that which decides the bits differs between two provenances; what one lacks does not count."""
-    versions = sorted(name for name in made if name.startswith("versions.") and name != "versions.snakemake")
-    typed = bool(made.get("processor_type") and here.get("processor_type"))  # then the name says no more
-    names = [name for name in (*SURROUNDINGS, *versions) if not (typed and name == "processor")]
-    found = [
-        f"{name.removeprefix('versions.')} was {made[name][:40] or 'none'} and is {here[name][:40] or 'none'}"
+def find_rounding_reasons(published: Row, recomputed: Row) -> list[str]:
+    """Return why two provenances may round differently; a field that one of them lacks does not count."""
+    versions = sorted(name for name in published if name.startswith("versions.") and name != "versions.snakemake")
+    typed = bool(published.get("processor_type") and recomputed.get("processor_type"))  # more precise than the name
+    names = [name for name in (*DECIDING, *versions) if not (typed and name == "processor")]
+    reasons = [
+        f"{label} was {published[name][:40] or 'none'} and is {recomputed[name][:40] or 'none'}"
         for name in names
-        if name in made and name in here and made[name] != here[name]
+        for label in ["compiled for another CPU: it" if name == "compiled_for" else name.removeprefix("versions.")]
+        if name in published and name in recomputed and published[name] != recomputed[name]
     ]
-    library, now = (row.get("platform", "").rpartition("-with-")[2] for row in (made, here))
-    return [*found, f"the C library was {library} and is {now}"] if library != now else found
+    before, now = (row.get("platform", "").rpartition("-with-")[2] for row in (published, recomputed))
+    return [*reasons, f"the C library was {before} and is {now}"] if before != now else reasons
 
 
-def error_of_difference(*rows: Row) -> float:
+def estimate_standard_error(*rows: Row) -> float:
     """Return the standard error of the difference of two test accuracies; one right or wrong is the least known."""
     size = float(rows[0]["test_sequences"])
     shares = [(float(row["test_accuracy"]) * size + 0.5) / (size + 1) for row in rows]
     return math.sqrt(sum(share * (1 - share) for share in shares) / size)
 
 
-def number(text: str) -> float | None:
+def parse_number(text: str) -> float | None:
     """Return a finite number, or None for any other text."""
     try:
         value = float(text)
@@ -97,26 +100,26 @@ def number(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _tolerance(pairs: Sequence[tuple[Row, Row]], *, because: str) -> Verdict:
-    strays = [text for pair in pairs if (text := _stray(*pair))]
+def _compare_by_tolerance(pairs: Sequence[tuple[Row, Row]], *, reason: str) -> Verdict:
+    strays = [text for pair in pairs if (text := _describe_stray(*pair))]
     allowed = max(1, int(len(pairs) * STRAYS))
-    agreeing = [pair for pair in pairs if not _stray(*pair)]
-    about = f"compared by tolerance, as {because}"
-    counted = f"{len(agreeing)} of {_replicas(len(pairs))} agree"
+    agreeing = [pair for pair in pairs if not _describe_stray(*pair)]
+    rule = f"compared by tolerance, as {reason}"
+    count = f"{len(agreeing)} of {_replicas(len(pairs))} agree"
     if len(strays) > allowed:
-        return Verdict(False, False, f"DIFFERS, {about}: {counted}, {allowed} may stray: {strays[0]}")
-    lean = _lean(agreeing)
+        return Verdict(False, False, f"DIFFERS, {rule}: {count}, {allowed} may stray: {strays[0]}")
+    lean = _describe_lean(agreeing)
     if lean is not None:
-        return Verdict(False, False, f"DIFFERS, {about}: {counted}, but their test accuracy {lean}")
-    return Verdict(True, False, f"within tolerance, {about}: {counted}")
+        return Verdict(False, False, f"DIFFERS, {rule}: {count}, but their test accuracy {lean}")
+    return Verdict(True, False, f"within tolerance, {rule}: {count}")
 
 
-def _stray(published: Row, recomputed: Row) -> str | None:
-    """Say in what a replica does not agree, if it does not."""
+def _describe_stray(published: Row, recomputed: Row) -> str | None:
+    """Return in what a replica does not agree, or None."""
     for flag in ("diverged", "solved"):
         if published[flag] != recomputed[flag] and not (flag == "solved" and _on_the_border(published, recomputed)):
             return _difference(flag, published, recomputed)
-    before, now = (number(row["test_accuracy"]) for row in (published, recomputed))
+    before, now = (parse_number(row["test_accuracy"]) for row in (published, recomputed))
     if before is None or now is None:
         return None if before == now else _difference("test_accuracy", published, recomputed)
     if published["solved"] == recomputed["solved"] == "True":
@@ -124,7 +127,7 @@ def _stray(published: Row, recomputed: Row) -> str | None:
         error = math.sqrt(criterion * (1 - criterion) / float(published["test_sequences"]))
         if min(before, now) >= criterion - ERRORS * error:
             return None
-    if abs(now - before) > ERRORS * error_of_difference(published, recomputed):
+    if abs(now - before) > ERRORS * estimate_standard_error(published, recomputed):
         return _difference("test_accuracy", published, recomputed)
     return None
 
@@ -133,20 +136,21 @@ def _on_the_border(*rows: Row) -> bool:
     unsolved = next((row for row in rows if row["solved"] == "False"), None)
     if unsolved is None:
         return False
-    accuracy, criterion = number(unsolved["validation_accuracy"]), float(unsolved["success_accuracy"])
+    accuracy, criterion = parse_number(unsolved["validation_accuracy"]), float(unsolved["success_accuracy"])
     if accuracy is None or not unsolved.get("validation_sequences"):
         return False
     error = math.sqrt(criterion * (1 - criterion) / float(unsolved["validation_sequences"]))
     return accuracy >= criterion - ERRORS * error
 
 
-def _lean(pairs: Sequence[tuple[Row, Row]]) -> str | None:
-    known = [(a, b) for a, b in pairs if a["test_accuracy"] and b["test_accuracy"]]
-    differences = [float(b["test_accuracy"]) - float(a["test_accuracy"]) for a, b in known]
+def _describe_lean(pairs: Sequence[tuple[Row, Row]]) -> str | None:
+    """Return how the mean accuracies differ, or None where chance explains it."""
+    scored = [(a, b) for a, b in pairs if a["test_accuracy"] and b["test_accuracy"]]
+    differences = [float(b["test_accuracy"]) - float(a["test_accuracy"]) for a, b in scored]
     if len(differences) < 2:
         return None
     mean = math.fsum(differences) / len(differences)
-    error = math.fsum(error_of_difference(*pair) for pair in known) / len(known)
+    error = math.fsum(estimate_standard_error(*pair) for pair in scored) / len(scored)
     spread = max(differences) - min(differences)
     p = float(stats.ttest_1samp(differences, 0).pvalue) if spread > 1e-9 else 0.0
     return f"is {mean:+.4f} away on average, p = {p:.1g}" if abs(mean) > error and p < LEAN else None
@@ -167,7 +171,7 @@ def _same(column: str, before: str, now: str) -> bool:
         return True
     if column in OPTIONS:  # options that came later had one value before
         return _options(before).items() <= _options(now).items()
-    numbers = [number(text) for text in (before, now)]
+    numbers = [parse_number(text) for text in (before, now)]
     return None not in numbers and math.isclose(numbers[0] or 0.0, numbers[1] or 0.0, rel_tol=1e-9)
 
 

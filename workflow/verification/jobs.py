@@ -1,4 +1,4 @@
-"""Published baselines and measurements: what jobs beside the training ones made, a row or some rows of tables each."""
+"""Published baselines and measurements: what jobs besides the training ones compute, one or several rows of tables."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,13 +14,13 @@ from workflow.tables.columns import BASELINE, CONDITION
 from workflow.tables.measurements import measured_tables, read_measurements
 from workflow.tables.summary import provenance_table, write_csv
 from workflow.verification.agreement import Verdict
-from workflow.verification.publication import Publication, Row, Run, table
+from workflow.verification.publication import Publication, Row, Run, read_table
 from workflow.verification.table_agreement import compare_baseline, compare_measurement
 
 KINDS: Mapping[str, tuple[str, ...]] = {"baseline": ("baselines",), "measurement": MEASURED}
 """The tables that each kind of job has rows in."""
 SERIES = (*CONDITION, "snapshot")
-NAMED_BY: Mapping[str, tuple[str, ...]] = {
+KEYS: Mapping[str, tuple[str, ...]] = {
     "baselines": tuple(BASELINE),
     "snapshots": (*SERIES, "seed"),
     "gradient_versus_lag": (*SERIES, "seed", "flow", "quantity", "u"),
@@ -31,7 +31,7 @@ NAMED_BY: Mapping[str, tuple[str, ...]] = {
 """The columns that name a row."""
 
 
-class Job(NamedTuple):
+class PublishedJob(NamedTuple):
     """A published baseline or measurement."""
 
     kind: str
@@ -39,82 +39,92 @@ class Job(NamedTuple):
     """Of its record, below the folder of its kind: cpu/adding/lag=5/lstm, cpu/adding/lag=5/lstm/full/seeds=0-4."""
     path: str
     run: Run
-    """A published run of the same condition, whose provenance tells where the record has none."""
+    """A published run of the same condition, whose provenance stands in where the job's is not published."""
 
 
-def names(published: Publication, kind: str) -> dict[str, Run]:
-    """Return the names of the published jobs of a kind, each with a run of its condition."""
+def find_jobs(published: Publication, kind: str) -> dict[str, PublishedJob]:
+    """Return the published jobs of a kind by their names."""
     if not _tables(published, kind):
         return {}
     if kind == "measurement":
-        is_asked = "measurement" in published.experiment.config
-        return {name.removesuffix(".json"): run for name, run in published.runs.items() if is_asked}
-    of_point = {_point(published, run): run for run in published.runs.values()}
-    points = {tuple(map(str, point)): point for point in of_point}
-    found = {}
-    for row in table(published.folder / "baselines.csv"):
-        point = points.get(tuple(row.get(name, "") for name in BASELINE))
-        if point is None:
-            named = ", ".join(f"{name} {row.get(name, '')}" for name in BASELINE)
-            raise ValueError(f"baselines.csv has a row ({named}) of no run in provenance.csv and config")
-        found[BASELINE_PATH.format(**point._asdict())] = of_point[point]
-    return found
+        measures = "measurement" in published.experiment.config
+        runs = {name.removesuffix(".json"): run for name, run in published.runs.items() if measures}
+    else:
+        runs = _baseline_runs(published)
+    folder = f"{published.experiment.place.results}/{kind}s"
+    return {name: PublishedJob(kind, name, f"{folder}/{name}.json", run) for name, run in runs.items()}
 
 
-def job(published: Publication, kind: str, *, name: str) -> Job:
-    """Return a published job by its name."""
-    path = f"{published.experiment.place.results}/{kind}s/{name}.json"
-    return Job(kind, name, path, names(published, kind)[name])
-
-
-def verdict(published: Publication, job: Job, *, folder: Path) -> Verdict:
-    """Compare a job's published rows with those of its record, as it was made again below `folder`."""
+def compare_job(published: Publication, job: PublishedJob, *, folder: Path) -> Verdict:
+    """Compare a job's published rows with those of its record, as it was recomputed below `folder`."""
     if not (folder / job.path).exists():
         return Verdict(False, False, "NOT RECOMPUTED")
-    return (_verdict_on_baseline if job.kind == "baseline" else _verdict_on_measurement)(published, job, folder)
+    return (_compare_baseline if job.kind == "baseline" else _compare_measurement)(published, job, folder)
 
 
-def _verdict_on_baseline(published: Publication, job: Job, folder: Path) -> Verdict:
+def published_provenance(published: Publication, job: PublishedJob) -> Path | None:
+    """Return the provenance file of a job, if it is published."""
+    path = published.folder / f"{job.kind}s" / f"{job.name}.provenance.json"
+    return path if path.is_file() else None
+
+
+def _baseline_runs(published: Publication) -> dict[str, Run]:
+    """Return the names of the rows of baselines.csv, each with a run of its point."""
+    run_of = {_point(published, run): run for run in published.runs.values()}
+    points = {tuple(map(str, point)): point for point in run_of}
+    runs = {}
+    for row in read_table(published.folder / "baselines.csv"):
+        point = points.get(tuple(row.get(name, "") for name in BASELINE))
+        if point is None:
+            label = ", ".join(f"{name} {row.get(name, '')}" for name in BASELINE)
+            raise ValueError(f"baselines.csv has a row ({label}) of no run in provenance.csv and config")
+        runs[BASELINE_PATH.format(**point._asdict())] = run_of[point]
+    return runs
+
+
+def _compare_baseline(published: Publication, job: PublishedJob, folder: Path) -> Verdict:
     path = folder / job.path
-    wanted = Baselines(published.experiment).expected([job.path])[job.path]
-    made = baselines_table(read_baselines([path], expected={str(path): wanted}))
+    expected = Baselines(published.experiment).expected([job.path])[job.path]
+    recomputed = baselines_table(read_baselines([path], expected={str(path): expected}))
     point = dict(zip(BASELINE, map(str, _point(published, job.run)), strict=True))
-    rows = [row for row in table(published.folder / "baselines.csv") if row.items() >= point.items()]
-    of, tests = _provenances(published, job, path=path), published.experiment.config["training"]["test_sequences"]
-    return compare_baseline(rows, _as_written(made, folder), key=NAMED_BY["baselines"], of=of, tests=tests)
+    rows = [row for row in read_table(published.folder / "baselines.csv") if row.items() >= point.items()]
+    tests = published.experiment.config["training"]["test_sequences"]
+    provenances = _provenances(published, job, path=path)
+    return compare_baseline(
+        rows, _as_text(recomputed, folder), key=KEYS["baselines"], provenances=provenances, tests=tests
+    )
 
 
-def _verdict_on_measurement(published: Publication, job: Job, folder: Path) -> Verdict:
+def _compare_measurement(published: Publication, job: PublishedJob, folder: Path) -> Verdict:
     path = folder / job.path
-    wanted = Measurements(published.experiment).expected([job.path])[job.path]
-    made = measured_tables(read_measurements([path], expected={str(path): wanted}))
+    expected = Measurements(published.experiment).expected([job.path])[job.path]
+    recomputed = measured_tables(read_measurements([path], expected={str(path): expected}))
     condition = dict(zip(CONDITION, map(str, _condition(job.run)), strict=True))
-    replicas = [condition | {"seed": str(seed)} for seed in wanted["seeds"]]
+    replicas = [condition | {"seed": str(seed)} for seed in expected["seeds"]]
     pairs = {}
     for name in _tables(published, job.kind):
-        of_table = table(published.folder / f"{name}.csv")
-        rows = [row for row in of_table if any(row.items() >= replica.items() for replica in replicas)]
-        pairs[name] = rows, _as_written(made[name], folder)
-    return compare_measurement(pairs, keys=NAMED_BY, of=_provenances(published, job, path=path))
+        table = read_table(published.folder / f"{name}.csv")
+        rows = [row for row in table if any(row.items() >= replica.items() for replica in replicas)]
+        pairs[name] = rows, _as_text(recomputed[name], folder)
+    return compare_measurement(pairs, keys=KEYS, provenances=_provenances(published, job, path=path))
 
 
-def _as_written(made: Any, folder: Path) -> list[Row]:
-    """Return a table that was made as its file would hold it, every value a text."""
-    write_csv(made, folder / "made.csv")
-    return table(folder / "made.csv")
+def _as_text(table: Any, folder: Path) -> list[Row]:
+    """Return a table as its file would hold it, every value a text."""
+    write_csv(table, folder / "recomputed.csv")
+    return read_table(folder / "recomputed.csv")
 
 
-def _provenances(published: Publication, job: Job, *, path: Path) -> tuple[Row, Row]:
-    """Return the provenance of a job as it was made, or that of its run if none is published, and as it is here."""
-    here = _provenance(path, folder=path.parent)
-    beside = published.folder / f"{job.kind}s" / f"{job.name}.json"
-    if beside.with_suffix(".provenance.json").is_file():
-        return _provenance(beside, folder=path.parent), here
-    return job.run.provenance, here | {"sources": job.run.expected["sources"]}
+def _provenances(published: Publication, job: PublishedJob, *, path: Path) -> tuple[Row, Row]:
+    """Return the published provenance of a job, or that of its run if none is published, and the one of its record."""
+    recomputed = _read_provenance(path, folder=path.parent)
+    if published_provenance(published, job):
+        return _read_provenance(published.folder / f"{job.kind}s" / f"{job.name}.json", folder=path.parent), recomputed
+    return job.run.provenance, recomputed | {"sources": job.run.expected["sources"]}
 
 
-def _provenance(record: Path, *, folder: Path) -> Row:
-    return _as_written(provenance_table([record], record.parent), folder)[0]
+def _read_provenance(record: Path, *, folder: Path) -> Row:
+    return _as_text(provenance_table([record], record.parent), folder)[0]
 
 
 def _tables(published: Publication, kind: str) -> list[str]:
@@ -122,9 +132,9 @@ def _tables(published: Publication, kind: str) -> list[str]:
 
 
 def _condition(run: Run) -> Condition:
-    about = run.expected["settings"]
-    names = (about["task"]["name"], about["task"]["lag"], about["model"]["name"], about["gradient"]["name"])
-    return Condition(about["device"], *names)
+    settings = run.expected["settings"]
+    names = (settings["task"]["name"], settings["task"]["lag"], settings["model"]["name"], settings["gradient"]["name"])
+    return Condition(settings["device"], *names)
 
 
 def _point(published: Publication, run: Run) -> Point:

@@ -24,7 +24,7 @@ class Run(NamedTuple):
     name: str
     """The path of its record below runs/: cpu/adding/lag=5/lstm/full/seeds=0-4.json."""
     expected: Mapping[str, Any]
-    """The settings and sources that the config and the code ask for, and the seeds whose rows are published."""
+    """The settings and sources by the config and code of now, and the seeds whose rows are published."""
     provenance: Row
     rows: list[Row]
     """Its replicas in summary.csv, every value as written."""
@@ -45,10 +45,9 @@ def locate(config: Path, *, root: Path) -> tuple[Path, Path]:
     A config that lies beside its tables is theirs; of another the tables are looked for in results/<experiment>/ of the
     working directory and then in results/reference/<experiment>/ of the source tree, where a copy of the config lies.
     """
-    given = read(config)
     if _is_published(config.parent):
         return config.parent, config
-    results = Path(place(complete(given, root=root)["experiment"]).results)
+    results = Path(place(complete(read(config), root=root)["experiment"]).results)
     if _is_published(results):
         return results, config
     reference = root / REFERENCE / results.name
@@ -57,19 +56,19 @@ def locate(config: Path, *, root: Path) -> tuple[Path, Path]:
     raise ValueError(f"expected {' and '.join(TABLES)} in {results} or in {reference}; there are none")
 
 
-def publication(config: Path, *, root: Path) -> Publication:
-    """Read what was published; tables that do not belong together or to the config are a ValueError."""
+def read_publication(config: Path, *, root: Path) -> Publication:
+    """Read published results; tables that do not belong together or to the config are a ValueError."""
     folder, config = locate(config, root=root)
     experiment = Experiment(complete(read(config), root=root), root=root)
-    provenance = {row.get("run", ""): row for row in table(folder / "provenance.csv")}
-    summary = table(folder / "summary.csv")
-    lacking = [name for name in (*REPLICA, *COMPARED) if summary and name not in summary[0]]
-    if not summary or lacking:
-        raise ValueError(f"{folder / 'summary.csv'}: expected {', '.join(lacking) or 'rows'}; came none")
+    provenance = {row.get("run", ""): row for row in read_table(folder / "provenance.csv")}
+    summary = read_table(folder / "summary.csv")
+    missing = [name for name in (*REPLICA, *COMPARED) if summary and name not in summary[0]]
+    if not summary or missing:
+        raise ValueError(f"{folder / 'summary.csv'}: expected {', '.join(missing) or 'rows'}; came none")
     return Publication(folder, config, experiment, _runs(experiment, provenance, summary=summary))
 
 
-def table(path: Path) -> list[Row]:
+def read_table(path: Path) -> list[Row]:
     """Read a table with every value as it is written."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
@@ -79,31 +78,31 @@ def table(path: Path) -> list[Row]:
 
 
 def key(row: Mapping[str, str]) -> tuple[str, ...]:
-    """Return what names a replica."""
+    """Return the values that name a replica."""
     return tuple(row[name] for name in REPLICA)
 
 
 def _runs(experiment: Experiment, provenance: Mapping[str, Row], *, summary: Iterable[Row]) -> dict[str, Run]:
-    known = {tuple(map(str, condition)): condition for condition in experiment.conditions}
+    by_text = {tuple(map(str, condition)): condition for condition in experiment.conditions}
     paths = {name: f"{experiment.place.runs}/{name}" for name in provenance}
-    conditions = {name: _condition(name, known=known) for name in provenance}
+    conditions = {name: _condition(name, by_text=by_text) for name in provenance}
     expected = experiment.expected(paths.values())
-    owners = {
+    run_of = {
         (*map(str, conditions[name]), str(seed)): name for name in provenance for seed in expected[paths[name]]["seeds"]
     }
     rows: dict[str, list[Row]] = {name: [] for name in provenance}
     for row in summary:
-        owner = owners.get(key(row)[:6])
-        if owner is None:
-            named = ", ".join(f"{name} {value}" for name, value in zip(REPLICA, key(row), strict=True))
-            raise ValueError(f"summary.csv has a replica ({named}) of no run in provenance.csv and config")
-        rows[owner].append(row)
+        run = run_of.get(key(row)[:6])
+        if run is None:
+            label = ", ".join(f"{name} {value}" for name, value in zip(REPLICA, key(row), strict=True))
+            raise ValueError(f"summary.csv has a replica ({label}) of no run in provenance.csv and config")
+        rows[run].append(row)
     return {name: Run(name, expected[paths[name]], provenance[name], rows[name]) for name in sorted(provenance)}
 
 
-def _condition(name: str, *, known: Mapping[tuple[str, ...], Condition]) -> Condition:
+def _condition(name: str, *, by_text: Mapping[tuple[str, ...], Condition]) -> Condition:
     parts = name.split("/")
-    condition = known.get((*parts[:2], parts[2].removeprefix("lag="), *parts[3:5])) if len(parts) == 6 else None
+    condition = by_text.get((*parts[:2], parts[2].removeprefix("lag="), *parts[3:5])) if len(parts) == 6 else None
     if condition is None or block_seeds(block_of(name)) is None:
         raise ValueError(f"provenance.csv names a run {name[:150]!r}; the config has no such condition and seed block")
     return condition

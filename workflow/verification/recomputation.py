@@ -1,4 +1,4 @@
-"""Making records again, by the workflow itself, in a folder where nothing published lies."""
+"""Recomputes records, by the workflow itself, in a folder where nothing published lies."""
 
 import os
 import signal
@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 from workflow.jobs.run_records import read_runs
 from workflow.tables.summary import provenance_table, summary_table, write_csv
-from workflow.verification.publication import Publication, Row, Run, table
+from workflow.verification.publication import Row, Run, read_table
 
 PATIENCE = 20  # seconds in which a Snakemake that is stopped may tidy up
 QUIET = ("--quiet", "all", "--workflow-profile", "none", "--executor", "local", "--scheduler", "greedy", "--keep-going")
 
 
 class Recomputed(NamedTuple):
-    """A run as it came out now: its rows as summary.csv would hold them, and its provenance."""
+    """A recomputed run: its rows as summary.csv would hold them, and its provenance."""
 
     rows: list[Row]
     provenance: Row
@@ -34,33 +34,33 @@ def stopped_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def recompute(published: Publication, paths: Iterable[str], *, folder: Path, root: Path, cores: str) -> list[str]:
-    """Make records once more below `folder`; return what Snakemake says of those that do not come out."""
+def recompute(config: Path, paths: Iterable[str], *, folder: Path, root: Path, cores: str) -> list[str]:
+    """Compute records below `folder` by the code at `root`; return Snakemake's messages on those that fail."""
     paths = list(paths)
     command = [sys.executable, "-m", "snakemake", *paths, "--cores", cores, *QUIET]
     command += ["--snakefile", str(root / "Snakefile"), "--directory", str(folder)]
-    command += ["--configfile", str(published.config.resolve())]
+    command += ["--configfile", str(config.resolve())]
     code, text = _run(command)
     if code == 0 or all((folder / path).exists() for path in paths):
         return []
-    said = [line for line in text.splitlines() if line.strip()]
-    return [line for line in said if line.startswith(("failed: ", "config: "))] or said[-1:]
+    lines = [line for line in text.splitlines() if line.strip()]
+    return [line for line in lines if line.startswith(("failed: ", "config: "))] or lines[-1:]
 
 
 def read_run(run: Run, path: Path, *, folder: Path) -> Recomputed:
-    """Read a run as it came out: through tables in `folder`, so that values are the texts that they would be there."""
+    """Read a recomputed run through tables in `folder`, so that values are texts as published ones are."""
     expected: Mapping[str, Mapping[str, object]] = {str(path): run.expected}
     write_csv(summary_table(read_runs([path], expected=expected)), folder / "summary.csv")
     write_csv(provenance_table([path], path.parent), folder / "provenance.csv")
-    return Recomputed(table(folder / "summary.csv"), table(folder / "provenance.csv")[0])
+    return Recomputed(read_table(folder / "summary.csv"), read_table(folder / "provenance.csv")[0])
 
 
 def _run(command: list[str]) -> tuple[int, str]:
-    """Run Snakemake, and stop it and its jobs on a KeyboardInterrupt; return its exit status and what it said."""
-    outside = os.environ | {"MAKELEVEL": "1"}  # so that it does not say where tables are
+    """Run Snakemake, and stop it and its jobs on a KeyboardInterrupt; return its exit status and output."""
+    environment = os.environ | {"MAKELEVEL": "1"}  # so that it does not report where tables are
     with subprocess.Popen(
         command,
-        env=outside,
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -13,8 +13,8 @@ from workflow.tables.derived import DERIVED, derive_whole
 from workflow.tables.findings import evaluate_claims, findings_table
 from workflow.tables.summary import read_csv, write_csv
 from workflow.verification.agreement import Verdict
-from workflow.verification.publication import REFERENCE, Publication, Row, table
-from workflow.verification.table_agreement import compare_table, differs
+from workflow.verification.publication import REFERENCE, Publication, Row, read_table
+from workflow.verification.table_agreement import compare_table, describe_differences
 
 MADE_OF = ("summary", "baselines")
 EQUAL = Verdict(True, True, "equal, byte for byte")
@@ -86,9 +86,9 @@ class Remade:
         if published.read_bytes() == made.read_bytes():
             return EQUAL
         try:
-            return compare_table(table(published), table(made), key=NAMED_BY[name])
+            return compare_table(read_table(published), read_table(made), key=NAMED_BY[name])
         except ValueError as error:
-            return differs([reason(error)])
+            return describe_differences([reason(error)])
 
     def verdict_of_findings(self) -> Verdict:
         """Compare the findings, in those checks that are decided from tables that are published."""
@@ -97,7 +97,7 @@ class Remade:
             asked = Findings(self.published.experiment)
             tables = self._tables(asked)
             write_csv(findings_table(evaluate_claims(asked.claims, tables=tables, experiment=asked.name)), path)
-            published, made = table(self.published.folder / "findings.csv"), table(path)
+            published, made = read_table(self.published.folder / "findings.csv"), read_table(path)
         except Exception as error:
             return Verdict(False, False, f"CANNOT BE MADE AGAIN: {reason(error)}")
         if path.read_bytes() == (self.published.folder / "findings.csv").read_bytes():
@@ -113,7 +113,9 @@ class Remade:
         if not untold:
             return verdict
         names = ", ".join(sorted({"/".join(source) for source in untold.values()}))
-        return verdict._replace(says=f"{verdict.says}; {len(untold)} checks left out, for {names} is not published")
+        return verdict._replace(
+            message=f"{verdict.message}; {len(untold)} checks left out, for {names} is not published"
+        )
 
     def _read(self, name: str) -> None:
         path = self.published.folder / f"{name}.csv"
