@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 import models
+from models.gradient_flow import GradientFlow
 
 Parameters = Mapping[str, Tensor]
 """Parameters by their symbol, each with a leading replica axis (R, ...)."""
@@ -56,7 +57,24 @@ class Cell(ABC):
 
     @abstractmethod
     def project(self, parameters: Parameters, inputs: Tensor) -> Tensor:
-        """Return the net inputs that no recurrence enters (R, T, B, n) of inputs (R, T, B, features)."""
+        """Return the net inputs that no recurrence enters (R, T, B, n) of inputs (R, T, B, features).
+
+        One-hot inputs may come as indices (R, T, B) int64 of the feature that is 1 (-1: none), as those of task
+        long_lag do; `project_inputs` takes both.
+        """
+
+    def unroll(
+        self,
+        parameters: Parameters,
+        *,
+        inputs: Tensor,
+        flow: GradientFlow,
+        starts: Tensor | None,
+        initial: State | None,
+        first_target: int,
+    ) -> tuple[Tensor, State] | None:
+        """Return what `models.kernels.reference.unroll` does, or None: only a cell with its own time loop has it."""
+        return None
 
     @abstractmethod
     def step(self, parameters: Parameters, projected: Tensor, *, state: State, via: Via) -> State:

@@ -5,6 +5,25 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from models.cell import cell_names
+from tasks.task import task_names
+
+NAMES = {"cell": cell_names, "task": task_names}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the conformance suites test one file."""
+    for kind in NAMES:
+        parser.addoption(f"--{kind}", metavar="NAME", help=f"the one {kind} that its conformance suite tests")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse a file that there is not."""
+    for kind, names in NAMES.items():
+        chosen = config.getoption(f"--{kind}")
+        if chosen is not None and chosen not in names():
+            raise pytest.UsageError(f"unknown {kind} {chosen!r}; known: {', '.join(names())}")
+
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread() -> Iterator[None]:

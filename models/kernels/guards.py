@@ -14,7 +14,7 @@ class _Unchanged(torch.autograd.Function):
 
     @staticmethod
     def forward(tensor: Tensor) -> Tensor:
-        return tensor.view_as(tensor)
+        return tensor.detach()  # not a view that autograd tracks: torch would ask for a clone
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:

@@ -34,6 +34,9 @@ def unroll(
     (R, T - first_target, B, H), and the last state. Steps that no loss from `first_target` on can reach under the
     flow's window are computed without a graph.
     """
+    own = cell.unroll(parameters, inputs=inputs, flow=flow, starts=starts, initial=initial, first_target=first_target)
+    if own is not None:
+        return own
     via = flow.via(cell.paths)
     replicas, sequence_length, batch = inputs.shape[:3]
     if initial is None:
