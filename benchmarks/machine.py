@@ -4,7 +4,6 @@ import os
 import re
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -62,7 +61,7 @@ def _cpu_times() -> NDArray[np.int64]:
     return np.array(Path("/proc/stat").read_text().splitlines()[0].split()[1:9], np.int64)
 
 
-def record(*, root: Path, started: datetime, threads: int, settings: dict[str, Any]) -> dict[str, Any]:
+def record(*, root: Path, started: float, threads: int, settings: dict[str, Any]) -> dict[str, Any]:
     """Describe the machine, the software and the settings of a run of the benchmark."""
     subject = {"settings": {"device": "cpu"} | settings, "kernel": "cpu", "sources": None}
     provenance = collect(root=root, started=started, threads=threads, record=subject)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from models.kernels import Kernel
 from tasks.task import Batch, Chance, Task
-from training.loop import Standing
+from training.replica import TrainingProgress
 
 KERNEL_PARTS = ("kernel forward", "kernel backward")
 PARTS = (
@@ -39,7 +39,7 @@ class Stopwatch:
         self.parts[part] += now - self.last
         self.last = now
 
-    def lap(self, progress: Standing) -> None:
+    def lap(self, progress: TrainingProgress) -> None:
         """Note the end of an update."""
         self.mark("clip, optimiser, records")
         self.laps.append(dict(self.parts))

@@ -12,9 +12,10 @@ from models.gradient_flow import GradientFlow
 from models.kernels import load_kernel
 from models.network import Network
 from tasks.task import load_task
-from training.cohort import Replica
-from training.loop import Course, Data, Protocol, train
 from training.optimiser import load_optimiser
+from training.protocols.minibatch import train
+from training.replica import Replica
+from training.setup import Data, Hyperparameters, PreparedCondition, Setup
 from training.streams import stream
 
 BATCH = 32
@@ -34,14 +35,14 @@ def run_updates(*, lag: int, hidden_size: int, updates: int, watch: Stopwatch) -
     training = [stream("training", task="adding", lag=lag, seed=seed) for seed in seeds]
     constants = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
     optimiser = load_optimiser("adam", constants=constants)
-    protocol = Protocol(BATCH, updates, evaluate_every=updates, clip_norm=1.0, optimiser=optimiser)
+    hyperparameters = Hyperparameters(BATCH, updates, evaluate_every=updates, clip_norm=1.0, optimiser=optimiser)
     replicas = [Replica(seed, rate) for seed in seeds for rate in RATES]
     rngs = [stream("weights", task="adding", lag=lag, seed=replica.seed) for replica in replicas]
     initial = [network.initialise(rng, sequence_length=task.sequence_length) for rng in rngs]
     weights = torch.from_numpy(np.stack(initial)).float()
     flow = GradientFlow(frozenset(cell.paths))
-    course = Course(network, TimedTask(task, watch), Data(training, validation), flow, protocol)
-    train(course, replicas, weights=weights, report=watch.lap)
+    setup = Setup(network, TimedTask(task, watch), Data(training, validation), flow, hyperparameters)
+    train(PreparedCondition(setup, replicas, weights), watch.lap)
 
 
 def measure_update(threads: int, updates: int) -> pd.DataFrame:

@@ -80,6 +80,7 @@ TASK_OPTIONS: dict[str, dict[str, Any]] = {
     "adding": {"variant": "uniform", "output": "linear"},
     "copy": {"loss": "recall"},
 }
+FLOWS = {"full": CELL_PATHS["lstm"], "truncated_1997": ["cell"]}
 ADAM = {"name": "adam", "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
 
 

@@ -1,110 +1,107 @@
 """One condition from its settings to its run record: what a training job computes."""
 
-import importlib
 import math
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, cast
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from models.cell import Cell, load_cell
-from models.gradient_flow import GradientFlow
-from models.kernels import load_kernel
-from models.network import Network
-from tasks.task import Batch, Task, load_task
-from training.cohort import Replica
+from tasks.task import Batch, Task
 from training.evaluation import evaluate
-from training.loop import Course, Data, Protocol, Standing, train
-from training.optimiser import load_optimiser
-from training.placement import DTYPES, device_of
-from training.state import Keeper
-from training.streams import Purpose, stream
+from training.plugins import load_module
+from training.replica import Replica, TrainingProgress
+from training.setup import PreparedCondition, open_streams, prepare_condition
+from training.state import Checkpointer
+
+
+class TrainedReplicas(NamedTuple):
+    """What a protocol returns, besides what it noted in the replicas."""
+
+    weights: Tensor
+    """The weights that are tested: (R, P)."""
+    columns: Sequence[Mapping[str, Any]]
+    """Further numbers of each replica for the run record."""
+    kernel: str | None = None
+    """The kernel that ran, if it was not the network's."""
+
+
+class TrainingProtocol(Protocol):
+    """The contract of a file of training/protocols: how the replicas of a condition are trained."""
+
+    REQUIRED: Mapping[str, Any]
+    """The settings that the protocol demands, such as `{"training.batch_size": 1}`; None: none. A literal."""
+
+    def train(
+        self,
+        prepared: PreparedCondition,
+        report: Callable[[TrainingProgress], None],
+        *,
+        checkpointer: Checkpointer | None = None,
+    ) -> TrainedReplicas:
+        """Train the replicas and note in each what became of it.
+
+        `report` is called now and then, the first time before any update or after some, and after the last one; then
+        `checkpointer`, which may have a state to continue from, is offered the state. With that state, and the same
+        prepared condition, another process ends with the same bits.
+        """
 
 
 def train_condition(
-    settings: Mapping[str, Any], report: Callable[[Standing], None], *, keeper: Keeper | None = None
+    settings: Mapping[str, Any],
+    report: Callable[[TrainingProgress], None],
+    *,
+    checkpointer: Checkpointer | None = None,
 ) -> dict[str, Any]:
     """Train every (seed, learning rate) of the settings and return the run record.
 
-    The settings are those of `workflow/experiment`: device, seeds, learning_rates, task, model, gradient,
-    training, optimiser. The record holds them, the kernel that ran, the length of a sequence in steps, the success
-    criterion, how many steps are scored, the chance level, the floor at the flow's k2, one entry per replica and the
-    learning curves; the same versions on the same kind of machine make the same record again, also where `keeper` has
-    the state of a training that was cut short. Settings that do not fit together are a ValueError, a missing GPU a
-    RuntimeError.
+    The settings are those of a run's job: device, seeds, learning_rates, task, model, gradient, training, optimiser,
+    and schedule where the learning rate is not constant. The record holds them, the kernel that ran, the length of a
+    sequence in steps, the success criterion, how many steps are scored, the chance level, the floor at the flow's k2,
+    one entry per replica and the learning curves; the same versions on the same kind of machine make the same record
+    again, also where `checkpointer` has the state of a training that was cut short. Settings that do not fit together
+    are a ValueError, a missing GPU a RuntimeError.
     """
-    if settings["training"]["protocol"] == "online":  # by name, so that no other run depends on its code
-        online = importlib.import_module("training.online")
-        made: dict[str, Any] = online.train_online_condition(settings, report, keeper=keeper)
-        return made
-    course, replicas, weights = prepared = prepare(settings)
-    train(course, replicas, weights=weights, report=report, keeper=keeper)
-    best = torch.stack([weights[row] if r.best_weights is None else r.best_weights for row, r in enumerate(replicas)])
-    return record(settings, prepared, best=best)
+    protocol = load_protocol(settings)
+    prepared = prepare_condition(settings)
+    trained = protocol.train(prepared, report, checkpointer=checkpointer)
+    return _compute_record(settings, prepared, trained)
 
 
-class Prepared(NamedTuple):
-    """A condition before its training: row r of weights (R, P) belongs to `replicas[r]`."""
-
-    course: Course
-    replicas: list[Replica]
-    weights: Tensor
-
-
-def prepare(settings: Mapping[str, Any]) -> Prepared:
-    """Build what the settings ask for, with initial weights and data of every seed."""
-    seeds, rates, how = (settings["seeds"], settings["learning_rates"], settings["training"])
-    task, cell, flow = _build(settings)
-    device, dtype = device_of(settings["device"]), DTYPES[how["dtype"]]
-    kernel = load_kernel(how["kernel"], cell=cell, dtype=dtype, device=device)
-    network = Network(cell, outputs=task.outputs, kernel=kernel)
-
-    initial = [
-        network.initialise(rng, sequence_length=task.sequence_length) for rng in streams("weights", settings=settings)
-    ]
-    replicas = [Replica(seed, rate) for seed in range(len(seeds)) for rate in rates]
-    weights = torch.from_numpy(np.stack([initial[replica.seed] for replica in replicas]))
-    weights = weights.to(device=device, dtype=dtype)
-    validation = [task.sample(rng, how["validation_sequences"]) for rng in streams("validation", settings=settings)]
-    constants = {key: value for key, value in settings["optimiser"].items() if key != "name"}
-    protocol = Protocol(
-        batch_size=how["batch_size"],
-        updates=settings["task"]["sequences"] // how["batch_size"],
-        evaluate_every=how["evaluate_every"],
-        clip_norm=how["clip_norm"],
-        optimiser=load_optimiser(settings["optimiser"]["name"], constants=constants),
-    )
-    course = Course(network, task, Data(streams("training", settings=settings), validation), flow, protocol)
-    return Prepared(course, replicas, weights)
+def load_protocol(settings: Mapping[str, Any]) -> TrainingProtocol:
+    """Load the protocol that the settings name; an unknown one, or settings that it cannot have, are a ValueError."""
+    name = settings["training"]["protocol"]
+    protocol = cast(TrainingProtocol, load_module("protocols", name))
+    for path, required in protocol.REQUIRED.items():
+        given: Any = settings
+        for key in path.split("."):
+            given = (given or {}).get(key)
+        if given != required:
+            raise ValueError(f"protocol {name} demands {path} = {required!r}; came: {given!r}")
+    return protocol
 
 
-def streams(purpose: Purpose, *, settings: Mapping[str, Any]) -> list[np.random.Generator]:
-    """Return the random stream of a purpose of every seed."""
-    name, lag = settings["task"]["name"], settings["task"]["lag"]
-    return [stream(purpose, task=name, lag=lag, seed=seed) for seed in settings["seeds"]]
-
-
-def record(settings: Mapping[str, Any], prepared: Prepared, *, best: Tensor) -> dict[str, Any]:
-    """Score the best weights (R, P) on test data and return the run record of trained replicas."""
-    course, replicas, _ = prepared
-    network, task, seeds, how = course.network, course.task, settings["seeds"], settings["training"]
-    data = [task.sample(rng, how["test_sequences"]) for rng in streams("test", settings=settings)]
-    rows = [replica.seed for replica in replicas]
-    test = evaluate(network, best, task=task, data=data, rows=rows)
+def _compute_record(
+    settings: Mapping[str, Any], prepared: PreparedCondition, trained: TrainedReplicas
+) -> dict[str, Any]:
+    """Score the trained weights on test data and return the run record."""
+    (network, task, *_), replicas, seeds = prepared.setup, prepared.replicas, settings["seeds"]
+    size = settings["training"]["test_sequences"]
+    data = [task.sample(rng, size) for rng in open_streams("test", settings=settings)]
+    test = evaluate(network, trained.weights, task=task, data=data, rows=[replica.seed for replica in replicas])
     return {
         "settings": settings,
-        "kernel": network.kernel.name,
+        "kernel": trained.kernel or network.kernel.name,
         "sequence_length": task.sequence_length,
         "success_accuracy": task.success_accuracy,
-        "scored_steps": _scored_steps(task, data[0]),
+        "scored_steps": _count_scored_steps(task, data[0]),
         "chance": task.chance._asdict(),
         "floor": task.floor(settings["gradient"]["k2"] or task.sequence_length)._asdict(),
         "replicas": [
-            _row(replica, seed=seeds[replica.seed], parameters=network.parameters)
-            | {f"test_{name}": _number(value) for name, value in test.of(row).items()}
-            for row, replica in enumerate(replicas)
+            _describe(replica, seed=seeds[replica.seed], parameters=network.parameters)
+            | {f"test_{name}": _number(value) for name, value in test.select(row).items()}
+            | dict(columns)
+            for row, (replica, columns) in enumerate(zip(replicas, trained.columns, strict=True))
         ],
         "curves": [
             {"seed": seeds[replica.seed], "learning_rate": replica.learning_rate}
@@ -115,22 +112,13 @@ def record(settings: Mapping[str, Any], prepared: Prepared, *, best: Tensor) -> 
     }
 
 
-def _build(settings: Mapping[str, Any]) -> tuple[Task, Cell, GradientFlow]:
-    about, model, gradient = settings["task"], settings["model"], settings["gradient"]
-    task = load_task(about["task"], lag=about["lag"], options=about["options"])
-    cell = load_cell(model["cell"], features=task.features, hidden_size=model["hidden_size"], options=model["options"])
-    flow = GradientFlow(frozenset(gradient["paths"]), gradient["k1"], gradient["k2"])
-    flow.check(cell.paths)
-    return task, cell, flow
-
-
-def _scored_steps(task: Task, batch: Batch) -> int:
-    """Count the steps of a sequence that accuracy is about."""
+def _count_scored_steps(task: Task, batch: Batch) -> int:
+    """Count the steps of a sequence that accuracy is computed from."""
     targets = torch.from_numpy(batch.targets[:, :1])[None]
     return task.correct(torch.zeros(*targets.shape, task.outputs), targets).shape[1]
 
 
-def _row(replica: Replica, *, seed: int, parameters: int) -> dict[str, Any]:
+def _describe(replica: Replica, *, seed: int, parameters: int) -> dict[str, Any]:
     return {
         "seed": seed,
         "learning_rate": replica.learning_rate,

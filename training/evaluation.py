@@ -1,6 +1,6 @@
 """Evaluation: loss, accuracy and exact match of every replica on data that its own seed determines."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +22,7 @@ class Scores(NamedTuple):
     accuracy: np.ndarray
     exact_match: np.ndarray
 
-    def of(self, row: int) -> dict[str, float]:
+    def select(self, row: int) -> dict[str, float]:
         """Return the numbers of one replica by name."""
         return {name: float(values[row]) for name, values in self._asdict().items()}
 
@@ -39,13 +39,12 @@ def to_tensors(batches: Sequence[Batch], *, rows: Sequence[int], like: Tensor) -
     """Stack the batches, one per seed, and give replica r the batch `rows[r]`, with the device of `like` and, where
     they are no integers, its dtype.
     """
-    rows_ = list(rows)
 
-    def stacked(arrays: Sequence[np.ndarray]) -> Tensor:
-        tensor = torch.from_numpy(np.stack(arrays)[rows_]).to(like.device)
+    def stack(arrays: Sequence[np.ndarray]) -> Tensor:
+        tensor = torch.from_numpy(np.stack(arrays)[list(rows)]).to(like.device)
         return tensor.to(like.dtype) if tensor.is_floating_point() else tensor
 
-    return Tensors(*(stacked(arrays) for arrays in zip(*batches, strict=True)))
+    return Tensors(*(stack(arrays) for arrays in zip(*batches, strict=True)))
 
 
 @torch.no_grad()
@@ -69,3 +68,8 @@ def evaluate(network: Network, weights: Tensor, *, task: Task, data: Sequence[Ba
     finite = torch.isfinite(loss)
     totals = (torch.where(finite, total, torch.nan) for total in (loss, right / scored, exact))
     return Scores(*((total / size).numpy() for total in totals))
+
+
+def rank(score: Mapping[str, float]) -> tuple[float, float]:
+    """Return what orders scores: accuracy, then loss."""
+    return score["accuracy"], -score["loss"]

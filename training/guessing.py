@@ -1,9 +1,9 @@
 """Random weight guessing: the best of many networks that nobody trained, the control of every accuracy.
 
-Schmidhuber, Hochreiter & Bengio 2001, "Evaluating benchmark problems by random guessing", sec. 2: draw all weights from
-U[-100, 100] until the network classifies a training set of 100 sequences; a problem that falls to this is no test of
-learning. Here the network is the model itself and the number of guesses is fixed. They take turns: U[-bound, bound] as
-published, then the model's own initial weights times each of `scales`.
+Schmidhuber, Hochreiter & Bengio 2001, "Evaluating benchmark problems by random guessing", sec. 2: sample all weights
+from U[-100, 100] until the network classifies a training set of 100 sequences; a problem that falls to this is no test
+of learning. Here the network is the model itself and the number of guesses is fixed. They take turns: U[-bound, bound]
+as published, then the model's own initial weights times each of `scales`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,8 +16,8 @@ from models.cell import load_cell
 from models.kernels import load_kernel
 from models.network import Network
 from tasks.task import Batch, Task, load_task
-from training.evaluation import evaluate
-from training.placement import DTYPES, device_of
+from training.evaluation import evaluate, rank
+from training.placement import DTYPES, select_device
 from training.streams import stream
 
 GUESSES_AT_ONCE = 64
@@ -46,37 +46,37 @@ def guess_condition(settings: Mapping[str, Any]) -> dict[str, Any]:
     The settings are those of `workflow/jobs/baseline.py`: device, task, model, training, guessing. The
     sequences of validation and test are those of the seed `guessing.seed`.
     """
-    about, model, how, seed = settings["task"], settings["model"], settings["training"], settings["guessing"]["seed"]
-    task = load_task(about["task"], lag=about["lag"], options=about["options"])
+    task_settings, model, training = settings["task"], settings["model"], settings["training"]
+    task = load_task(task_settings["task"], lag=task_settings["lag"], options=task_settings["options"])
     cell = load_cell(model["cell"], features=task.features, hidden_size=model["hidden_size"], options=model["options"])
-    dtype, device = DTYPES[how["dtype"]], device_of(settings["device"])
-    network = Network(
-        cell, outputs=task.outputs, kernel=load_kernel(how["kernel"], cell=cell, dtype=dtype, device=device)
-    )
+    dtype, device = DTYPES[training["dtype"]], select_device(settings["device"])
+    kernel = load_kernel(training["kernel"], cell=cell, dtype=dtype, device=device)
+    network = Network(cell, outputs=task.outputs, kernel=kernel)
     guessing = Guessing(**{name: settings["guessing"][name] for name in Guessing._fields})
-    rng, validating, testing = (
-        stream(purpose, task=about["name"], lag=about["lag"], seed=seed)
+    guesses, validating, testing = (
+        stream(purpose, task=task_settings["name"], lag=task_settings["lag"], seed=settings["guessing"]["seed"])
         for purpose in ("guesses", "validation", "test")
     )
     validation = task.sample(validating, settings["guessing"]["validation_sequences"])
     like = torch.zeros(0, dtype=dtype, device=device)
-    best = best_guess(network, task, validation=validation, guessing=guessing, rng=rng, like=like)
-    found: dict[str, float] = {}
+    best = find_best_guess(network, task, validation=validation, guessing=guessing, rng=guesses, like=like)
+    scores: dict[str, float] = {}
     if best is not None:
-        test = evaluate(network, best.weights, task=task, data=[task.sample(testing, how["test_sequences"])], rows=[0])
-        found = {f"test_{name}": value for name, value in test.of(0).items()}
-        found |= {f"validation_{name}": value for name, value in best.validation.items()}
-    finite = all(np.isfinite(value) for value in found.values())
+        data = [task.sample(testing, training["test_sequences"])]
+        test = evaluate(network, best.weights, task=task, data=data, rows=[0])
+        scores = {f"test_{name}": value for name, value in test.select(0).items()}
+        scores |= {f"validation_{name}": value for name, value in best.validation.items()}
+    is_finite = all(np.isfinite(value) for value in scores.values())
     return {
         "settings": settings,
         "kernel": network.kernel.name,
         "success_accuracy": task.success_accuracy,
         "chance": task.chance._asdict(),
-        "best": found if finite and found else None,
+        "best": scores if is_finite and scores else None,
     }
 
 
-def best_guess(
+def find_best_guess(
     network: Network,
     task: Task,
     *,
@@ -90,23 +90,21 @@ def best_guess(
     best: Best | None = None
     for begin in range(0, guessing.guesses, at_once):
         numbers = range(begin, min(begin + at_once, guessing.guesses))
-        drawn = np.stack([draw(network, task, guessing=guessing, number=number, rng=rng) for number in numbers])
-        weights = torch.from_numpy(drawn).to(like)
+        guesses = [sample_guess(network, task, guessing=guessing, number=number, rng=rng) for number in numbers]
+        weights = torch.from_numpy(np.stack(guesses)).to(like)
         scores = evaluate(network, weights, task=task, data=[validation], rows=[0] * len(numbers))
         for row in range(len(numbers)):
-            score = scores.of(row)
-            if np.isfinite(score["loss"]) and (best is None or _rank(score) > _rank(best.validation)):
+            score = scores.select(row)
+            if np.isfinite(score["loss"]) and (best is None or rank(score) > rank(best.validation)):
                 best = Best(weights[row : row + 1].clone(), score)
     return best
 
 
-def draw(network: Network, task: Task, *, guessing: Guessing, number: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw the weights of guess `number` (P,): float64."""
+def sample_guess(
+    network: Network, task: Task, *, guessing: Guessing, number: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Sample the weights of guess `number` (P,): float64."""
     turn = number % (1 + len(guessing.scales))
     if turn == 0:
         return rng.uniform(-guessing.bound, guessing.bound, network.parameters)
     return guessing.scales[turn - 1] * network.initialise(rng, sequence_length=task.sequence_length)
-
-
-def _rank(score: Mapping[str, float]) -> tuple[float, float]:
-    return score["accuracy"], -score["loss"]

@@ -2,43 +2,39 @@
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 
-from training.loop import Standing
+from training.replica import TrainingProgress
 
 
-class Progress:
+class ProgressLog:
     """Writes a line at most every `interval` seconds, and at the end: updates, sequences per second, replicas, time
     left.
     """
 
-    def __init__(self, write: Callable[[str], None], *, label: str, interval: float = 10.0) -> None:
+    def __init__(self, write: Callable[[str], None], label: str, *, interval: float = 10.0) -> None:
         self.write = write
         self.label = label
         self.interval = interval
-        self.began = self.last = time.monotonic()
+        self.started = self.last = time.monotonic()
 
-    def __call__(self, standing: Standing) -> None:
-        """Take note of an update."""
+    def __call__(self, progress: TrainingProgress) -> None:
+        """Write a line if it is time to."""
         now = time.monotonic()
-        ended = standing.alive == 0 or standing.update == standing.updates
+        ended = progress.alive == 0 or progress.update == progress.updates
         if now - self.last < self.interval and not ended:
             return
         self.last = now
-        self.write(f"{self.label}: {line(standing, seconds=now - self.began)}")
+        self.write(f"{self.label}: {format_progress(progress, seconds=now - self.started)}")
 
 
-def line(standing: Standing, *, seconds: float) -> str:
-    """Say where training stands `seconds` after it began; the time left is the longest it can take."""
-    left = 0.0 if standing.alive == 0 else seconds / max(standing.update, 1) * (standing.updates - standing.update)
-    rate = standing.sequences / max(seconds, 1e-9)
+def format_progress(progress: TrainingProgress, *, seconds: float) -> str:
+    """Format the progress `seconds` after the start; the time left is the longest it can take."""
+    per_update = seconds / max(progress.update, 1)
+    left = 0.0 if progress.alive == 0 else per_update * (progress.updates - progress.update)
+    rate = progress.sequences / max(seconds, 1e-9)
     return (
-        f"update {standing.update}/{standing.updates}, {rate:.0f} sequences/s, "
-        f"{standing.solved} solved, {standing.diverged} diverged, {standing.alive} alive, "
-        f"at most {_clock(left)} left"
+        f"update {progress.update}/{progress.updates}, {rate:.0f} sequences/s, "
+        f"{progress.solved} solved, {progress.diverged} diverged, {progress.alive} alive, "
+        f"at most {timedelta(seconds=round(left))} left"
     )
-
-
-def _clock(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}"

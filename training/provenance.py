@@ -1,57 +1,61 @@
 """Provenance: what made a run, apart from the settings that determine its numbers."""
 
 import hashlib
-import importlib.metadata
 import json
+import os
 import platform
 import resource
 import socket
 import subprocess
+import sys
+import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from training.checkpoint import package_version
 
 PACKAGES = ("numpy", "torch", "numba", "scipy", "snakemake")
 SOURCES = ("tasks", "models", "training", "records", "workflow", "Snakefile", "config")
 """What counts as a change to the source tree, files that git does not know included."""
 
 
-def collect(*, root: Path, started: datetime, threads: int, record: Mapping[str, Any]) -> dict[str, Any]:
-    """Describe this process and machine; `root` is the source tree, `started` when the job began.
+def collect(*, root: Path, started: float, threads: int, record: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe this process and machine; `root` is the source tree, `started` the monotonic time of the job's start.
 
     Of the run record come the settings that determine the numbers (as the hash of their compact, sorted JSON), the
     digest of the code that does, and the kernel that ran. Memory is in bytes, that of the process and of its GPU.
     """
     on_gpu = record["settings"]["device"] == "cuda"
     compact = json.dumps(record["settings"], sort_keys=True, separators=(",", ":"))
-    commit = _git(root, "rev-parse", "HEAD")
-    changes = _git(root, "status", "--porcelain", "--", *SOURCES)
+    seconds = time.monotonic() - started  # by the wall clock a duration may be negative
     return {
-        "commit": commit,
-        "dirty": None if changes is None else bool(changes),
+        **_describe_source_tree(root),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "versions": {name: _version(name) for name in PACKAGES},
+        "versions": {name: package_version(name) for name in PACKAGES},
         "processor": processor(),
         "processor_type": processor_type(),
+        "compiled_for": compiled_for(),
         "gpu": torch.cuda.get_device_name() if on_gpu else None,
         "threads": threads,
         "kernel": record["kernel"],
         "settings": hashlib.sha256(compact.encode()).hexdigest(),
         "sources": record["sources"],
+        "plugins": describe_plugins(),
         "host": socket.gethostname(),
-        "started": started.isoformat(timespec="seconds"),
-        "wall_seconds": round((datetime.now(UTC) - started).total_seconds(), 3),
+        "started": (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat(timespec="seconds"),
+        "wall_seconds": round(seconds, 3),
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "peak_gpu_memory_bytes": torch.cuda.max_memory_allocated() if on_gpu else None,
         "restarts": 0,
     }
 
 
-def collect_table(*, root: Path, started: datetime, settings: Mapping[str, Any], sources: str) -> dict[str, Any]:
+def collect_table(*, root: Path, started: float, settings: Mapping[str, Any], sources: str) -> dict[str, Any]:
     """Describe what made a table by itself: on one thread of the CPU, with the reference kernel."""
     record = {"settings": {"device": "cpu", **settings}, "sources": sources, "kernel": "reference"}
     return collect(root=root, started=started, threads=1, record=record)
@@ -59,12 +63,7 @@ def collect_table(*, root: Path, started: datetime, settings: Mapping[str, Any],
 
 def processor() -> str:
     """Return the CPU's model name."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    names = [text.split(":", 1)[1].strip() for text in lines if text.startswith("model name")]
-    return names[0] if names else platform.processor()
+    return _cpu_fields().get("model name") or platform.processor()
 
 
 def processor_type() -> str:
@@ -72,27 +71,67 @@ def processor_type() -> str:
 
     A virtual machine may give CPUs of several generations one name.
     """
+    fields = _cpu_fields()
+    names = [fields[name] for name in ("vendor_id", "cpu family", "model") if name in fields]
+    return " ".join([*(names or [platform.machine()]), torch.backends.cpu.get_cpu_capability()])
+
+
+def compiled_for() -> str | None:
+    """Return the CPU that numba compiles for, and a hash of its features: variables NUMBA_CPU_* may override both.
+
+    None where no kernel that numba compiles was loaded.
+    """
+    registry = sys.modules.get("numba.core.registry")
+    if registry is None:
+        return None
+    _, name, features = registry.cpu_target.target_context.codegen().magic_tuple()
+    return f"{name} {hashlib.sha256(features.encode()).hexdigest()[:8]}"
+
+
+def describe_plugins() -> dict[str, dict[str, Any]]:
+    """Describe the plug-in folders by path: commit and dirty flag of git, and a digest of their Python files."""
+    folders = map(Path, filter(None, os.environ.get("LAGBENCH_PLUGINS", "").split(os.pathsep)))
+    return {str(folder): {**_describe_git(folder, "."), "digest": _digest_python(folder)} for folder in folders}
+
+
+def _describe_source_tree(root: Path) -> dict[str, Any]:
+    """Return commit and dirty flag of the source tree if it is the whole of a repository, not a copy in another."""
+    toplevel = _git(root, "rev-parse", "--show-toplevel")
+    if toplevel is None or Path(toplevel).resolve() != root.resolve():
+        return {"commit": None, "dirty": None}
+    return _describe_git(root, *SOURCES)
+
+
+def _describe_git(folder: Path, *paths: str) -> dict[str, Any]:
+    """Return the commit of a folder's repository and whether the paths differ from it, None if git tracks none."""
+    if not _git(folder, "ls-files", "--", *paths):
+        return {"commit": None, "dirty": None}
+    return {
+        "commit": _git(folder, "rev-parse", "HEAD"),
+        "dirty": bool(_git(folder, "status", "--porcelain", "--", *paths)),
+    }
+
+
+def _digest_python(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _cpu_fields() -> dict[str, str]:
+    """Return what the system says of the first CPU, by name."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().split("\n\n", 1)[0].splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n", 1)[0].splitlines()
     except OSError:
-        lines = []
-    about = {name.strip(): text.strip() for name, _, text in (line.partition(":") for line in lines)}
-    known = [about[name] for name in ("vendor_id", "cpu family", "model") if name in about]
-    return " ".join([*(known or [platform.machine()]), torch.backends.cpu.get_cpu_capability()])
+        return {}
+    return {name.strip(): text.strip() for name, _, text in (line.partition(":") for line in lines)}
 
 
-def _git(root: Path, *words: str) -> str | None:
+def _git(folder: Path, *words: str) -> str | None:
+    command = ["git", "-C", str(folder), *words]
     try:
-        answer = subprocess.run(
-            ["git", "-C", str(root), *words], capture_output=True, text=True, timeout=30, check=False
-        )
+        answer = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return answer.stdout.strip() if answer.returncode == 0 else None
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None

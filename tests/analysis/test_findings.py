@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from tests.settings import job_settings
-from training.constructed import constructed_rows
-from training.derivatives import derivative_rows
+from training.gradients.constructed import compute_constructed
+from training.gradients.derivatives import compute_derivatives
 from workflow.experiment.claims import Source, read_claims
 from workflow.report.findings_page import markdown, page
 from workflow.statistics.intervals import Interval
@@ -173,7 +173,9 @@ def measured() -> dict[Source, pd.DataFrame]:
     for model, changes in OPTIONS.items():
         of = job_settings(seeds=[0, 1, 2], learning_rates=[0.01], task="temporal_order", lag=8, hidden_size=4)
         options = {**of["model"]["options"], **changes}
-        tables["derivatives"] += derivative_rows({**of, "model": {**of["model"], "name": model, "options": options}})
+        tables["derivatives"] += compute_derivatives(
+            {**of, "model": {**of["model"], "name": model, "options": options}}
+        )
         for gradient in ("full", "truncated_1997"):
             labels = {"device": "cpu", "task": "temporal_order", "lag": 8, "model": model, "gradient": gradient}
             about = {"cell": "lstm", "model_options": json.dumps(options), "learning_rate": 0.01}
@@ -188,7 +190,7 @@ def measured() -> dict[Source, pd.DataFrame]:
     cost = {"task": "adding", "model": "all", "measure": "test_accuracy", "pairs": 9, "difference": 0.0}
     tables["truncation_cost"] = [cost | {"low": -0.01, "high": 0.01}]
     found = {Source("gradients", name): pd.DataFrame(rows) for name, rows in tables.items()}
-    found[Source("gradients", "constructed")] = pd.DataFrame(constructed_rows(range(3)))
+    found[Source("gradients", "constructed")] = pd.DataFrame(compute_constructed(range(3)))
     found[Source("hochreiter1997", "summary")] = network_of_1997()
     return found
 

@@ -32,8 +32,8 @@ def states(experiment: Experiment) -> list[str]:
 def own(expected: dict, **owner: object) -> Path:
     folder = checkpoints_of(expected, results=RESULTS)
     folder.mkdir(parents=True)
-    (folder / "owner").write_text(json.dumps({"host": "elsewhere", "process": 1, "since": "0"} | owner))
-    return folder / "owner"
+    (folder / "lock").write_text(json.dumps({"host": "elsewhere", "process": 1, "since": "0"} | owner))
+    return folder / "lock"
 
 
 def age(path: Path, *, seconds: float) -> None:

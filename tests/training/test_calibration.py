@@ -10,15 +10,15 @@ import pytest
 
 from models.lstm_1997 import OPTIONS as OPTIONS_1997
 from tests.settings import job_settings
-from training import measurement
-from training.calibration import cost_of, forget_peak, peak
+from training.calibration import cost_of, measure_peak, reset_peak
 from training.condition import train_condition
+from training.gradients import measurement
 from training.guessing import guess_condition
-from training.loop import Standing
+from training.replica import TrainingProgress
 from workflow.operations.estimate import amount
 
 
-def ignore(standing: Standing) -> None:
+def ignore(standing: TrainingProgress) -> None:
     """Take no notice."""
 
 
@@ -95,9 +95,9 @@ def test_updates_are_timed_whatever_their_number() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak can be forgotten on Linux alone")
 def test_the_peak_of_memory_is_that_of_this_job_and_not_of_one_before() -> None:
     large = np.ones(40_000_000)
-    forget_peak()
-    assert peak("cpu") > large.nbytes
-    before = peak("cpu")
+    reset_peak()
+    assert measure_peak("cpu") > large.nbytes
+    before = measure_peak("cpu")
     del large
-    forget_peak()
-    assert peak("cpu") < before - 300e6
+    reset_peak()
+    assert measure_peak("cpu") < before - 300e6

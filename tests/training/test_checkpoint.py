@@ -20,7 +20,7 @@ def state(update: int) -> State:
 
 
 def same(one: State | None, update: int) -> bool:
-    return one is not None and checkpoint.packed(one) == checkpoint.packed(state(update))
+    return one is not None and checkpoint.pack(one) == checkpoint.pack(state(update))
 
 
 @pytest.fixture
@@ -33,15 +33,15 @@ def saved(tmp_path: Path) -> Checkpoints:
 
 
 def test_what_was_saved_comes_back_to_the_bit(saved: Checkpoints) -> None:
-    said: list[str] = []
-    found = saved.load(said.append)
+    logged: list[str] = []
+    found = saved.load(logged.append)
     assert same(found, 2)
     assert found is not None
-    assert found.rest["streams"][0]["state"] == 2**127 + 1
+    assert found.scalars["streams"][0]["state"] == 2**127 + 1
     assert found.arrays["half"].dtype == np.float32
-    assert said == []
-    assert Checkpoints(saved.folder.with_name("other"), key="a" * 64).load(said.append) is None
-    assert said == []
+    assert logged == []
+    assert Checkpoints(saved.folder.with_name("other"), key="a" * 64).load(logged.append) is None
+    assert logged == []
 
 
 def cut(content: bytes) -> bytes:
@@ -71,7 +71,7 @@ def with_header(**changes: object) -> Callable[[bytes], bytes]:
         (cut, "it is cut off: "),
         (lambda content: content + b"x", "it is cut off: "),
         (flipped, "its checksum is wrong"),
-        (with_header(format=0), "it has format 0, this version reads 1"),
+        (with_header(format=0), "it has format 0, this version reads 2"),
         (with_header(key="b" * 64), "it belongs to a run with other settings or code"),
         (with_header(versions={"torch": "1.0"}), "it was written under torch 1.0; here are numpy "),
         (with_header(sha256="0" * 64), "its checksum is wrong"),
@@ -81,21 +81,21 @@ def test_a_damaged_or_foreign_one_gives_a_line_and_the_one_before(
     saved: Checkpoints, damage: Callable[[bytes], bytes], reason: str
 ) -> None:
     saved.last.write_bytes(damage(saved.last.read_bytes()))
-    said: list[str] = []
-    assert same(saved.load(said.append), 1)
-    assert len(said) == 1
-    assert said[0].startswith(f"checkpoint {saved.last} is not used: {reason}")
-    assert said[0].isprintable()
+    logged: list[str] = []
+    assert same(saved.load(logged.append), 1)
+    assert len(logged) == 1
+    assert logged[0].startswith(f"checkpoint {saved.last} is not used: {reason}")
+    assert logged[0].isprintable()
     saved.previous.write_bytes(damage(saved.previous.read_bytes()))
-    assert saved.load(said.append) is None
-    assert len(said) == 3
+    assert saved.load(logged.append) is None
+    assert len(logged) == 3
 
 
 def test_a_header_without_end_is_not_read_to_its_end(saved: Checkpoints) -> None:
     saved.last.write_bytes(b"[" * 10_000_000)
-    said: list[str] = []
-    assert same(saved.load(said.append), 1)
-    assert "it has no header" in said[0]
+    logged: list[str] = []
+    assert same(saved.load(logged.append), 1)
+    assert "it has no header" in logged[0]
 
 
 def test_arrays_of_objects_are_never_unpickled(saved: Checkpoints) -> None:
@@ -133,8 +133,8 @@ def test_a_kill_at_any_moment_of_a_save_leaves_a_whole_one(
     else:
         with pytest.raises(Killed):
             saved.save(state(3))
-    said: list[str] = []
-    assert same(saved.load(said.append), {"after": 3, "second replace": 2}.get(moment, 2))
-    assert said == []
+    logged: list[str] = []
+    assert same(saved.load(logged.append), {"after": 3, "second replace": 2}.get(moment, 2))
+    assert logged == []
     saved.remove()
     assert list(saved.folder.iterdir()) == []

@@ -8,12 +8,12 @@ import torch
 from models.cell import load_cell
 from tests.settings import CELL_OPTIONS, job_settings
 from training.condition import train_condition
-from training.loop import Standing
-from training.progress import Progress, line
+from training.progress import ProgressLog, format_progress
+from training.replica import TrainingProgress
 
 
-def ignore(standing: Standing) -> None:
-    """Take no notice."""
+def ignore(progress: TrainingProgress) -> None:
+    """Do nothing."""
 
 
 def test_the_record_is_complete_and_reproducible_to_the_byte() -> None:
@@ -99,14 +99,14 @@ def test_cuda_agrees_with_the_cpu() -> None:
 
 
 def test_the_progress_line_says_what_there_is_to_know() -> None:
-    standing = Standing(update=50, updates=200, alive=3, solved=2, diverged=1, sequences=6000)
-    assert line(standing, seconds=30) == (
+    progress = TrainingProgress(update=50, updates=200, alive=3, solved=2, diverged=1, sequences=6000)
+    assert format_progress(progress, seconds=30) == (
         "update 50/200, 200 sequences/s, 2 solved, 1 diverged, 3 alive, at most 0:01:30 left"
     )
     written: list[str] = []
-    progress = Progress(written.append, label="adding/lag=10", interval=3600)
-    progress(standing)
+    log = ProgressLog(written.append, "adding/lag=10", interval=3600)
+    log(progress)
     assert written == []
-    progress(standing._replace(alive=0))
+    log(progress._replace(alive=0))
     assert len(written) == 1
     assert written[0].startswith("adding/lag=10: update 50/200")

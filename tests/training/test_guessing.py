@@ -13,7 +13,7 @@ from models.cell import load_cell
 from models.kernels import load_kernel
 from models.network import Network
 from tasks.task import Batch, Chance, Task, cross_entropy, load_task
-from training.guessing import Best, Guessing, best_guess, draw, guess_condition
+from training.guessing import Best, Guessing, find_best_guess, guess_condition, sample_guess
 
 GUESSING = Guessing(guesses=300, bound=100, scales=[1, 3, 10])
 
@@ -50,7 +50,7 @@ def guess(task: Task, *, hidden_size: int, seed: int = 0, at_once: int = 64, gue
     network, validation = network_of(task, hidden_size=hidden_size), task.sample(np.random.default_rng(1), 100)
     rng = np.random.default_rng(seed)
     like = torch.zeros(0)
-    best = best_guess(network, task, validation=validation, guessing=guessing, rng=rng, like=like, at_once=at_once)
+    best = find_best_guess(network, task, validation=validation, guessing=guessing, rng=rng, like=like, at_once=at_once)
     assert best is not None
     return best
 
@@ -79,7 +79,7 @@ def test_the_best_is_the_most_accurate_and_then_the_one_of_least_loss() -> None:
     ranked = []
     for number in range(some.guesses):
         values = network.by_symbol(
-            torch.from_numpy(draw(network, task, guessing=some, number=number, rng=rng)).float()[None]
+            torch.from_numpy(sample_guess(network, task, guessing=some, number=number, rng=rng)).float()[None]
         )
         h = torch.zeros(100, 2)
         for x in inputs:
@@ -88,7 +88,9 @@ def test_the_best_is_the_most_accurate_and_then_the_one_of_least_loss() -> None:
         accuracy = float((outputs.argmax(dim=1) == targets[0]).double().mean())
         loss = float(torch.nn.functional.cross_entropy(outputs.double(), targets[0]))
         ranked.append((accuracy, -round(loss, 4)))
-    best = best_guess(network, task, validation=batch, guessing=some, rng=np.random.default_rng(5), like=torch.zeros(0))
+    best = find_best_guess(
+        network, task, validation=batch, guessing=some, rng=np.random.default_rng(5), like=torch.zeros(0)
+    )
     assert best is not None
     assert (best.validation["accuracy"], -round(best.validation["loss"], 4)) == max(ranked)
 
@@ -97,10 +99,10 @@ def test_guesses_take_turns_between_the_published_range_and_scaled_initial_weigh
     task = Latch()
     network = network_of(task, hidden_size=4)
     for number, scale in ((1, 1), (2, 3), (3, 10), (5, 1)):
-        found = draw(network, task, guessing=GUESSING, number=number, rng=np.random.default_rng(2))
+        found = sample_guess(network, task, guessing=GUESSING, number=number, rng=np.random.default_rng(2))
         initial = network.initialise(np.random.default_rng(2), sequence_length=task.sequence_length)
         np.testing.assert_array_equal(found, scale * initial)
-    wide = draw(network, task, guessing=GUESSING, number=4, rng=np.random.default_rng(2))
+    wide = sample_guess(network, task, guessing=GUESSING, number=4, rng=np.random.default_rng(2))
     assert 50 < np.abs(wide).max() <= 100
     assert abs(wide.mean()) < 25
 

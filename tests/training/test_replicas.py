@@ -13,9 +13,10 @@ from models.kernels import Kernel, cpu, threads
 from models.network import Network
 from tasks.task import Task, load_task
 from tests.settings import CELL_OPTIONS
-from training.cohort import Replica
-from training.loop import Course, Data, Protocol, train
-from training.optimiser import Adam
+from training.optimisers.adam import Adam
+from training.protocols.minibatch import train
+from training.replica import Replica
+from training.setup import Data, Hyperparameters, PreparedCondition, Setup
 from training.streams import stream
 
 UPDATES = 50
@@ -65,9 +66,9 @@ def run(
     replicas = [Replica(seeds.index(seed), rate) for seed, rate in members]
     weights = torch.from_numpy(np.stack([initial[replica.seed] for replica in replicas])).float()
     data = Data(streams("training"), [made.sample(rng, 40) for rng in streams("validation")])
-    protocol = Protocol(batch_size, updates, 10, 1.0, Adam(beta1=0.9, beta2=0.999, epsilon=1e-8))
-    course = Course(network, made, data, GradientFlow(frozenset(network.cell.paths)), protocol)
-    train(course, replicas, weights=weights, report=lambda _: None)
+    hyperparameters = Hyperparameters(batch_size, updates, 10, 1.0, Adam(beta1=0.9, beta2=0.999, epsilon=1e-8))
+    setup = Setup(network, made, data, GradientFlow(frozenset(network.cell.paths)), hyperparameters)
+    train(PreparedCondition(setup, replicas, weights), lambda _: None)
     return replicas
 
 

@@ -1,15 +1,15 @@
-"""A training that goes on from a state, through the bytes of a checkpoint, ends with the bits of an unbroken one."""
+"""A training that continues from a state, through the bytes of a checkpoint, ends with the bits of an unbroken one."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 import tasks.adding
 import tasks.temporal_order
-import training.online
+import training.protocols.online
 from tests.settings import job_settings, online_settings
+from tests.training.checkpointers import MemoryCheckpointer
 from training import checkpoint
 from training.condition import train_condition
 from training.state import State
@@ -32,42 +32,28 @@ CASES["fused kernel"] = job_settings(seeds=[0, 2], learning_rates=[0.003, 0.03],
 CASES["fused kernel"]["training"]["kernel"] = "cpu"
 
 
-class Tape:
-    """Keeps every state as bytes, and begins with the one that it is given."""
-
-    def __init__(self, begin: bytes | None = None) -> None:
-        self.begin = begin
-        self.states: list[bytes] = []
-
-    def found(self) -> State | None:
-        return None if self.begin is None else checkpoint.unpacked(self.begin)
-
-    def offer(self, state: Callable[[], State]) -> None:
-        self.states.append(checkpoint.packed(state()))
-
-
 @pytest.fixture(autouse=True)
 def early_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let some replicas solve the task at different times."""
-    monkeypatch.setattr(training.online, "CHUNK", 7)
+    monkeypatch.setattr(training.protocols.online, "CHUNK", 7)
     monkeypatch.setattr(tasks.adding, "STOPS", [{"when": {}, "error": 0.02, "streak": 3}])
     monkeypatch.setattr(tasks.adding, "TOLERANCE", 0.15)
     monkeypatch.setattr(tasks.temporal_order.TemporalOrder, "success_accuracy", 0.35)
 
 
-def train(about: dict[str, Any], tape: Tape | None) -> str:
-    return json.dumps(train_condition(about, lambda standing: None, keeper=tape), allow_nan=False)
+def train(about: dict[str, Any], checkpointer: MemoryCheckpointer | None) -> str:
+    return json.dumps(train_condition(about, lambda progress: None, checkpointer=checkpointer), allow_nan=False)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_resumed_training_ends_with_the_same_bits_wherever_it_was_cut(name: str) -> None:
-    whole, tape = train(CASES[name], None), Tape()
-    assert train(CASES[name], tape) == whole
-    assert len(tape.states) >= 6
-    for cut in {0, 1, len(tape.states) // 2, len(tape.states) - 2, len(tape.states) - 1}:
-        again = Tape(tape.states[cut])
+    whole, saved = train(CASES[name], None), MemoryCheckpointer()
+    assert train(CASES[name], saved) == whole
+    assert len(saved.states) >= 6
+    for cut in {0, 1, len(saved.states) // 2, len(saved.states) - 2, len(saved.states) - 1}:
+        again = MemoryCheckpointer(saved.states[cut])
         assert train(CASES[name], again) == whole
-        assert again.states == tape.states[cut + 1 :]
+        assert again.states == saved.states[cut + 1 :]
 
 
 def test_the_cases_are_those_that_they_are_named_after() -> None:
@@ -81,9 +67,9 @@ def test_the_cases_are_those_that_they_are_named_after() -> None:
 
 def test_a_state_that_lacks_a_stream_gives_other_numbers() -> None:
     """The test above would notice: with the streams of the beginning the numbers are others."""
-    name, tape, start = "adam, solved and unsolved", Tape(), Tape()
-    whole = train(CASES[name], tape)
-    state = checkpoint.unpacked(tape.states[4])
-    first = checkpoint.unpacked(tape.states[0])
-    start.begin = checkpoint.packed(State(state.arrays, {**state.rest, "streams": first.rest["streams"]}))
+    name, saved, start = "adam, solved and unsolved", MemoryCheckpointer(), MemoryCheckpointer()
+    whole = train(CASES[name], saved)
+    state = checkpoint.unpack(saved.states[4])
+    first = checkpoint.unpack(saved.states[0])
+    start.begin = checkpoint.pack(State(state.arrays, {**state.scalars, "streams": first.scalars["streams"]}))
     assert train(CASES[name], start) != whole

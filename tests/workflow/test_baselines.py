@@ -62,7 +62,7 @@ def test_settings_hold_what_determines_a_guess_and_nothing_else():
 def test_a_guess_depends_on_its_task_cell_and_kernel_and_on_nothing_that_trains():
     closure = {path.as_posix() for path in Sources(ROOT).closure(["training/guessing.py"])}
     assert {"training/evaluation.py", "training/streams.py", "models/network.py", "tasks/task.py"} <= closure
-    assert not closure & {"training/loop.py", "training/optimiser.py", "training/condition.py", "models/lstm.py"}
+    assert not closure & {"training/setup.py", "training/optimiser.py", "training/condition.py", "models/lstm.py"}
     copy, adding = (baselines().sources(Point("cpu", task, lag, "rnn")) for task, lag in (("copy", 11), ("adding", 2)))
     assert copy != adding
 
@@ -106,7 +106,8 @@ def test_guesses_stand_beside_accuracies_and_nothing_is_guessed_twice(fresh: Tre
 
 @pytest.mark.slow
 def test_a_failed_guess_is_told_in_one_line(fresh: Tree):
-    fresh.edit("training/guessing.py", "    about, model", "    raise ValueError('no luck')\n    about, model")
+    begin = "    task_settings, model"
+    fresh.edit("training/guessing.py", begin, f"    raise ValueError('no luck')\n{begin}")
     fresh.configure(tables=["baselines"])
     said = fresh.snakemake("--cores", "2", "--quiet", "all", "--until", "baselines", check=False)
     assert "failed: results/tiny/baselines/cpu/adding/lag=2/rnn.json: no luck" in said

@@ -121,9 +121,9 @@ def test_sigterm_keeps_the_last_update_and_says_so(whole: Job, tmp_path: Path) -
     job = Job(tmp_path, whole.about)
     said = cut(job, signal.SIGTERM, pause=0.1).splitlines()[-1]
     assert said.startswith("error: stopped by SIGTERM after update ")
-    assert said.endswith("; the next start goes on from there")
+    assert said.endswith("; the next start continues from there")
     at = said.removeprefix("error: stopped by SIGTERM after ").partition(";")[0]
-    assert f"going on after {at}, restart 1" in job.finish()
+    assert f"continuing after {at}, restart 1" in job.finish()
     assert job.record() == whole.record()
 
 
@@ -151,7 +151,7 @@ def test_the_checkpoint_of_a_changed_run_is_another_s(whole: Job, tmp_path: Path
         (other.folder / name).write_bytes((job.folder / "last.checkpoint").read_bytes())
     said = other.finish()
     assert said.count("is not used: it belongs to a run with other settings or code") == 2
-    assert "going on" not in said
+    assert "continuing" not in said
 
 
 @pytest.fixture
@@ -176,18 +176,18 @@ def test_a_full_disk_costs_one_line_and_nothing_that_was_there(whole: Job, small
     process = job.start()
     said = process.communicate(timeout=120)[1]
     assert process.returncode == 1
-    assert "[Errno 28] No space left on device; training goes on" in said
+    assert "[Errno 28] No space left on device; training continues" in said
     assert said.splitlines()[-1].startswith("error: OSError: [Errno 28] No space left on device: 'results")
     assert before.read_text() == "{}\n"
     assert not (small_disk / RUN).exists()
     assert (job.folder / "last.checkpoint").read_bytes() == kept
     (small_disk / "filler").unlink()
-    assert "going on after" in job.finish()
+    assert "continuing after" in job.finish()
     assert job.record() == whole.record()
 
 
 def fill(path: Path) -> None:
-    """Write until the disk is full but for the owner's file."""
+    """Write until the disk is full but for the lock file."""
     with path.open("wb", buffering=0) as file:
         try:
             while True:

@@ -107,7 +107,7 @@ def test_a_killed_measurement_goes_on_and_a_finished_one_is_not_made_again(fresh
     assert "; the next run goes on from its checkpoint (log: " in line
     fresh.edit("workflow/scripts/measure.py", killing, "            about = provenance.")
     fresh.snakemake("--cores", "1", path)
-    assert "going on after update 2 of 2, restart 1\n" in log.read_text()
+    assert "continuing after update 2 of 2, restart 1\n" in log.read_text()
     assert json.loads(record.with_suffix(".provenance.json").read_text())["restarts"] == 1
     assert not (fresh.root / "results/tiny/checkpoints").exists()
 
@@ -144,6 +144,6 @@ def test_measurements_are_reproducible_kept_and_repeated_when_they_must_be(fresh
     assert len(measured(fresh)) == 3
     assert not fresh.to_train("gradients")
     fresh.configure(**small)
-    fresh.edit("training/dissection.py", "DIGITS = 6", "DIGITS = 5")
+    fresh.edit("training/gradients/decomposition.py", "DIGITS = 6", "DIGITS = 5")
     assert len(measured(fresh)) == 3
     assert not fresh.to_train("gradients")  # what only measuring imports trains nothing again

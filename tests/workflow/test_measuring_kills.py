@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.settings import job_settings
-from tests.training.test_measured_state import FLOWS
+from tests.settings import FLOWS, job_settings
 from tests.workflow.test_kills import RUN, Job, cut, wait_for_a_new_one
 
 pytestmark = pytest.mark.slow
@@ -52,7 +51,7 @@ def test_kills_at_random_moments_change_nothing(whole: Job, tmp_path: Path) -> N
     process.communicate(timeout=60)
     assert not (tmp_path / RUN).exists()
     said = job.finish()
-    assert f"going on after update {UPDATES} of {UPDATES}, restart {KILLS}" in said
+    assert f"continuing after update {UPDATES} of {UPDATES}, restart {KILLS}" in said
     assert job.record() == whole.record()
     assert job.provenance()["restarts"] == KILLS
     assert not job.folder.parent.exists()
@@ -67,7 +66,7 @@ def test_sigterm_while_it_measures_is_heard_at_once(whole: Job, tmp_path: Path) 
     said = process.communicate(timeout=60)[1]
     assert time.monotonic() - begun < 2
     assert process.returncode == 1
-    end = f"error: stopped by SIGTERM after update {UPDATES} of {UPDATES}; the next start goes on from there"
+    end = f"error: stopped by SIGTERM after update {UPDATES} of {UPDATES}; the next start continues from there"
     assert said.splitlines()[-1] == end
     assert not (tmp_path / RUN).exists()
     again = job.finish()

@@ -53,7 +53,7 @@ def train(members):
 def job_of(member: Member) -> Job:
     run = Path(member.run)
     run.parent.mkdir(parents=True, exist_ok=True)
-    return Job(member.settings, member.sources, 1, run, run.with_suffix(".provenance.json"), 60, started=None)
+    return Job(member.settings, member.sources, 1, run, run.with_suffix(".provenance.json"), 60)
 
 
 def test_every_run_that_is_to_do_is_in_one_pack_and_no_pack_is_larger_than_asked(here):

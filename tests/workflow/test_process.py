@@ -58,7 +58,7 @@ def test_one_thread_is_one_thread_of_every_library_and_of_the_process(fresh):
         assert report["torch"] == 1
         assert len(report["pools"]) >= 2
         assert set(report["pools"]) == {1}
-        assert report["running"] in (2, None)  # the other one sleeps but to touch the owner's file
+        assert report["running"] in (2, None)  # the other one sleeps but to touch the lock file
 
 
 def test_no_library_takes_more_threads_than_the_job(fresh):

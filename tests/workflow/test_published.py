@@ -93,7 +93,7 @@ def test_the_protocol_s_code_determines_online_runs_and_no_others(fresh: Tree) -
         return [experiment.sources(experiment.conditions[0]) for experiment in found]
 
     before = digests()
-    fresh.edit("training/online.py", "CHUNK = 500", "CHUNK = 501")
+    fresh.edit("training/protocols/online.py", "CHUNK = 500", "CHUNK = 501")
     after = digests()
     assert before[0] != after[0]
     assert before[1] == after[1]

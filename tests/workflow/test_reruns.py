@@ -59,7 +59,7 @@ def test_first_everything_is_trained_and_then_nothing(fresh, tree):
         ("models/rnn.py", RNN),
         ("models/lstm.py", TINY_RUNS - RNN),
         ("models/kernels/reference.py", TINY_RUNS),
-        ("training/loop.py", TINY_RUNS),
+        ("training/protocols/minibatch.py", TINY_RUNS),
         ("training/progress.py", set()),
         ("training/provenance.py", set()),
     ],
@@ -71,7 +71,7 @@ def test_code_edit_retrains_exactly_the_runs_it_can_change(tree, to_train, path,
 
 
 def test_comments_docstrings_and_file_times_retrain_nothing(tree):
-    for path in ("tasks/adding.py", "models/lstm.py", "training/loop.py"):
+    for path in ("tasks/adding.py", "models/lstm.py", "training/protocols/minibatch.py"):
         text = (tree.root / path).read_text()
         opening = text.index('"""') + 3
         (tree.root / path).write_text(text[:opening] + "Another sentence. " + text[opening:] + "\n\n# a comment\n")

@@ -138,8 +138,7 @@ class Experiment:
         if files not in self._digests:
             kernels = {self.config["training"]["kernel"], "reference"}  # reference runs what the other does not support
             loaded = [f"tasks/{files[0]}.py", f"models/{files[1]}.py", *(f"models/kernels/{k}.py" for k in kernels)]
-            protocol = ["training/online.py"] if self.config["training"]["protocol"] == "online" else []
-            entries = ["training/condition.py", *protocol, *loaded]
+            entries = ["training/condition.py", *training_files(self.config), *loaded]
             self._digests[files] = self._sources.digest(entries)
         return self._digests[files]
 
@@ -209,6 +208,13 @@ class Experiment:
             "k1": gradient.get("k1") if num_steps is None else num_steps,
             "k2": gradient.get("k2") if num_steps is None else num_steps,
         }
+
+
+def training_files(config: Mapping[str, Any]) -> list[str]:
+    """Return the files that training loads by name: protocol, optimiser and, if not constant, schedule."""
+    training, schedule = config["training"], config["training"].get("schedule", "constant")
+    files = [f"training/protocols/{training['protocol']}.py", f"training/optimisers/{training['optimiser']}.py"]
+    return files if schedule == "constant" else [*files, f"training/schedules/{schedule}.py"]
 
 
 def _condition(wildcards: Any) -> Condition:

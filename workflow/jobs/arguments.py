@@ -4,7 +4,6 @@ import argparse
 import json
 import math
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +19,6 @@ class Job(NamedTuple):
     run: Path
     provenance: Path
     minutes: float
-    started: datetime
 
     @property
     def label(self) -> str:
@@ -61,7 +59,7 @@ def arguments(description: str) -> Job:
     parser.add_argument("--provenance", required=True, type=Path, help="provenance file to write")
     parser.add_argument("--minutes", default=math.inf, type=float, help="the time that a scheduler gives this job")
     given = vars(parser.parse_args())
-    return Job(**given | {"settings": json.loads(given["settings"]), "started": datetime.now(UTC)})
+    return Job(**given | {"settings": json.loads(given["settings"])})
 
 
 class GuessJob(NamedTuple):

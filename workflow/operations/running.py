@@ -19,13 +19,13 @@ FRESH = 120.0
 def is_running(expected: Mapping[str, Any], *, results: str, log: Path) -> bool:
     """Say whether the job of a record that is not there is at work.
 
-    A job that trains, a measuring one too, owns a file that it touches every few seconds; of another kind of job, and
-    of one that has not come that far, the log must be younger than `FRESH` and not end with a reason why it failed.
+    A job that trains, a measuring one too, holds a lock file that it touches every few seconds; of another kind of job,
+    and of one that has not come that far, the log must be younger than `FRESH` and not end with a reason why it failed.
     """
-    owner = checkpoints_of(expected, results=results) / "owner"
-    age = _age(owner)
+    lock = checkpoints_of(expected, results=results) / "lock"
+    age = _age(lock)
     if age is not None:
-        return age < FRESH and not _is_gone(owner)
+        return age < FRESH and not _is_gone(lock)
     age = _age(log)
     return age is not None and age < FRESH and not last_line(log).startswith(REASON)
 
@@ -43,10 +43,10 @@ def _age(path: Path) -> float | None:
         return None
 
 
-def _is_gone(owner: Path) -> bool:
-    """Say whether the owner's process, on this host, is no more."""
+def _is_gone(lock: Path) -> bool:
+    """Return whether the lock's holder, on this host, is no more."""
     try:
-        content = json.loads(owner.read_text(encoding="utf-8"))
+        content = json.loads(lock.read_text(encoding="utf-8"))
         host, process = content["host"], int(content["process"])
     except (OSError, ValueError, TypeError, KeyError):
         return False

@@ -16,7 +16,7 @@ rule constructed:
         runtime=30,
         disk_mb=100,
     params:
-        sources=lambda wildcards: FINDINGS.sources("training/constructed.py"),
+        sources=lambda wildcards: FINDINGS.sources("training/gradients/constructed.py"),
     script:
         "../scripts/constructed.py"
 
@@ -34,7 +34,7 @@ rule derivatives:
         disk_mb=100,
     params:
         settings=lambda wildcards: FINDINGS.networks,
-        sources=lambda wildcards: FINDINGS.sources("training/derivatives.py"),
+        sources=lambda wildcards: FINDINGS.sources("training/gradients/derivatives.py"),
     script:
         "../scripts/derivatives.py"
 

@@ -1,7 +1,6 @@
 """Adapter of rule derivatives: the exact derivatives of every condition's initial networks, as a table."""
 
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 sys.path.insert(0, str(root := Path(__file__).resolve().parents[2]))
@@ -9,17 +8,17 @@ from records.log import told
 from workflow.jobs import process
 
 with told(snakemake.log[0]):
-    began = datetime.now(UTC)
     process.limit_threads(1, kernel="reference")
     import pandas as pd
 
     from records.writing import write_json
-    from training import derivatives, provenance
+    from training.gradients.derivatives import compute_derivatives
+    from training.provenance import collect_table
     from workflow.tables.columns import DERIVATIVES
     from workflow.tables.summary import typed, write_csv
 
     path, networks = Path(snakemake.output[0]), snakemake.params.settings
-    rows = [row for settings in networks for row in derivatives.derivative_rows(settings)]
+    rows = [row for network in networks for row in compute_derivatives(network)]
     write_csv(typed(pd.DataFrame(rows, columns=DERIVATIVES)), path)
-    asked = {"settings": {"networks": networks}, "sources": snakemake.params.sources}
-    write_json(path.with_suffix(".provenance.json"), provenance.collect_table(root=root, started=began, **asked))
+    about = {"settings": {"networks": networks}, "sources": snakemake.params.sources}
+    write_json(path.with_suffix(".provenance.json"), collect_table(root=root, started=process.STARTED, **about))

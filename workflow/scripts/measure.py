@@ -6,20 +6,20 @@ from pathlib import Path
 sys.path.insert(0, str(root := Path(__file__).resolve().parents[2]))
 from records.log import say, told
 from records.writing import write_json
-from workflow.jobs import process
-from workflow.jobs.arguments import arguments
+from workflow.jobs import arguments, process
 
 with told():
-    job = arguments(__doc__)
+    job = arguments.arguments(__doc__)
     process.limit_threads(job.threads, kernel=job.settings["training"]["kernel"])
     with process.importing():
-        from training import keeper, measurement, placement, progress, provenance
+        from training import checkpointing, placement, progress, provenance
+        from training.gradients.measurement import measure_condition
     placement.limit_threads(job.threads)
-    with keeper.keeping(job.checkpoints, say=say, every=job.every, limit=job.limit) as kept:
+    with checkpointing.open_checkpointer(job.checkpoints, log=say, every=job.every, limit=job.limit) as saved:
         if not job.is_made:
-            made = {"settings": job.settings, "sources": job.sources}
-            made |= measurement.measure_condition(job.settings, progress.Progress(say, label=job.label), keeper=kept)
-            about = provenance.collect(root=root, started=job.started, threads=job.threads, record=made)
-            write_json(job.provenance, about | kept.provenance(about))
-            write_json(job.run, made)
+            record = {"settings": job.settings, "sources": job.sources}
+            record |= measure_condition(job.settings, progress.ProgressLog(say, job.label), checkpointer=saved)
+            about = provenance.collect(root=root, started=process.STARTED, threads=job.threads, record=record)
+            write_json(job.provenance, saved.extend_provenance(about))
+            write_json(job.run, record)
 process.leave()

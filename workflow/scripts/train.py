@@ -6,20 +6,20 @@ from pathlib import Path
 sys.path.insert(0, str(root := Path(__file__).resolve().parents[2]))
 from records.log import say, told
 from records.writing import write_json
-from workflow.jobs import packing, process
-from workflow.jobs.arguments import arguments
+from workflow.jobs import arguments, packing, process
 
 with told():  # to import what is trained may fail too
-    if not packing.adopted(job := arguments(__doc__)):
+    if not packing.adopted(job := arguments.arguments(__doc__)):
         process.limit_threads(job.threads, kernel=job.settings["training"]["kernel"])
         with process.importing():
-            from training import condition, keeper, placement, progress, provenance
+            from training import checkpointing, condition, placement, progress, provenance
         placement.limit_threads(job.threads)
-        with keeper.keeping(job.checkpoints, say=say, every=job.every, limit=job.limit) as kept:
+        with checkpointing.open_checkpointer(job.checkpoints, log=say, every=job.every, limit=job.limit) as saved:
             if not job.is_made:
-                made = {"settings": job.settings, "sources": job.sources}
-                made |= condition.train_condition(job.settings, progress.Progress(say, label=job.label), keeper=kept)
-                about = provenance.collect(root=root, started=job.started, threads=job.threads, record=made)
-                write_json(job.provenance, about | kept.provenance(about))
-                write_json(job.run, made)
+                report = progress.ProgressLog(say, job.label)
+                record = {"settings": job.settings, "sources": job.sources}
+                record |= condition.train_condition(job.settings, report, checkpointer=saved)
+                about = provenance.collect(root=root, started=process.STARTED, threads=job.threads, record=record)
+                write_json(job.provenance, saved.extend_provenance(about))
+                write_json(job.run, record)
 process.leave()

@@ -1,0 +1,1 @@
+"""Decomposition of gradients: by step back in time, by weight and by path."""

@@ -1,0 +1,176 @@
+"""The gradient of many snapshots at once, as numbers: norms against u, shares of the paths, and agreement of two flows.
+
+Every `norm` and `share` is a list per snapshot (replica) of a number per u, of six significant digits; a number that
+does not exist (the share of a part in nothing) is None. `training/gradients/backward.py` defines u and the errors.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from models.gradient_flow import GradientFlow
+from models.network import Network
+from tasks.task import Task
+from training.evaluation import Tensors
+from training.gradients.backward import (
+    BackwardStep,
+    ForwardPass,
+    Paths,
+    batch_flows,
+    compute_shapley,
+    list_subsets,
+    run_backward,
+    split_by_path,
+    step_back,
+)
+
+DIGITS = 6
+
+
+class Series:
+    """Numbers per snapshot that grow by one u after another, by name."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+        self.columns: dict[tuple[str, ...], dict[str, list[Tensor]]] = {}
+
+    def add(self, *key: str, **values: Tensor) -> None:
+        """Add the numbers (R,) of the next u to the series of this key."""
+        columns = self.columns.setdefault(key, {name: [] for name in values})
+        for name, value in values.items():
+            columns[name].append(value)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one record per series, without those that are 0 throughout."""
+        return [
+            dict(zip(self.names, key, strict=True))
+            | {name: _rounded(torch.stack(value, dim=1)) for name, value in columns.items()}
+            for key, columns in self.columns.items()
+            if torch.stack(columns["norm"]).any()
+        ]
+
+
+def decompose(
+    forward: ForwardPass, *, lag: int, flows: Mapping[str, Paths], after_step: Callable[[], None]
+) -> dict[str, Any]:
+    """Measure a forward pass at `u` steps back (those at which every sequence has begun); its replicas are snapshots.
+
+    `flows`, by flow and quantity, u from 0 on: the norms of dC/dh and dC/dc (`h`, `c`; root mean square over sequences
+    of the norm of the error of a sequence's own loss), and of the terms of each weight matrix (`W_i`; Frobenius norm of
+    the mean over sequences).
+    `paths`, by path and quantity, u from 1 on: what reaches the state of step T - u from the step after it under the
+    full flow, as norm and share of the whole: `eps_h`, `eps_c`, and `c`, which is eps_c with what eps_h does to c by
+    way of the same step's h.
+    `attribution`, u from 1 on: dC/dc, or dC/dh in a cell without c, of every set of paths alone (`kind` subset, paths
+    joined by +) and of every path's Shapley value (`kind` shapley), as norm and share of that under the full flow.
+    `after_step` is called whenever the error has gone back a step; it may end the measuring by an exception.
+    """
+    subsets = list_subsets(forward.cell.paths)
+    at = [u for u in list_steps_back(forward.steps, lag=lag) if u < forward.steps - int(forward.starts.max())]
+    by_flow, by_path = Series("flow", "quantity"), Series("path", "quantity")
+    attribution = Series("kind", "paths", "quantity")
+    arriving = (forward.error, *(torch.zeros_like(state) for state in forward.states[-1][1:]))
+    for step in run_backward(forward, subsets):
+        if step.u > at[-1]:
+            break
+        if step.u in at:
+            for label, flow in flows.items():
+                _add_norms(by_flow, step, forward, row=subsets.index(flow), label=label)
+            if step.u:
+                _add_attribution(attribution, step, forward, subsets=subsets)
+        if step.u + 1 in at:
+            _add_split(by_path, forward, u=step.u, arriving=arriving)
+        arriving = tuple(error[-1] for error in step.before)  # the last subset is the whole
+        after_step()
+    rows = {"flows": by_flow.rows(), "paths": by_path.rows(), "attribution": attribution.rows()}
+    return {"u": at} | rows
+
+
+def compare_flows(
+    network: Network, weights: Tensor, *, task: Task, data: Tensors, flows: tuple[Paths, Paths]
+) -> Iterator[list[dict[str, Any]]]:
+    """Compare the gradients of the training loss by weights (R, P) under two flows, the first against the second.
+
+    Yields per snapshot one record for each symbol of the cell and one for `all` its weights together: `cosine` between
+    the two, `norm_ratio` (first over second) and `norm` (of the second).
+    """
+    first, second = (_gradient(network, weights, task=task, data=data, paths=paths) for paths in flows)
+    for row in range(len(weights)):
+        records = []
+        for symbol in [*network.cell.shapes, "all"]:
+            symbols = list(network.cell.shapes) if symbol == "all" else [symbol]
+            a, b = (torch.cat([gradient[s][row].flatten() for s in symbols]) for gradient in (first, second))
+            numbers = torch.stack([(a @ b) / (a.norm() * b.norm()), a.norm() / b.norm(), b.norm()])
+            cosine, ratio, norm = _rounded(numbers[None])[0]
+            records.append({"quantity": symbol, "cosine": cosine, "norm_ratio": ratio, "norm": norm})
+        yield records
+
+
+def list_steps_back(steps: int, *, lag: int) -> list[int]:
+    """Return the u at which a sequence of so many steps is measured: 0, powers of 2, the lag, T - 1."""
+    powers = [2**n for n in range(steps.bit_length())]
+    return sorted(u for u in {0, *powers, lag, steps - 1} if 0 <= u < steps)
+
+
+def root_mean_square(errors: Tensor) -> Tensor:
+    """Return the root mean square over sequences of the norms of a mean loss's errors (..., B, n): (...).
+
+    Of the loss of one sequence, that is: the mean over B sequences makes an error B times smaller.
+    """
+    return errors.square().sum(dim=(-2, -1)).mul(errors.shape[-2]).sqrt()
+
+
+def share(part: Tensor, whole: Tensor) -> Tensor:
+    """Return the share of a part in a whole, both (..., B, n), as their product over its square: parts' add to 1."""
+    return (part * whole).sum(dim=(-2, -1)) / whole.square().sum(dim=(-2, -1))
+
+
+def _gradient(network: Network, weights: Tensor, *, task: Task, data: Tensors, paths: Paths) -> dict[str, Tensor]:
+    leaf = weights.clone().requires_grad_()
+    outputs = network.outputs_of(
+        leaf, inputs=data.inputs, starts=data.starts, first_target=task.first_target, flow=GradientFlow(paths)
+    )
+    (gradient,) = torch.autograd.grad(task.loss(outputs, data.targets).sum(), leaf)
+    return network.by_symbol(gradient)
+
+
+def _add_norms(series: Series, step: BackwardStep, forward: ForwardPass, *, row: int, label: str) -> None:
+    for quantity, place in forward.measured.items():
+        series.add(label, quantity, norm=root_mean_square(step.at[place][row]))
+    for symbol, term in step.terms.items():
+        if term.ndim == 4:  # (F, R, sources, units): a matrix
+            series.add(label, symbol, norm=term[row].flatten(1).norm(dim=1))
+
+
+def _add_attribution(series: Series, step: BackwardStep, forward: ForwardPass, *, subsets: Sequence[Paths]) -> None:
+    quantity, place = list(forward.measured.items())[-1]
+    errors = dict(zip(subsets, step.at[place], strict=True))
+    whole = errors[subsets[-1]]
+    for paths, error in errors.items():
+        label = "+".join(path for path in forward.cell.paths if path in paths)
+        series.add("subset", label, quantity, norm=root_mean_square(error), share=share(error, whole))
+    for path, value in compute_shapley(errors, paths=forward.cell.paths).items():
+        series.add("shapley", path, quantity, norm=root_mean_square(value), share=share(value, whole))
+
+
+def _add_split(series: Series, forward: ForwardPass, *, u: int, arriving: tuple[Tensor, ...]) -> None:
+    parts = split_by_path(forward, u=u, arriving=arriving)
+    stacked = tuple(torch.stack(states) for states in zip(*parts.values(), strict=True))  # (paths, R, B, n) each
+    full = [frozenset(forward.cell.paths)] * len(parts)
+    onward = step_back(batch_flows(forward, full), u=u + 1, arriving=stacked).at
+    measured = {f"eps_{quantity}": stacked[place] for quantity, place in forward.measured.items()}
+    if "c" in forward.measured:
+        measured["c"] = onward[forward.measured["c"]]
+    for quantity, values in measured.items():
+        whole = values.sum(dim=0)
+        for path, value in zip(parts, values, strict=True):
+            series.add(path, quantity, norm=root_mean_square(value), share=share(value, whole))
+
+
+def _rounded(values: Tensor) -> list[list[float | None]]:
+    return [
+        [float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None for value in row] for row in values.tolist()
+    ]

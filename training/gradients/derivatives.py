@@ -1,0 +1,158 @@
+"""Exact derivatives of a condition's networks at their initial weights: one step along each path, and all steps' terms.
+
+One step. J = dc(t)/dc(t-1) is (H, H): how a change of the cell state reaches the next one along the paths that a flow
+leaves open. Along `cell` it is diag(f(t)), the identity without a forget gate; the other paths add to it, those from
+h(t-1) because h(t-1) = o(t-1) tanh(c(t-1)).
+
+All steps. The gradient of a weight is the sum over the steps of its terms, dC/dW = sum over u of dC/dW(T-u).
+
+C is the task's loss at the last step, the mean over the sequences. Float64, no training, the same sequences for every
+model.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from models.cell import Cell, Parameters, State, project_inputs
+from models.gradient_flow import GradientFlow
+from models.kernels import load_kernel
+from models.network import Network
+from tasks.task import Task
+from training.evaluation import Tensors, to_tensors
+from training.gradients.backward import ForwardPass, run_backward, run_network
+from training.setup import load_task_and_cell, open_streams, sample_initial_weights
+
+SEQUENCES, STEPS = 4, 16
+"""Sequences of the validation stream, and steps of each, evenly spaced, at which J is taken."""
+
+
+def compute_derivatives(settings: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield one row per flow and seed of a condition; its own gradient and learning rates do not matter.
+
+    Flows: `full`, `truncated_1997` (the cell path alone) and the cell path with each other path, `cell_and_gates` and
+    so on; a cell without a cell path has `full` alone. Of J, over steps and sequences: `deviation_from_one` is the
+    largest entry of |J - 1|, `deviation_from_gate` that of |J - diag f|, `added` the median of the spectral norm of
+    J - diag f. Of all steps: `factor_per_step` is (|dC/dc(T-u)| / |dC/dc(T)|)^(1/u) at u = lag, of dC/dh for a cell
+    without a cell path; `sum_deviation` is the distance of the terms' sum from the gradient that the reference kernel
+    gives, relative to that gradient; `whole_over_largest` the gradient's norm over that of the largest term;
+    `lag_over_largest` the norm of the term at u = lag over that of the largest; `beyond_lag` the norm of the sum of the
+    terms with u >= lag over that of the gradient. The norms are over all weights of the cell. A number that does not
+    exist is NaN.
+    """
+    network, task, weights, data = _build_networks(settings)
+    labels = {"task": settings["task"]["name"], "lag": task.lag, "model": settings["model"]["name"]}
+    forward = run_network(network, weights, task=task, data=data)
+    for name, paths in _list_flows(network.cell).items():
+        columns = _measure_terms(network, task, weights, data=data, paths=paths, forward=forward)
+        columns |= _measure_step(forward, flow=GradientFlow(paths))
+        for row, seed in enumerate(settings["seeds"]):
+            yield labels | {"flow": name, "seed": seed} | {key: value[row].item() for key, value in columns.items()}
+
+
+def step_jacobian(cell: Cell, parameters: Parameters, *, inputs: Tensor, state: State, flow: GradientFlow) -> Tensor:
+    """Return J = dc(t)/dc(t-1) along a flow: (R, N, H, H), of N pairs of steps, entry [k, j] that of c_k by c_j.
+
+    `inputs` (R, 2, N, features) are those of t-1 and t, `state` that of t-2, (R, N, H) each. c(t-1) is changed by way
+    of c(t-2) along the cell path alone, and divided by the change: so the cell's own equations say how h(t-1) follows.
+    """
+    place, state = cell.state_symbols.index("c"), tuple(tensor.detach() for tensor in state)
+    c = state[place].requires_grad_()
+    prepared = cell.prepare(parameters)
+    before, now = cell.project(prepared, inputs).unbind(dim=1)
+    entering = GradientFlow(flow.paths & {"cell", "output_peephole"})
+    changed = cell.step(prepared, before, state=state, via=entering.via(cell.paths))
+    (into,) = torch.autograd.grad(changed[place].sum(), c, retain_graph=True)
+    out = cell.step(prepared, now, state=changed, via=flow.via(cell.paths))[place]
+    rows = [torch.autograd.grad(out[..., unit].sum(), c, retain_graph=True)[0] / into for unit in range(c.shape[-1])]
+    return torch.stack(rows, dim=-2)
+
+
+def compute_forget_gates(cell: Cell, parameters: Parameters, *, inputs: Tensor, state: State) -> Tensor:
+    """Return f(t) by the equations of `models/lstm.py` from x(t) and the state of t-1, (R, N, ...); 1 without one."""
+    coupled = bool(getattr(cell, "coupled_gates", False))
+    gate = "i" if coupled else "f"
+    if f"W_{gate}" not in parameters:
+        return torch.ones_like(state[cell.state_symbols.index("c")])
+    hidden, memory, *before = state
+    projected = project_inputs(inputs[:, None], parameters[f"W_{gate}"], parameters[f"b_{gate}"])[:, 0]
+    net = projected + hidden @ parameters[f"U_{gate}"]
+    if f"p_{gate}" in parameters:
+        net = net + parameters[f"p_{gate}"][:, None] * memory
+    if f"R_{gate}{gate}" in parameters:
+        sources = [symbol[2] for symbol in parameters if symbol.startswith("R_") and symbol.endswith(gate)]
+        net = net + before[0] @ torch.cat([parameters[f"R_{source}{gate}"] for source in sources], dim=1)
+    return 1 - torch.sigmoid(net) if coupled else torch.sigmoid(net)
+
+
+def _build_networks(settings: Mapping[str, Any]) -> tuple[Network, Task, Tensor, Tensors]:
+    task, cell = load_task_and_cell(settings)
+    kernel = load_kernel("reference", cell=cell, dtype=torch.float64, device=torch.device("cpu"))
+    network = Network(cell, outputs=task.outputs, kernel=kernel)
+    initial = sample_initial_weights(network, task, settings=settings)
+    weights = torch.stack([torch.from_numpy(row) for row in initial])
+    batches = [task.sample(rng, SEQUENCES) for rng in open_streams("validation", settings=settings)]
+    return network, task, weights, to_tensors(batches, rows=range(len(batches)), like=weights)
+
+
+def _list_flows(cell: Cell) -> dict[str, frozenset[str]]:
+    flows = {"full": frozenset(cell.paths)}
+    if "cell" in cell.paths:
+        flows["truncated_1997"] = frozenset({"cell"})
+        flows |= {f"cell_and_{path}": frozenset({"cell", path}) for path in cell.paths if path != "cell"}
+    return flows
+
+
+def _measure_terms(
+    network: Network, task: Task, weights: Tensor, *, data: Tensors, paths: frozenset[str], forward: ForwardPass
+) -> dict[str, Tensor]:
+    """Return the numbers about the terms, (R,) each."""
+    leaf, last = weights.clone().requires_grad_(), task.sequence_length - 1
+    outputs = network.outputs_of(
+        leaf, inputs=data.inputs, starts=data.starts, first_target=last, flow=GradientFlow(paths)
+    )
+    (gradient,) = torch.autograd.grad(task.loss(outputs, data.targets[:, -1:]).sum(), leaf)
+    by_symbol = network.by_symbol(gradient)
+    whole = torch.cat([by_symbol[symbol].flatten(1) for symbol in network.cell.shapes], dim=1)  # (R, P)
+    place = network.cell.state_symbols.index("c" if "cell" in network.cell.paths else "h")
+    of_step, of_state = [], []
+    for step in run_backward(forward, [paths]):
+        of_step.append(torch.cat([term[0].flatten(1) for term in step.terms.values()], dim=1))
+        of_state.append(step.at[place][0].flatten(1).norm(dim=1))
+    terms = torch.stack(of_step[::-1], dim=1)  # (R, T, P)
+    norms = terms.norm(dim=2)
+    largest, size, beyond = norms.amax(dim=1), whole.norm(dim=1), task.sequence_length - task.lag
+    return {
+        "factor_per_step": (of_state[task.lag] / of_state[0]) ** (1 / task.lag),
+        "sum_deviation": (terms.sum(dim=1) - whole).norm(dim=1) / size,
+        "whole_over_largest": size / largest,
+        "lag_over_largest": norms[:, beyond - 1] / largest,
+        "beyond_lag": terms[:, :beyond].sum(dim=1).norm(dim=1) / size,
+    }
+
+
+def _measure_step(forward: ForwardPass, *, flow: GradientFlow) -> dict[str, Tensor]:
+    """Return the numbers about J, (R,) each; NaN for a cell without a cell path."""
+    cell, parameters, inputs, starts, states, _ = forward
+    if "cell" not in cell.paths:
+        missing = torch.full((len(inputs),), torch.nan)
+        return dict.fromkeys(("deviation_from_one", "deviation_from_gate", "added"), missing)
+    steps = torch.linspace(int(starts.max()) + 2, forward.steps - 1, min(STEPS, forward.steps - 2))
+    chosen = steps.long().unique().tolist()
+
+    def state_after(back: int) -> State:
+        """Return the states of `back` steps before the chosen ones, (R, N, n) each."""
+        after = [states[step - back + 1] for step in chosen]
+        return tuple(torch.cat(tensors, dim=1) for tensors in zip(*after, strict=True))
+
+    x = torch.stack([torch.cat([inputs[:, step - back] for step in chosen], dim=1) for back in (1, 0)], dim=1)
+    J = step_jacobian(cell, parameters, inputs=x, state=state_after(2), flow=flow)
+    gates = compute_forget_gates(cell, parameters, inputs=x[:, 1], state=state_after(1))
+    added = J - torch.diag_embed(gates)
+    return {
+        "deviation_from_one": (J - torch.eye(J.shape[-1], dtype=J.dtype)).abs().flatten(1).amax(dim=1),
+        "deviation_from_gate": added.abs().flatten(1).amax(dim=1),
+        "added": torch.linalg.matrix_norm(added, ord=2).median(dim=1).values,
+    }

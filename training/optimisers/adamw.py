@@ -1,0 +1,46 @@
+"""AdamW: Adam with decoupled weight decay, Loshchilov & Hutter 2019, algorithm 2."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from training.optimiser import Moments, Optimiser
+from training.optimisers import adam
+
+OPTIONS = {
+    "beta1": {
+        "type": "number",
+        "minimum": 0,
+        "exclusiveMaximum": 1,
+        "description": "decay of the gradient's mean",
+    },
+    "beta2": {"type": "number", "minimum": 0, "exclusiveMaximum": 1, "description": "decay of its square's mean"},
+    "epsilon": {"type": "number", "exclusiveMinimum": 0, "description": "added to the root of the mean square"},
+    "weight_decay": {
+        "type": "number",
+        "minimum": 0,
+        "description": "per unit of learning rate",
+    },
+}
+
+
+@dataclass(frozen=True)
+class AdamW(Optimiser):
+    """W = (1 - rate weight_decay) W, then Adam's update."""
+
+    beta1: float
+    beta2: float
+    epsilon: float
+    weight_decay: float
+
+    def start(self, weights: Tensor) -> Moments:
+        """Return zero moments."""
+        return self._adam().start(weights)
+
+    def apply(self, weights: Tensor, gradient: Tensor, *, moments: Moments, rates: Tensor, update: int) -> None:
+        """Update weights and moments in place."""
+        weights.mul_(1 - rates * self.weight_decay)
+        self._adam().apply(weights, gradient, moments=moments, rates=rates, update=update)
+
+    def _adam(self) -> adam.Adam:
+        return adam.Adam(self.beta1, self.beta2, self.epsilon)
