@@ -27,7 +27,11 @@ class TrainedReplicas(NamedTuple):
 
 
 class TrainingProtocol(Protocol):
-    """The contract of a file of training/protocols: how the replicas of a condition are trained."""
+    """The contract of a file of training/protocols: how the replicas of a condition are trained.
+
+    It may declare more literals for the validation of a config: `CELLS`, the literal that a cell's file must declare as
+    true, and `STOP_RULE = True` where every task needs a published stop rule.
+    """
 
     REQUIRED: Mapping[str, Any]
     """The settings that the protocol demands, such as `{"training.batch_size": 1}`; None: none. A literal."""

@@ -32,6 +32,8 @@ REQUIRED = {
     "optimiser.momentum": 0,
     "schedule": None,
 }
+CELLS = "ONLINE"
+STOP_RULE = True
 
 CHUNK = 500
 """Sequences sampled and trained at once: bounds the memory. The data depend on it."""

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.cell import Cell, load_cell
+from models.cell import Cell, Parameters, State, Via, load_cell, project_inputs
 from models.gradient_flow import GradientFlow
 from models.kernels import load_kernel
 from models.network import Network
@@ -23,7 +23,7 @@ from training.gradients.backward import (
     run_network,
     split_by_path,
 )
-from training.gradients.decomposition import list_steps_back, root_mean_square, share
+from training.gradients.decomposition import decompose, list_steps_back, root_mean_square, share
 
 LSTM = CELL_OPTIONS["lstm"]
 CELLS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -266,3 +266,51 @@ def test_steps_back_hold_the_end_the_lag_and_the_beginning() -> None:
     assert list_steps_back(20, lag=10) == [0, 1, 2, 4, 8, 10, 16, 19]
     assert list_steps_back(1, lag=1) == [0]
     assert list_steps_back(8, lag=8) == [0, 1, 2, 4, 7]
+
+
+class Stabilised(Cell):
+    """c' = f c + z, h = c' / exp(m'), with the stabiliser m' = max(m, z) detached: the states are (h, m, c)."""
+
+    paths = ("cell", "block_input")
+    state_symbols = ("h", "m", "c")
+    states_without_error = ("m",)
+
+    def __init__(self, *, features: int, hidden_size: int) -> None:
+        self.features, self.hidden_size = features, hidden_size
+        self.state_sizes = (hidden_size,) * 3
+        self.shapes = {"W": (features, hidden_size), "U": (hidden_size, hidden_size), "f": (hidden_size,)}
+
+    def initialise(self, rng: np.random.Generator, *, sequence_length: int) -> dict[str, np.ndarray]:
+        return {symbol: rng.uniform(-0.5, 0.5, shape) for symbol, shape in self.shapes.items()}
+
+    def prepare(self, parameters: Parameters) -> Parameters:
+        return parameters
+
+    def project(self, parameters: Parameters, inputs: Tensor) -> Tensor:
+        return project_inputs(inputs, parameters["W"], None)
+
+    def step(self, parameters: Parameters, projected: Tensor, *, state: State, via: Via) -> State:
+        h, m, c = state
+        z = torch.tanh(projected + torch.bmm(via("block_input", h), parameters["U"]))
+        c = parameters["f"][:, None] * via("cell", c) + z
+        m = torch.maximum(m, z).detach()
+        return c / m.exp(), m, c
+
+
+def test_a_state_without_error_has_none_and_the_others_are_measured() -> None:
+    case = Case("rnn")
+    case.cell = Stabilised(features=case.task.features, hidden_size=4)
+    kernel = load_kernel("reference", cell=case.cell, dtype=torch.float64, device=torch.device("cpu"))
+    case.network = Network(case.cell, outputs=case.task.outputs, kernel=kernel)
+    rng = np.random.default_rng(7)
+    initial = [case.network.initialise(rng, sequence_length=case.task.sequence_length) for _ in range(2)]
+    case.weights = torch.from_numpy(np.stack(initial))
+    full = frozenset(case.cell.paths)
+    steps, whole = case.back(full), case.gradient(full)
+    for symbol in case.cell.shapes:
+        summed = torch.stack([step.terms[symbol][0] for step in steps]).sum(dim=0)
+        torch.testing.assert_close(summed, whole[symbol], rtol=1e-10, atol=1e-14)
+    assert not any(step.at[1].any() for step in steps)
+    assert case.forward().measured == {"h": 0, "c": 2}
+    record = decompose(case.forward(), lag=8, flows={"full": full}, after_step=lambda: None)
+    assert {row["quantity"] for row in record["flows"]} == {"h", "c", "W", "U"}
