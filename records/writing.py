@@ -10,7 +10,12 @@ from typing import Any
 
 def write_json(path: Path, record: Mapping[str, Any]) -> None:
     """Write a record as one line of JSON under a temporary name, then rename it."""
-    write_text(path, json.dumps(record, allow_nan=False, separators=(",", ":")) + "\n")
+    write_text(path, format_json(record))
+
+
+def format_json(record: Mapping[str, Any]) -> str:
+    """Return a record as one line of JSON; NaN and infinity are a ValueError."""
+    return json.dumps(record, allow_nan=False, separators=(",", ":")) + "\n"
 
 
 def write_text(path: Path, text: str) -> None:

@@ -40,19 +40,23 @@ class PublishedJob(NamedTuple):
     path: str
     run: Run
     """A published run of the same condition, whose provenance stands in where the job's is not published."""
+    expected: Mapping[str, Any]
+    """The settings and sources by the config and code of now, and of a measurement the seeds."""
 
 
 def find_jobs(published: Publication, kind: str) -> dict[str, PublishedJob]:
     """Return the published jobs of a kind by their names."""
     if not _tables(published, kind):
         return {}
+    source: Baselines | Measurements
     if kind == "measurement":
-        measures = "measurement" in published.experiment.config
+        measures, source = "measurement" in published.experiment.config, Measurements(published.experiment)
         runs = {name.removesuffix(".json"): run for name, run in published.runs.items() if measures}
     else:
-        runs = _baseline_runs(published)
-    folder = f"{published.experiment.place.results}/{kind}s"
-    return {name: PublishedJob(kind, name, f"{folder}/{name}.json", run) for name, run in runs.items()}
+        runs, source = _baseline_runs(published), Baselines(published.experiment)
+    paths = {name: f"{published.experiment.place.results}/{kind}s/{name}.json" for name in runs}
+    expected = source.expected(paths.values())
+    return {name: PublishedJob(kind, name, paths[name], run, expected[paths[name]]) for name, run in runs.items()}
 
 
 def compare_job(published: Publication, job: PublishedJob, *, folder: Path) -> Verdict:
@@ -62,7 +66,7 @@ def compare_job(published: Publication, job: PublishedJob, *, folder: Path) -> V
     return (_compare_baseline if job.kind == "baseline" else _compare_measurement)(published, job, folder)
 
 
-def published_provenance(published: Publication, job: PublishedJob) -> Path | None:
+def find_provenance(published: Publication, job: PublishedJob) -> Path | None:
     """Return the provenance file of a job, if it is published."""
     path = published.folder / f"{job.kind}s" / f"{job.name}.provenance.json"
     return path if path.is_file() else None
@@ -84,8 +88,7 @@ def _baseline_runs(published: Publication) -> dict[str, Run]:
 
 def _compare_baseline(published: Publication, job: PublishedJob, folder: Path) -> Verdict:
     path = folder / job.path
-    expected = Baselines(published.experiment).expected([job.path])[job.path]
-    recomputed = baselines_table(read_baselines([path], expected={str(path): expected}))
+    recomputed = baselines_table(read_baselines([path], expected={str(path): job.expected}))
     point = dict(zip(BASELINE, map(str, _point(published, job.run)), strict=True))
     rows = [row for row in read_table(published.folder / "baselines.csv") if row.items() >= point.items()]
     tests = published.experiment.config["training"]["test_sequences"]
@@ -97,10 +100,9 @@ def _compare_baseline(published: Publication, job: PublishedJob, folder: Path) -
 
 def _compare_measurement(published: Publication, job: PublishedJob, folder: Path) -> Verdict:
     path = folder / job.path
-    expected = Measurements(published.experiment).expected([job.path])[job.path]
-    recomputed = measured_tables(read_measurements([path], expected={str(path): expected}))
+    recomputed = measured_tables(read_measurements([path], expected={str(path): job.expected}))
     condition = dict(zip(CONDITION, map(str, _condition(job.run)), strict=True))
-    replicas = [condition | {"seed": str(seed)} for seed in expected["seeds"]]
+    replicas = [condition | {"seed": str(seed)} for seed in job.expected["seeds"]]
     pairs = {}
     for name in _tables(published, job.kind):
         table = read_table(published.folder / f"{name}.csv")
@@ -118,7 +120,7 @@ def _as_text(table: Any, folder: Path) -> list[Row]:
 def _provenances(published: Publication, job: PublishedJob, *, path: Path) -> tuple[Row, Row]:
     """Return the published provenance of a job, or that of its run if none is published, and the one of its record."""
     recomputed = _read_provenance(path, folder=path.parent)
-    if published_provenance(published, job):
+    if find_provenance(published, job):
         return _read_provenance(published.folder / f"{job.kind}s" / f"{job.name}.json", folder=path.parent), recomputed
     return job.run.provenance, recomputed | {"sources": job.run.expected["sources"]}
 

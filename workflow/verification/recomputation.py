@@ -47,6 +47,14 @@ def recompute(config: Path, paths: Iterable[str], *, folder: Path, root: Path, c
     return [line for line in lines if line.startswith(("failed: ", "config: "))] or lines[-1:]
 
 
+def touch(config: Path, paths: Iterable[str], *, root: Path) -> None:
+    """Let Snakemake take records of the working directory for what their rules would write now."""
+    command = [sys.executable, "-m", "snakemake", *paths, "--touch", "--cores", "1", "--quiet", "all"]
+    code, text = _run([*command, "--snakefile", str(root / "Snakefile"), "--configfile", str(config)])
+    if code != 0:
+        raise ValueError(f"Snakemake could not take note of the restamped records: {text.strip().splitlines()[-1]}")
+
+
 def read_run(run: Run, path: Path, *, folder: Path) -> Recomputed:
     """Read a recomputed run through tables in `folder`, so that values are texts as published ones are."""
     expected: Mapping[str, Mapping[str, object]] = {str(path): run.expected}
