@@ -1,4 +1,4 @@
-"""Restamping: after a renaming finished and published runs are kept; a changed number is refused, and no file changes."""
+"""Restamping: a renaming keeps finished and published runs; a changed number is refused, and no file changes."""
 
 import json
 import subprocess
