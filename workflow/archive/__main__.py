@@ -48,26 +48,26 @@ def main() -> int:
 def _write(given: argparse.Namespace) -> int:
     if not given.path.is_dir():
         raise ValueError(f"expected a folder of results; came {given.path}")
-    print(f"archive: {manifest.write(given.path)}: {len(manifest.files(given.path))} files")
+    print(f"archive: {manifest.write(given.path)}: {len(manifest.list_files(given.path))} files")
     return 0
 
 
 def _check(given: argparse.Namespace) -> int:
-    return _tell(given.path, manifest.check(given.path))
+    return _report(given.path, manifest.check(given.path))
 
 
 def _pack(given: argparse.Namespace) -> int:
     experiment = Experiment(completed(read(given.path), root=ROOT), root=ROOT)
     if given.report:
-        packing.make_report(experiment, given.path)
-    folder = packing.complete(experiment)
+        packing.write_report(experiment, given.path)
+    folder = packing.add_metadata(experiment)
     archive = packing.pack(folder, folder.with_name(f"{folder.name}.zip"))
-    print(f"archive: {archive.absolute()}: {len(manifest.files(folder))} files, {archive.stat().st_size} bytes")
+    print(f"archive: {archive.absolute()}: {len(manifest.list_files(folder))} files, {archive.stat().st_size} bytes")
     return 0
 
 
 def _verify(given: argparse.Namespace) -> int:
-    if (code := _tell(given.path, packing.check(given.path))) != 0:
+    if (code := _report(given.path, packing.check(given.path))) != 0:
         return code
     limit_threads(1, kernel="reference")  # as in workflow/verification/__main__.py
     from workflow.verification.report import verify_config
@@ -78,11 +78,11 @@ def _verify(given: argparse.Namespace) -> int:
         return 0 if verify_config(config, **how, root=ROOT) else 1
 
 
-def _tell(path: Path, lines: list[str]) -> int:
+def _report(path: Path, lines: list[str]) -> int:
     for line in lines:
         print(f"archive: {line}")
-    found = f"{len(lines)} files differ, are missing or are extra" if lines else "every file is as it is listed"
-    print(f"archive: {path}: {found}")
+    outcome = f"{len(lines)} files differ, are missing or are extra" if lines else "every file is as it is listed"
+    print(f"archive: {path}: {outcome}")
     return 1 if lines else 0
 
 

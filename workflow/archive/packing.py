@@ -4,21 +4,28 @@ import shutil
 import subprocess
 import sys
 import zipfile
+import zlib
 from pathlib import Path
 
 import yaml
+from repro_zipfile import ReproducibleZipFile
 
 from workflow.archive import manifest
 from workflow.experiment.experiment import Experiment
 
-EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip can name
-MODE = 0o644 << 16
 REPORT = "report.html"
-AT_MOST = 1 << 26  # bytes of a manifest that is read: 64 MiB, several times that of 10 000 runs
+MANIFEST_LIMIT = 1 << 26
+"""Bytes of a manifest that is read: 64 MiB, several times that of 10 000 runs."""
+UNPACKED_LIMIT = 1 << 35
+"""Bytes that an archive may unpack to: 32 GiB, several times the records of 10 000 runs."""
+RATIO_LIMIT = 100
+"""Unpacked over packed bytes of what is larger than a manifest may be: ours is below 10, of zeros it is 1000."""
+REGULAR = (0, 0o10)
+"""File types, in the mode of a zip's member: unknown, or a regular file."""
 
 
-def complete(experiment: Experiment) -> Path:
-    """Put the completed config, the lock file and the manifest beside an experiment's results; return their folder."""
+def add_metadata(experiment: Experiment) -> Path:
+    """Put the completed config, the lock file and the manifest next to an experiment's results; return their folder."""
     folder = Path(experiment.place.results)
     if not (folder / "summary.csv").is_file():
         raise ValueError(f"expected the tables of a finished run in {folder}; there is no summary.csv")
@@ -29,8 +36,8 @@ def complete(experiment: Experiment) -> Path:
     return folder
 
 
-def make_report(experiment: Experiment, config: Path) -> None:
-    """Write Snakemake's report of a finished run beside its results, unless a newer one is there."""
+def write_report(experiment: Experiment, config: Path) -> None:
+    """Write Snakemake's report of a finished run next to its results, unless a newer one is there."""
     folder = Path(experiment.place.results)
     report, tables = folder / REPORT, [*folder.glob("*.csv"), *folder.glob("figures/*.png")]
     if report.exists() and all(path.stat().st_mtime <= report.stat().st_mtime for path in tables):
@@ -40,21 +47,17 @@ def make_report(experiment: Experiment, config: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode != 0:
         last = [line for line in done.stderr.splitlines() if line.strip()][-1:]
-        raise ValueError(f"Snakemake made no report: {' '.join(last)}")
+        raise ValueError(f"Snakemake wrote no report: {' '.join(last)}")
 
 
 def pack(folder: Path, archive: Path) -> Path:
-    """Write the files of a folder's manifest, and it, into a zip, times and modes fixed; it is renamed into place."""
+    """Write the files of a folder's manifest, and the manifest, into a zip, which is renamed into place."""
     listed = manifest.read((folder / manifest.NAME).read_text(encoding="utf-8"), where=str(folder / manifest.NAME))
     draft = archive.with_name(f".{archive.name}.draft")
     try:
-        with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as target:
+        with ReproducibleZipFile(draft, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as target:
             for name in [manifest.NAME, *listed]:
-                about = zipfile.ZipInfo(f"{folder.name}/{name}", EPOCH)
-                about.compress_type, about.external_attr, about.create_system = zipfile.ZIP_DEFLATED, MODE, 3
-                about.file_size = (folder / name).stat().st_size  # more than 2 GiB needs a longer header
-                with (folder / name).open("rb") as source, target.open(about, "w") as packed:
-                    shutil.copyfileobj(source, packed)
+                target.write(folder / name, f"{folder.name}/{name}")
         draft.replace(archive)
     finally:
         draft.unlink(missing_ok=True)
@@ -63,24 +66,22 @@ def pack(folder: Path, archive: Path) -> Path:
 
 def check(archive: Path) -> list[str]:
     """Return one line per file of an archive that differs from its manifest, is missing or is extra."""
-    with _opened(archive) as source:
-        top, listed = _listed(source, archive)
-        there = {info.filename: info for info in source.infolist()}
-        if len(there) != len(source.infolist()):
-            return ["extra: a name that stands twice"]
-        known = {f"{top}/{name}": what for name, what in listed.items()}
-        lines = [f"missing: {name}" for name in known if name not in there]
-        lines += [f"extra: {name}" for name in there if name not in known and name != f"{top}/{manifest.NAME}"]
-        for name in there.keys() & known.keys():
-            if not _holds(source, there[name], known[name]):
+    with _open(archive) as source:
+        top, listed = _read_manifest(source, archive)
+        members = {info.filename: info for info in source.infolist()}
+        expected = {f"{top}/{name}": entry for name, entry in listed.items()}
+        lines = [f"missing: {name}" for name in expected if name not in members]
+        lines += [f"extra: {name}" for name in members if name not in expected and name != f"{top}/{manifest.NAME}"]
+        for name in members.keys() & expected.keys():
+            if not _matches(source, members[name], expected[name]):
                 lines.append(f"differs: {name}")
     return sorted(lines)
 
 
 def unpack(archive: Path, target: Path) -> Path:
-    """Unpack what is needed to make tables and runs again: config, tables and provenance; return their folder."""
-    with _opened(archive) as source:
-        top, listed = _listed(source, archive)
+    """Unpack what is needed to recompute tables and runs: config, tables and provenance; return their folder."""
+    with _open(archive) as source:
+        top, listed = _read_manifest(source, archive)
         for name in ("config.yaml", "summary.csv", "provenance.csv"):
             if name not in listed:
                 raise ValueError(f"{archive}: expected {name} in it; there is none")
@@ -91,33 +92,52 @@ def unpack(archive: Path, target: Path) -> Path:
     return target / top
 
 
-def _opened(archive: Path) -> zipfile.ZipFile:
+def _open(archive: Path) -> zipfile.ZipFile:
+    """Open an archive whose index is harmless: nothing of its contents has been read by then."""
     try:
-        return zipfile.ZipFile(archive)
+        source = zipfile.ZipFile(archive)
     except zipfile.BadZipFile as error:
         raise ValueError(f"{archive}: expected a zip; came something else ({error})") from None
+    names, size = set(), 0
+    for info in source.infolist():
+        what = repr(info.filename[:100])
+        if not manifest.is_inside(info.filename):
+            raise ValueError(f"{archive}: expected names below its folder; came {what}")
+        if info.filename in names:
+            raise ValueError(f"{archive}: expected every name once; came {what} twice")
+        if info.external_attr >> 28 not in REGULAR or info.flag_bits & 1:
+            raise ValueError(f"{archive}: expected regular files; {what} is a link, a device or encrypted")
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError(f"{archive}: expected deflated files; {what} is compressed otherwise")
+        names.add(info.filename)
+        size += info.file_size
+    packed = archive.stat().st_size
+    if size > UNPACKED_LIMIT or size > max(MANIFEST_LIMIT, RATIO_LIMIT * packed):
+        limits = f"at most {UNPACKED_LIMIT >> 30} GiB, and {RATIO_LIMIT} times its size"
+        raise ValueError(f"{archive}: expected a zip that unpacks to {limits}; it would be {size} bytes of {packed}")
+    return source
 
 
-def _listed(source: zipfile.ZipFile, archive: Path) -> tuple[str, dict[str, manifest.Listed]]:
+def _read_manifest(source: zipfile.ZipFile, archive: Path) -> tuple[str, dict[str, manifest.Entry]]:
     """Return the one folder of an archive and what its manifest lists."""
     names = [name for name in source.namelist() if name.endswith(f"/{manifest.NAME}") and name.count("/") == 1]
-    if len(names) != 1 or not manifest.is_inside(names[0]):
+    if len(names) != 1:
         raise ValueError(f"{archive}: expected one folder with a {manifest.NAME}; came {len(names)}")
-    if source.getinfo(names[0]).file_size > AT_MOST:
-        raise ValueError(f"{archive}: expected a manifest of at most {AT_MOST} bytes")
+    if source.getinfo(names[0]).file_size > MANIFEST_LIMIT:
+        raise ValueError(f"{archive}: expected a manifest of at most {MANIFEST_LIMIT} bytes")
     try:
         text = source.read(names[0]).decode()
-    except (zipfile.BadZipFile, UnicodeDecodeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError) as error:
         raise ValueError(f"{archive}: its {manifest.NAME} is broken ({error})") from None
     return names[0].partition("/")[0], manifest.read(text, where=f"{archive}/{names[0]}")
 
 
-def _holds(source: zipfile.ZipFile, info: zipfile.ZipInfo, what: manifest.Listed) -> bool:
-    """Say whether a member is what the manifest says; one of another size is not read."""
-    if info.file_size != what.size:
+def _matches(source: zipfile.ZipFile, info: zipfile.ZipInfo, entry: manifest.Entry) -> bool:
+    """Return whether a member is as listed; one of another size is not read."""
+    if info.file_size != entry.size:
         return False
     try:
         with source.open(info) as file:
-            return manifest.digest(file) == what  # type: ignore[arg-type]
-    except (zipfile.BadZipFile, EOFError, OSError):
+            return manifest.compute_entry(file) == entry
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError):
         return False
