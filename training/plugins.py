@@ -15,9 +15,9 @@ def add_plugin_folders(package_path: MutableSequence[str], *, folder: str) -> No
     """Extend a package's `__path__` by `folder` of every plug-in folder; a file name that is ours is a ValueError."""
     for plugin in filter(None, os.environ.get("LAGBENCH_PLUGINS", "").split(os.pathsep)):
         added = Path(plugin, folder).resolve()
-        taken = sorted(set(_file_names([str(added)])) & set(_file_names(package_path)))
-        if taken:
-            raise ValueError(f"{added / taken[0]}.py: {folder} has a file of this name already; rename the plug-in's")
+        collisions = sorted(set(_file_names([str(added)])) & set(_file_names(package_path)))
+        if collisions:
+            raise ValueError(f"{added / collisions[0]}.py: {folder} has a file of this name already; rename this one")
         if added.is_dir() and str(added) not in package_path:
             package_path.append(str(added))
 

@@ -18,7 +18,7 @@ from training.replica import TrainingProgress
 from workflow.operations.estimate import amount
 
 
-def ignore(standing: TrainingProgress) -> None:
+def ignore(progress: TrainingProgress) -> None:
     """Take no notice."""
 
 
@@ -79,9 +79,9 @@ def test_a_job_takes_what_its_parts_let_expect(
     expected = amount(given, cost_of(kind, given)._asdict(), kind=kind, share=1.0, started=0.0)
     began = time.process_time()
     job(given)
-    taken = time.process_time() - began
+    seconds = time.process_time() - began
     factor = 2.5 if kind == "measurement" else 1.6  # a measurement is timed roughly: one seed, and a cut training
-    assert taken / factor < expected.most < taken * factor
+    assert seconds / factor < expected.most < seconds * factor
 
 
 def test_updates_are_timed_whatever_their_number() -> None:

@@ -19,8 +19,8 @@ def state(update: int) -> State:
     return State(arrays, {"update": update, "streams": [{"state": 2**127 + 1}], "loss": 0.1 + 0.2, "none": None})
 
 
-def same(one: State | None, update: int) -> bool:
-    return one is not None and checkpoint.pack(one) == checkpoint.pack(state(update))
+def same(loaded: State | None, update: int) -> bool:
+    return loaded is not None and checkpoint.pack(loaded) == checkpoint.pack(state(update))
 
 
 @pytest.fixture
@@ -34,11 +34,11 @@ def saved(tmp_path: Path) -> Checkpoints:
 
 def test_what_was_saved_comes_back_to_the_bit(saved: Checkpoints) -> None:
     logged: list[str] = []
-    found = saved.load(logged.append)
-    assert same(found, 2)
-    assert found is not None
-    assert found.scalars["streams"][0]["state"] == 2**127 + 1
-    assert found.arrays["half"].dtype == np.float32
+    loaded = saved.load(logged.append)
+    assert same(loaded, 2)
+    assert loaded is not None
+    assert loaded.scalars["streams"][0]["state"] == 2**127 + 1
+    assert loaded.arrays["half"].dtype == np.float32
     assert logged == []
     assert Checkpoints(saved.folder.with_name("other"), key="a" * 64).load(logged.append) is None
     assert logged == []
@@ -118,10 +118,10 @@ def test_a_kill_at_any_moment_of_a_save_leaves_a_whole_one(
         if moment == "fsync":
             raise Killed
 
-    def replaced(one: Path, other: Path) -> None:
+    def replaced(loaded: Path, other: Path) -> None:
         if next(calls) == moment:
             raise Killed
-        replace(one, other)
+        replace(loaded, other)
 
     monkeypatch.setattr(os, "fsync", fsync)
     monkeypatch.setattr(os, "replace", replaced)

@@ -31,9 +31,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def last_update(folder: Path) -> int:
-    found = Checkpoints(folder, key=folder.name).load(print)
-    assert found is not None
-    return int(found.scalars["update"])
+    loaded = Checkpoints(folder, key=folder.name).load(print)
+    assert loaded is not None
+    return int(loaded.scalars["update"])
 
 
 def test_it_keeps_a_state_when_the_interval_is_over_and_none_before(folder: Path) -> None:
@@ -75,9 +75,9 @@ def test_the_next_goes_on_and_counts(folder: Path) -> None:
         training(checkpointer, updates=range(3, 4))
     logged: list[str] = []
     with expect_stop(folder, "SIGTERM after update 5", log=logged.append) as checkpointer:
-        found = checkpointer.load()
-        assert found is not None
-        assert found.scalars["update"] == 3
+        loaded = checkpointer.load()
+        assert loaded is not None
+        assert loaded.scalars["update"] == 3
         assert logged == ["continuing after update 3 of 9, restart 1"]
         checkpointer.processors = ["another"]
         checkpointer.signal = "SIGTERM"

@@ -17,11 +17,11 @@ def ignore(progress: TrainingProgress) -> None:
 
 
 def test_the_record_is_complete_and_reproducible_to_the_byte() -> None:
-    asked = job_settings(seeds=[0, 4], learning_rates=[0.01, 0.02], dtype="float32", sequences=200)
-    first, again = (json.dumps(train_condition(asked, ignore), allow_nan=False) for _ in range(2))
+    given = job_settings(seeds=[0, 4], learning_rates=[0.01, 0.02], dtype="float32", sequences=200)
+    first, again = (json.dumps(train_condition(given, ignore), allow_nan=False) for _ in range(2))
     assert first == again
     record = json.loads(first)
-    assert record["settings"] == asked
+    assert record["settings"] == given
     assert [(row["seed"], row["learning_rate"]) for row in record["replicas"]] == [
         (0, 0.01),
         (0, 0.02),
@@ -44,20 +44,20 @@ def test_models_and_gradients_see_the_same_data(monkeypatch: pytest.MonkeyPatch)
     """Comparisons are paired: the stream of a seed does not depend on model, gradient, learning rate or other seeds."""
     import tasks.temporal_order
 
-    drawn: list[bytes] = []
+    sampled: list[bytes] = []
     sample = tasks.temporal_order.TemporalOrder.sample
 
     def spy(self, rng, size):  # type: ignore[no-untyped-def]
         batch = sample(self, rng, size)
-        drawn.append(batch.inputs.tobytes())
+        sampled.append(batch.inputs.tobytes())
         return batch
 
     monkeypatch.setattr(tasks.temporal_order.TemporalOrder, "sample", spy)
     seen = []
     for cell, rates, steps in (("lstm", [0.01], None), ("rnn", [0.1, 0.2], 3)):
-        drawn.clear()
+        sampled.clear()
         train_condition(job_settings(seeds=[3], learning_rates=rates, cell=cell, num_steps=steps), ignore)
-        seen.append(list(drawn))
+        seen.append(list(sampled))
     assert seen[0] == seen[1]
     assert len(set(seen[0])) == len(seen[0]) == 1 + 20 + 1  # validation, training, test: all different
 

@@ -42,8 +42,8 @@ class Latch(Task):
 
 def network_of(task: Task, *, hidden_size: int, kernel: str = "cpu") -> Network:
     cell = load_cell("rnn", features=task.features, hidden_size=hidden_size, options={"initialisation": "orthogonal"})
-    made = load_kernel(kernel, cell=cell, dtype=torch.float32, device=torch.device("cpu"))
-    return Network(cell, outputs=task.outputs, kernel=made)
+    loaded = load_kernel(kernel, cell=cell, dtype=torch.float32, device=torch.device("cpu"))
+    return Network(cell, outputs=task.outputs, kernel=loaded)
 
 
 def guess(task: Task, *, hidden_size: int, seed: int = 0, at_once: int = 64, guessing: Guessing = GUESSING) -> Best:
@@ -99,23 +99,23 @@ def test_guesses_take_turns_between_the_published_range_and_scaled_initial_weigh
     task = Latch()
     network = network_of(task, hidden_size=4)
     for number, scale in ((1, 1), (2, 3), (3, 10), (5, 1)):
-        found = sample_guess(network, task, guessing=GUESSING, number=number, rng=np.random.default_rng(2))
+        sampled = sample_guess(network, task, guessing=GUESSING, number=number, rng=np.random.default_rng(2))
         initial = network.initialise(np.random.default_rng(2), sequence_length=task.sequence_length)
-        np.testing.assert_array_equal(found, scale * initial)
+        np.testing.assert_array_equal(sampled, scale * initial)
     wide = sample_guess(network, task, guessing=GUESSING, number=4, rng=np.random.default_rng(2))
     assert 50 < np.abs(wide).max() <= 100
     assert abs(wide.mean()) < 25
 
 
 def settings(**changes: Any) -> dict[str, Any]:
-    made = {
+    record = {
         "device": "cpu",
         "task": {"name": "order", "task": "temporal_order", "lag": 8, "options": {"symbols": 2, "output": "softmax"}},
         "model": {"name": "m", "cell": "rnn", "hidden_size": 4, "options": {"initialisation": "orthogonal"}},
         "training": {"kernel": "cpu", "dtype": "float32", "test_sequences": 200},
         "guessing": {"guesses": 30, "bound": 100, "scales": [1], "validation_sequences": 50, "seed": 0},
     }
-    return made | changes
+    return record | changes
 
 
 def test_the_record_is_complete_and_reproducible_to_the_byte() -> None:
@@ -144,12 +144,12 @@ def test_a_guess_that_overflows_keeps_no_later_one_from_being_the_best() -> None
 def test_the_network_of_1997_is_guessed_on_the_reference_kernel() -> None:
     options = {"block_size": 1, "input_gate_bias": 0, "biases": False, "bound": 0.2}
     task = {"name": "t", "task": "long_lag", "lag": 20, "options": {"symbols": 20}}
-    asked = settings(
+    given = settings(
         task=task,
         model={"name": "m", "cell": "lstm_1997", "hidden_size": 2, "options": options},
         training={"kernel": "reference", "dtype": "float64", "test_sequences": 50},
     )
-    record = guess_condition(asked)
+    record = guess_condition(given)
     assert record["kernel"] == "reference"
     assert 0 <= record["best"]["test_accuracy"] <= 1
 

@@ -62,14 +62,14 @@ def test_the_second_waits_for_the_first(tmp_path: Path) -> None:
 def test_many_at_once_are_never_two(tmp_path: Path) -> None:
     path, inside, most = tmp_path / "key" / "lock", list[int](), list[int]()
 
-    def one(number: int) -> None:
+    def hold_for_a_moment(number: int) -> None:
         with hold_lock(path, log=lambda line: None):
             inside.append(number)
             most.append(len(inside))
             time.sleep(0.01)
             inside.remove(number)
 
-    threads = [threading.Thread(target=one, args=(number,)) for number in range(8)]
+    threads = [threading.Thread(target=hold_for_a_moment, args=(number,)) for number in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -51,35 +51,35 @@ def run(
 ) -> list[Replica]:
     """Train members (seed, learning rate) in one batch on `count` threads."""
     torch.set_num_threads(count)
-    made = load_task(task, lag=LAGS[task], options=TASKS[task])
+    built = load_task(task, lag=LAGS[task], options=TASKS[task])
     network = Network(
-        load_cell(cell, features=made.features, hidden_size=hidden_size, options=CELL_OPTIONS[cell]),
-        outputs=made.outputs,
+        load_cell(cell, features=built.features, hidden_size=hidden_size, options=CELL_OPTIONS[cell]),
+        outputs=built.outputs,
         kernel=Kernel("cpu", cpu.unroll, cpu.readout),
     )
     seeds = sorted({seed for seed, _ in members})
 
     def streams(purpose: Any) -> list[np.random.Generator]:
-        return [stream(purpose, task=task, lag=made.lag, seed=seed) for seed in seeds]
+        return [stream(purpose, task=task, lag=built.lag, seed=seed) for seed in seeds]
 
-    initial = [network.initialise(rng, sequence_length=made.sequence_length) for rng in streams("weights")]
+    initial = [network.initialise(rng, sequence_length=built.sequence_length) for rng in streams("weights")]
     replicas = [Replica(seeds.index(seed), rate) for seed, rate in members]
     weights = torch.from_numpy(np.stack([initial[replica.seed] for replica in replicas])).float()
-    data = Data(streams("training"), [made.sample(rng, 40) for rng in streams("validation")])
+    data = Data(streams("training"), [built.sample(rng, 40) for rng in streams("validation")])
     hyperparameters = Hyperparameters(batch_size, updates, 10, 1.0, Adam(beta1=0.9, beta2=0.999, epsilon=1e-8))
-    setup = Setup(network, made, data, GradientFlow(frozenset(network.cell.paths)), hyperparameters)
+    setup = Setup(network, built, data, GradientFlow(frozenset(network.cell.paths)), hyperparameters)
     train(PreparedCondition(setup, replicas, weights), lambda _: None)
     return replicas
 
 
-def same(one: Replica, other: Replica) -> bool:
-    assert one.last_weights is not None
+def same(first: Replica, other: Replica) -> bool:
+    assert first.last_weights is not None
     assert other.last_weights is not None
     return (
-        torch.equal(one.last_weights, other.last_weights)
-        and one.curve == other.curve
-        and one.validation == other.validation
-        and one.updates == other.updates
+        torch.equal(first.last_weights, other.last_weights)
+        and first.curve == other.curve
+        and first.validation == other.validation
+        and first.updates == other.updates
     )
 
 
@@ -93,8 +93,8 @@ def test_a_replica_has_the_same_bits_alone_in_seven_and_in_sixty_four(task: str,
     together = [shuffled[row] for row in np.argsort(order)]
     assert all(same(*pair) for pair in zip(together, run(MEMBERS, **how, count=1), strict=True))
     seven = [0, 5, 18, 33, 34, 50, 63]
-    for member, found in zip(seven, run([MEMBERS[k] for k in seven], **how, count=2), strict=True):
-        assert same(found, together[member]), MEMBERS[member]
+    for member, replica in zip(seven, run([MEMBERS[k] for k in seven], **how, count=2), strict=True):
+        assert same(replica, together[member]), MEMBERS[member]
     for member in seven[::2]:
         (alone,) = run([MEMBERS[member]], **how, count=2)
         assert same(alone, together[member]), MEMBERS[member]
@@ -116,7 +116,7 @@ def test_replicas_that_leave_solved_change_no_bit_of_those_that_stay(monkeypatch
 def test_sums_that_torch_would_cut_for_its_threads_have_the_same_bits(task: str) -> None:
     """A hundred units have more weights, and a batch of 1500 more losses, than torch adds up on one thread."""
     how: dict[str, Any] = {"task": task, "cell": "lstm", "batch_size": 1500, "hidden_size": 100, "updates": 2}
-    one, two = run(MEMBERS[:2], **how, count=1)
-    for member, expected in ((0, one), (1, two)):
+    first, two = run(MEMBERS[:2], **how, count=1)
+    for member, expected in ((0, first), (1, two)):
         (alone,) = run([MEMBERS[member]], **how, count=4)
         assert same(alone, expected)

@@ -41,8 +41,8 @@ def early_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks.temporal_order.TemporalOrder, "success_accuracy", 0.35)
 
 
-def train(about: dict[str, Any], checkpointer: MemoryCheckpointer | None) -> str:
-    return json.dumps(train_condition(about, lambda progress: None, checkpointer=checkpointer), allow_nan=False)
+def train(settings: dict[str, Any], checkpointer: MemoryCheckpointer | None) -> str:
+    return json.dumps(train_condition(settings, lambda progress: None, checkpointer=checkpointer), allow_nan=False)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -57,7 +57,7 @@ def test_a_resumed_training_ends_with_the_same_bits_wherever_it_was_cut(name: st
 
 
 def test_the_cases_are_those_that_they_are_named_after() -> None:
-    rows = {name: json.loads(train(about, None))["replicas"] for name, about in CASES.items()}
+    rows = {name: json.loads(train(settings, None))["replicas"] for name, settings in CASES.items()}
     ends = [row["updates"] for row in rows["adam, solved and unsolved"]]
     assert len(set(ends)) > 1
     assert max(ends) == 20

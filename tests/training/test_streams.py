@@ -16,11 +16,11 @@ def test_every_key_has_a_stream_of_its_own() -> None:
 
 
 def test_the_same_key_gives_the_same_stream() -> None:
-    one, other = (stream("training", task="adding", lag=10, seed=3).random(5) for _ in range(2))
-    np.testing.assert_array_equal(one, other)
+    first, other = (stream("training", task="adding", lag=10, seed=3).random(5) for _ in range(2))
+    np.testing.assert_array_equal(first, other)
 
 
 def test_streams_are_pinned() -> None:
     """A changed key derivation would change every published number."""
-    drawn = stream("training", task="adding", lag=10, seed=0).integers(0, 1000, 5)
-    assert drawn.tolist() == [84, 285, 799, 135, 295]
+    numbers = stream("training", task="adding", lag=10, seed=0).integers(0, 1000, 5)
+    assert numbers.tolist() == [84, 285, 799, 135, 295]

@@ -21,17 +21,17 @@ LAG, STEPS = 12, 10
 
 def gradient(task: Task, *, kernel: str, cell: str, k1: int, k2: int) -> torch.Tensor:
     """Return the gradient of two networks on one batch."""
-    made = load_cell(cell, features=task.features, hidden_size=5, options=CELL_OPTIONS[cell])
+    built = load_cell(cell, features=task.features, hidden_size=5, options=CELL_OPTIONS[cell])
     dtype = torch.float32 if kernel == "cpu" else torch.float64
     network = Network(
-        made,
+        built,
         outputs=task.outputs,
-        kernel=load_kernel(kernel, cell=made, dtype=dtype, device=torch.device("cpu")),
+        kernel=load_kernel(kernel, cell=built, dtype=dtype, device=torch.device("cpu")),
     )
     assert network.kernel.name == kernel
     rng = np.random.default_rng(3)
-    drawn = np.stack([network.initialise(rng, sequence_length=task.sequence_length) for _ in range(2)])
-    weights = torch.from_numpy(drawn).to(dtype).requires_grad_(True)
+    initial = np.stack([network.initialise(rng, sequence_length=task.sequence_length) for _ in range(2)])
+    weights = torch.from_numpy(initial).to(dtype).requires_grad_(True)
     batch = task.sample(rng, 7)
     inputs, targets, starts = (torch.from_numpy(part)[None].expand(2, *part.shape) for part in batch)
     targets = targets.to(dtype) if targets.is_floating_point() else targets
@@ -40,7 +40,7 @@ def gradient(task: Task, *, kernel: str, cell: str, k1: int, k2: int) -> torch.T
         inputs=inputs.to(dtype).contiguous(),
         starts=starts.contiguous(),
         first_target=task.first_target,
-        flow=GradientFlow(frozenset(made.paths), k1, k2),
+        flow=GradientFlow(frozenset(built.paths), k1, k2),
     )
     return torch.autograd.grad(task.loss(outputs, targets).sum(), weights)[0]
 
@@ -62,6 +62,6 @@ def test_where_only_the_last_step_carries_a_loss_all_windowings_are_one(name: st
 @pytest.mark.parametrize("kernel", ["cpu", "reference"])
 def test_where_ten_steps_carry_a_loss_the_windowings_differ(kernel: str) -> None:
     task = load_task("copy", lag=LAG, options=OF_TASK["copy"])
-    found = [gradient(task, kernel=kernel, cell="lstm", k1=k1, k2=STEPS) for k1 in (STEPS, 1, STEPS // 2)]
-    for one, other in ((0, 1), (0, 2), (1, 2)):
-        assert float((found[one] - found[other]).norm() / found[one].norm()) > 1e-3
+    gradients = [gradient(task, kernel=kernel, cell="lstm", k1=k1, k2=STEPS) for k1 in (STEPS, 1, STEPS // 2)]
+    for first, other in ((0, 1), (0, 2), (1, 2)):
+        assert float((gradients[first] - gradients[other]).norm() / gradients[first].norm()) > 1e-3

@@ -51,8 +51,8 @@ class Case:
         kernel = load_kernel("reference", cell=self.cell, dtype=torch.float64, device=torch.device("cpu"))
         self.network = Network(self.cell, outputs=self.task.outputs, kernel=kernel)
         rng = np.random.default_rng(7)
-        drawn = [scale * self.network.initialise(rng, sequence_length=self.task.sequence_length) for _ in range(2)]
-        self.weights = torch.from_numpy(np.stack(drawn))
+        initial = [scale * self.network.initialise(rng, sequence_length=self.task.sequence_length) for _ in range(2)]
+        self.weights = torch.from_numpy(np.stack(initial))
         self.data: Tensors = to_tensors([self.task.sample(rng, 5) for _ in range(2)], rows=[0, 1], like=self.weights)
 
     def forward(self) -> ForwardPass:
@@ -236,9 +236,9 @@ def test_shapley_values_share_out_the_whole_error_and_nothing_else() -> None:
     assert torch.allclose(sum(share(value, whole) for value in values.values()), torch.ones(2, dtype=torch.float64))
     a, b = torch.ones(1, 1, 2, dtype=torch.float64), torch.full((1, 1, 2), 3.0, dtype=torch.float64)
     additive = {frozenset({"a"}): a, frozenset({"b"}): b, frozenset({"a", "b"}): a + b + 2}
-    found = compute_shapley(additive, paths=("a", "b"))
-    assert torch.equal(found["a"], a + 1)  # its own, and half of what both only do together
-    assert torch.equal(found["b"], b + 1)
+    values = compute_shapley(additive, paths=("a", "b"))
+    assert torch.equal(values["a"], a + 1)  # its own, and half of what both only do together
+    assert torch.equal(values["b"], b + 1)
 
 
 def test_a_path_of_the_step_itself_carries_nothing_alone() -> None:

@@ -63,9 +63,11 @@ def test_along_the_cell_every_variant_gives_its_forget_gate(variant: dict[str, b
 
 
 def measured(**model: Any) -> pd.DataFrame:
-    of = job_settings(seeds=[0, 1], learning_rates=[0.01], task="temporal_order", lag=8, hidden_size=6)
-    options = {**of["model"]["options"], **model}
-    return pd.DataFrame(compute_derivatives({**of, "model": {**of["model"], "options": options}})).set_index("flow")
+    settings = job_settings(seeds=[0, 1], learning_rates=[0.01], task="temporal_order", lag=8, hidden_size=6)
+    options = {**settings["model"]["options"], **model}
+    return pd.DataFrame(
+        compute_derivatives({**settings, "model": {**settings["model"], "options": options}})
+    ).set_index("flow")
 
 
 def test_the_table_holds_the_known_answers():
@@ -93,8 +95,8 @@ def test_a_forget_gate_that_is_nearly_shut_leaves_nothing_of_the_lag():
 
 
 def test_a_cell_without_a_cell_path_has_terms_and_no_cell_derivative():
-    of = job_settings(seeds=[0], learning_rates=[0.01], cell="rnn")
-    (row,) = compute_derivatives(of)
+    settings = job_settings(seeds=[0], learning_rates=[0.01], cell="rnn")
+    (row,) = compute_derivatives(settings)
     assert row["flow"] == "full"
     assert np.isnan(row["added"])
     assert 0 < row["factor_per_step"] < 1.5
@@ -103,8 +105,8 @@ def test_a_cell_without_a_cell_path_has_terms_and_no_cell_derivative():
 @pytest.mark.parametrize("task", ["adding", "long_lag"])
 def test_the_network_of_1997_keeps_its_error_along_the_cell(task: str):
     """Its factor is exactly 1; its other paths add to it; symbols as inputs change nothing of it."""
-    of = online_settings(task=task)
-    table = pd.DataFrame(compute_derivatives(of)).set_index("flow")
+    settings = online_settings(task=task)
+    table = pd.DataFrame(compute_derivatives(settings)).set_index("flow")
     assert (table.loc["truncated_1997", ["deviation_from_one", "deviation_from_gate", "added"]] == 0).all(axis=None)
     assert (table.loc["truncated_1997", "factor_per_step"] == 1).all()
     assert (table.loc[["full", "cell_and_gates", "cell_and_block_input"], "added"] > 1e-6).all()
@@ -112,8 +114,8 @@ def test_the_network_of_1997_keeps_its_error_along_the_cell(task: str):
 
 
 def test_an_lstm_reads_symbols_too():
-    of = job_settings(seeds=[0], learning_rates=[0.01], task="temporal_order", lag=8)
-    of["task"] |= {"task": "long_lag", "options": {"symbols": 3}}
-    table = pd.DataFrame(compute_derivatives(of)).set_index("flow")
+    settings = job_settings(seeds=[0], learning_rates=[0.01], task="temporal_order", lag=8)
+    settings["task"] |= {"task": "long_lag", "options": {"symbols": 3}}
+    table = pd.DataFrame(compute_derivatives(settings)).set_index("flow")
     assert (table.loc["truncated_1997", "deviation_from_gate"] < 1e-14).all()
     assert (table["sum_deviation"] < 1e-12).all()

@@ -24,14 +24,14 @@ def ignore(progress: TrainingProgress) -> None:
     """Do nothing."""
 
 
-def asked(**changes: Any) -> dict[str, Any]:
+def measuring_settings(**changes: Any) -> dict[str, Any]:
     given = {"seeds": [3, 0], "learning_rates": [0.02], "dtype": "float32", "sequences": 200} | changes
     return job_settings(**given) | {"measurement": {"sequences": 6, "evaluations": 3, "flows": FLOWS}}
 
 
 @pytest.fixture(scope="module")
 def record() -> dict[str, Any]:
-    return measure_condition(asked(), ignore)
+    return measure_condition(measuring_settings(), ignore)
 
 
 def values(record: dict[str, Any], part: str, **names: str) -> list[dict[str, Any]]:
@@ -39,14 +39,14 @@ def values(record: dict[str, Any], part: str, **names: str) -> list[dict[str, An
 
 
 def test_the_same_settings_make_the_same_bytes(record: dict[str, Any]) -> None:
-    again = json.dumps(measure_condition(asked(), ignore), allow_nan=False)
+    again = json.dumps(measure_condition(measuring_settings(), ignore), allow_nan=False)
     assert again == json.dumps(record, allow_nan=False)
-    assert record["settings"] == asked()
+    assert record["settings"] == measuring_settings()
 
 
 def test_measuring_changes_no_training() -> None:
     """The weights that are measured are those of the run record, bit for bit."""
-    given = asked()
+    given = measuring_settings()
     plain, watched = prepare_condition(given), prepare_condition(given)
     recorder = SnapshotRecorder(watched.replicas)
     train(plain, ignore)
@@ -86,7 +86,7 @@ def test_moments_are_those_that_are_documented() -> None:
 
 def test_a_snapshot_is_solved_if_it_solves_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tasks.task.Task.success_accuracy", 0.15)  # chance is 0.08
-    given = asked(task="adding", lag=1, sequences=1600, learning_rates=[0.03], seeds=[0])
+    given = measuring_settings(task="adding", lag=1, sequences=1600, learning_rates=[0.03], seeds=[0])
     solved = {row["snapshot"]: row["solved"] for row in measure_condition(given, ignore)["snapshots"]}
     assert solved == {"initial": False, "half_way": False, "solved": True}
     monkeypatch.setattr("tasks.task.Task.success_accuracy", 1.1)
@@ -137,7 +137,7 @@ def test_alignment_compares_the_truncated_with_the_full_gradient(record: dict[st
 
 def test_alignment_is_that_of_the_training_loss_s_gradients() -> None:
     """Against what the kernel and autograd give, at the initial weights, on the ten recall steps of copy."""
-    given = asked(task="copy", lag=11, seeds=[0], dtype="float64", sequences=16)
+    given = measuring_settings(task="copy", lag=11, seeds=[0], dtype="float64", sequences=16)
     setup, _, weights = prepare_condition(given)
     (batch,) = setup.data.validation
     first = Batch(batch.inputs[:, :6], batch.targets[:, :6], batch.starts[:6])
@@ -166,7 +166,7 @@ def test_alignment_is_that_of_the_training_loss_s_gradients() -> None:
 
 
 def test_a_cell_without_a_cell_path_has_no_alignment() -> None:
-    given = asked(cell="rnn", seeds=[0])
+    given = measuring_settings(cell="rnn", seeds=[0])
     given["measurement"]["flows"] = {"full": ["recurrent"]}
     record = measure_condition(given, ignore)
     assert record["alignment"] == []

@@ -24,17 +24,17 @@ from training.state import Checkpointer, State
 UPDATES = 12
 
 
-def asked(**changes: Any) -> dict[str, Any]:
+def measuring_settings(**changes: Any) -> dict[str, Any]:
     given = {"seeds": [3, 0, 4], "learning_rates": [0.03], "sequences": 8 * UPDATES, "evaluate_every": 3}
     given |= {"task": "adding", "lag": 2}
     return job_settings(**given | changes) | {"measurement": {"sequences": 2, "evaluations": 3, "flows": FLOWS}}
 
 
 CASES = {
-    "two of three solve": asked(),
-    "all end early": asked(learning_rates=[0.1]),
-    "all diverge": asked(learning_rates=[1e200], clip_norm=None),
-    "fused kernel": asked(dtype="float32", lag=8, evaluate_every=5),
+    "two of three solve": measuring_settings(),
+    "all end early": measuring_settings(learning_rates=[0.1]),
+    "all diverge": measuring_settings(learning_rates=[1e200], clip_norm=None),
+    "fused kernel": measuring_settings(dtype="float32", lag=8, evaluate_every=5),
 }
 CASES["fused kernel"]["training"]["kernel"] = "cpu"
 
@@ -45,14 +45,14 @@ def easy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tasks.task.Task.success_accuracy", 0.06)
 
 
-def measure(about: dict[str, Any], checkpointer: Checkpointer | None) -> tuple[str, list[int]]:
+def measure(settings: dict[str, Any], checkpointer: Checkpointer | None) -> tuple[str, list[int]]:
     """Return a measurement as text, and the updates that were reported."""
     updates: list[int] = []
 
     def report(progress: TrainingProgress) -> None:
         updates.append(progress.update)
 
-    return json.dumps(measure_condition(about, report, checkpointer=checkpointer), allow_nan=False), updates
+    return json.dumps(measure_condition(settings, report, checkpointer=checkpointer), allow_nan=False), updates
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -72,8 +72,8 @@ def test_a_resumed_measurement_has_the_same_bytes_wherever_its_training_was_cut(
 
 
 def test_the_cases_are_those_that_they_are_named_after() -> None:
-    made = {name: json.loads(measure(about, None)[0])["snapshots"] for name, about in CASES.items()}
-    ends = {name: [(row["solved"], row["update"]) for row in rows[2::3]] for name, rows in made.items()}
+    snapshots = {name: json.loads(measure(settings, None)[0])["snapshots"] for name, settings in CASES.items()}
+    ends = {name: [(row["solved"], row["update"]) for row in rows[2::3]] for name, rows in snapshots.items()}
     assert ends["two of three solve"] == [(False, 12), (True, 6), (True, 9)]
     assert ends["all end early"] == [(True, 3), (True, 6), (True, 6)]
     assert ends["all diverge"] == [(False, 0)] * 3
@@ -93,8 +93,8 @@ def test_a_state_with_other_snapshots_gives_other_numbers() -> None:
 
 
 def test_networks_that_are_solved_initially_are_measured() -> None:
-    about, saved = asked(task="temporal_order", lag=8), MemoryCheckpointer()
-    assert measure(about, saved) == measure(about, None)
+    settings, saved = measuring_settings(task="temporal_order", lag=8), MemoryCheckpointer()
+    assert measure(settings, saved) == measure(settings, None)
     assert saved.states == []
 
 
@@ -131,8 +131,8 @@ STOPS: dict[str, tuple[str, Stop]] = {"SIGTERM": ("SIGTERM", on_signal), "limit"
 def test_while_it_measures_it_can_be_stopped_and_goes_on_without_training(
     place: str, how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    about, folder, calls = CASES["two of three solve"], tmp_path / "key", list[str]()
-    whole = measure(about, None)[0]
+    settings, folder, calls = CASES["two of three solve"], tmp_path / "key", list[str]()
+    whole = measure(settings, None)[0]
     module: Any = decomposition if place == "step_back" else measurement
     original, (name, stop) = getattr(module, place), STOPS[how]
 
@@ -147,25 +147,25 @@ def test_while_it_measures_it_can_be_stopped_and_goes_on_without_training(
     with monkeypatch.context() as patch, expect_stop(folder, line) as checkpointer:
         if place == "run_network":
             patch.setattr(measurement, "compare_flows", pytest.fail)  # which takes long
-        measure(about, checkpointer)
+        measure(settings, checkpointer)
     assert len(calls) == 1
     logged: list[str] = []
     with open_checkpointer(folder, log=logged.append, every=1000) as checkpointer:
-        record, updates = measure(about, checkpointer)
+        record, updates = measure(settings, checkpointer)
     assert logged == ["continuing after update 12 of 12, restart 1"]
     assert (record, updates) == (whole, [12])
     assert not folder.exists()
 
 
 def test_a_signal_while_it_trains_keeps_the_album(tmp_path: Path) -> None:
-    about = CASES["two of three solve"]
-    whole, updates = measure(about, None)
+    settings = CASES["two of three solve"]
+    whole, updates = measure(settings, None)
 
     def report(progress: TrainingProgress) -> None:
         if progress.update == 7:
             os.kill(os.getpid(), signal.SIGTERM)
 
     with expect_stop(tmp_path / "key", "^stopped by SIGTERM after update 7 of 12; the next start") as checkpointer:
-        measure_condition(about, report, checkpointer=checkpointer)
+        measure_condition(settings, report, checkpointer=checkpointer)
     with open_checkpointer(tmp_path / "key", log=print, every=1000) as checkpointer:
-        assert measure(about, checkpointer) == (whole, updates[7:])
+        assert measure(settings, checkpointer) == (whole, updates[7:])

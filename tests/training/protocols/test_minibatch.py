@@ -29,8 +29,8 @@ def build(name: str, *, lag: int, cell: str, hidden_size: int) -> tuple[Task, Ne
     """Make a task and a network for it."""
     options = TASK_OPTIONS[name]
     task = load_task(name, lag=lag, options=options)
-    made = load_cell(cell, features=task.features, hidden_size=hidden_size, options=CELL_OPTIONS[cell])
-    return task, Network(made, outputs=task.outputs, kernel=Kernel("reference", reference.unroll, reference.readout))
+    built = load_cell(cell, features=task.features, hidden_size=hidden_size, options=CELL_OPTIONS[cell])
+    return task, Network(built, outputs=task.outputs, kernel=Kernel("reference", reference.unroll, reference.readout))
 
 
 def run(
@@ -206,8 +206,8 @@ def test_divergence_is_recorded_with_the_last_finite_best(
 def test_a_network_that_is_not_finite_at_the_start_harms_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     task, network = build("temporal_order", lag=8, cell="rnn", hidden_size=6)
     initialise = network.initialise
-    drawn = iter([np.nan, 1.0])
-    monkeypatch.setattr(network, "initialise", lambda rng, **sizes: next(drawn) * initialise(rng, **sizes))
+    factors = iter([np.nan, 1.0])
+    monkeypatch.setattr(network, "initialise", lambda rng, **sizes: next(factors) * initialise(rng, **sizes))
     (broken, healthy), reports = run([(0, 0.01), (1, 0.01)], task=task, network=network)
     assert (broken.diverged, broken.updates, broken.best_weights, broken.validation) == (True, 0, None, {})
     assert np.isnan(broken.curve[0]["validation_accuracy"])  # argmax of NaN would be right by chance

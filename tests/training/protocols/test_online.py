@@ -35,25 +35,25 @@ def small_chunks_and_lenient_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks.long_lag, "TOLERANCE", 0.6)
 
 
-def literal(about: dict[str, Any], *, seed: int, rate: float) -> dict[str, Any]:
+def literal(settings: dict[str, Any], *, seed: int, rate: float) -> dict[str, Any]:
     """Train one network sequence by sequence, looking back at the whole history after each."""
-    task = load_task(about["task"]["task"], lag=about["task"]["lag"], options=about["task"]["options"])
-    model = about["model"]
+    task = load_task(settings["task"]["task"], lag=settings["task"]["lag"], options=settings["task"]["options"])
+    model = settings["model"]
     cell = load_cell(model["cell"], features=task.features, hidden_size=4, options=model["options"])
     kernel = load_kernel("reference", cell=cell, dtype=torch.float64, device=torch.device("cpu"))
     network = Network(cell, outputs=task.outputs, kernel=kernel)
     initial = network.initialise(stream("weights", task="ours", lag=10, seed=seed), sequence_length=1)
     weights = torch.from_numpy(initial[None]).requires_grad_(True)
     sgd = torch.optim.SGD([weights], lr=rate)
-    flow = GradientFlow(frozenset(about["gradient"]["paths"]))
+    flow = GradientFlow(frozenset(settings["gradient"]["paths"]))
     rng = stream("training", task="ours", lag=10, seed=seed)
     losses: list[float] = []
     right: list[bool] = []
-    found: dict[str, Any] = {"error": None, "streak": None, "solved": None}
+    ends: dict[str, Any] = {"error": None, "streak": None, "solved": None}
     assert task.stop is not None
-    while len(losses) < about["task"]["sequences"] and found["solved"] is None:
+    while len(losses) < settings["task"]["sequences"] and ends["solved"] is None:
         if len(losses) % CHUNK == 0:
-            batch = task.sample(rng, min(CHUNK, about["task"]["sequences"] - len(losses)))
+            batch = task.sample(rng, min(CHUNK, settings["task"]["sequences"] - len(losses)))
             vectors = torch.from_numpy(task.vectors(batch.targets))
         k = len(losses) % CHUNK
         inputs = torch.from_numpy(batch.inputs[:, [k]])[None]
@@ -65,16 +65,16 @@ def literal(about: dict[str, Any], *, seed: int, rate: float) -> dict[str, Any]:
         (deviations.square().sum() / 2).backward()
         sgd.step()
         losses.append(float(deviations.detach().square().sum()))
-        right.append(bool((deviations.abs() < (0.15 if about["task"]["task"] == "adding" else 0.6)).all()))
+        right.append(bool((deviations.abs() < (0.15 if settings["task"]["task"] == "adding" else 0.6)).all()))
         low = task.stop.error is None or (
             len(losses) >= task.stop.streak and np.mean(losses[-task.stop.streak :]) < task.stop.error
         )
         long = len(right) >= task.stop.streak and all(right[-task.stop.streak :])
         n = len(losses)
         if low and task.stop.error is not None:
-            found["error"] = found["error"] or n
-        found["streak"] = found["streak"] or (n if long else None)
-        found["solved"] = n if low and long else None
+            ends["error"] = ends["error"] or n
+        ends["streak"] = ends["streak"] or (n if long else None)
+        ends["solved"] = n if low and long else None
     test = task.sample(stream("test", task="ours", lag=10, seed=seed), 64)
     inputs = torch.from_numpy(test.inputs)[None]
     inputs = inputs.double() if inputs.ndim == 4 else inputs
@@ -82,40 +82,40 @@ def literal(about: dict[str, Any], *, seed: int, rate: float) -> dict[str, Any]:
     nets = network.outputs_of(weights.detach(), inputs=inputs, starts=starts, first_target=task.first_target, flow=flow)
     answers = torch.from_numpy(test.targets)[None]
     loss = task.loss(nets, answers.double() if answers.is_floating_point() else answers)
-    return found | {"losses": losses, "test_loss": float(loss)}
+    return ends | {"losses": losses, "test_loss": float(loss)}
 
 
 @pytest.mark.parametrize("task", ["adding", "long_lag"])
 @pytest.mark.parametrize("paths", [("cell",), ("cell", "gates", "block_input")], ids=["truncated", "full"])
 def test_online_training_is_the_literal_loop(task: str, paths: tuple[str, ...]) -> None:
-    about = online_settings(task=task, paths=paths)
+    settings = online_settings(task=task, paths=paths)
     reports: list[TrainingProgress] = []
-    made = train_condition(about, reports.append)
-    assert made["kernel"] == "online"
+    record = train_condition(settings, reports.append)
+    assert record["kernel"] == "online"
     ends = set()
-    for row in made["replicas"]:
-        expected = literal(about, seed=row["seed"], rate=row["learning_rate"])
+    for row in record["replicas"]:
+        expected = literal(settings, seed=row["seed"], rate=row["learning_rate"])
         halves = (row["sequences_to_error"], row["sequences_to_streak"], row["updates_to_solve"])
         assert halves == (expected["error"], expected["streak"], expected["solved"])
         assert row["updates"] == row["best_update"] == len(expected["losses"])
         assert row["solved"] == (expected["solved"] is not None)
         np.testing.assert_allclose(row["test_loss"], expected["test_loss"], rtol=1e-9, atol=0)
-        curve = [p for p in made["curves"] if (p["seed"], p["learning_rate"]) == (row["seed"], row["learning_rate"])]
+        curve = [p for p in record["curves"] if (p["seed"], p["learning_rate"]) == (row["seed"], row["learning_rate"])]
         parts = [expected["losses"][k : k + 10] for k in range(0, len(expected["losses"]), 10)]
         assert [p["update"] for p in curve] == [min(10 * k + 10, row["updates"]) for k in range(len(parts))]
         np.testing.assert_allclose([p["train_loss"] for p in curve], [np.mean(p) for p in parts], rtol=1e-9, atol=0)
         assert {row["validation_loss"], row["validation_accuracy"]} == {None}
         ends.add(row["updates"])
     assert any(end % CHUNK and end < 45 for end in ends)  # at least one stopped within a chunk
-    assert reports[-1].solved == sum(row["solved"] for row in made["replicas"])
-    assert reports[-1].sequences == sum(row["updates"] for row in made["replicas"])
+    assert reports[-1].solved == sum(row["solved"] for row in record["replicas"])
+    assert reports[-1].sequences == sum(row["updates"] for row in record["replicas"])
 
 
 def test_a_budget_that_ends_first_censors_and_a_replica_does_not_depend_on_the_others() -> None:
-    about = online_settings(sequences=12)
-    together = train_condition(about, lambda _: None)["replicas"]
+    settings = online_settings(sequences=12)
+    together = train_condition(settings, lambda _: None)["replicas"]
     assert any(not row["solved"] and row["updates"] == 12 for row in together)
-    alone = train_condition(about | {"seeds": [2], "learning_rates": [1.0]}, lambda _: None)["replicas"]
+    alone = train_condition(settings | {"seeds": [2], "learning_rates": [1.0]}, lambda _: None)["replicas"]
     (same,) = [row for row in together if (row["seed"], row["learning_rate"]) == (2, 1.0)]
     assert alone == [same]
 
@@ -123,8 +123,8 @@ def test_a_budget_that_ends_first_censors_and_a_replica_does_not_depend_on_the_o
 def test_a_network_that_is_not_a_number_has_diverged(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first of four learners becomes NaN by its fourth update of the second chunk; the others go on as without."""
     monkeypatch.setattr(tasks.adding, "STOPS", [{"when": {}, "error": 0.0, "streak": 3}])  # nobody stops
-    about, calls = online_settings(), []
-    without = train_condition(about, lambda _: None)
+    settings, calls = online_settings(), []
+    without = train_condition(settings, lambda _: None)
 
     def broken(cell: Any, *, weights: Any, **how: Any) -> Any:
         calls.append(len(weights))
@@ -134,15 +134,15 @@ def test_a_network_that_is_not_a_number_has_diverged(monkeypatch: pytest.MonkeyP
         return nets
 
     monkeypatch.setattr(training.protocols.online, "train_online", broken)
-    made = train_condition(about, lambda _: None)
-    row = made["replicas"][0]
+    record = train_condition(settings, lambda _: None)
+    row = record["replicas"][0]
     assert (row["diverged"], row["solved"], row["updates"]) == (True, False, CHUNK + 4)
     assert row["test_loss"] is row["test_accuracy"] is None
-    assert [point["train_loss"] is None for point in made["curves"] if point["learning_rate"] == 0.5][:2] == [
+    assert [point["train_loss"] is None for point in record["curves"] if point["learning_rate"] == 0.5][:2] == [
         False,
         True,
     ]
-    assert made["replicas"][1:] == without["replicas"][1:]
+    assert record["replicas"][1:] == without["replicas"][1:]
 
 
 def test_a_stop_rule_is_watched_over_the_ends_of_what_it_is_given() -> None:
@@ -164,12 +164,12 @@ def test_a_stop_rule_is_watched_over_the_ends_of_what_it_is_given() -> None:
 
 
 def test_other_cells_and_tasks_without_a_rule_are_refused() -> None:
-    about = online_settings()
+    settings = online_settings()
     rnn = {"name": "rnn", "cell": "rnn", "hidden_size": 4, "options": {"initialisation": "orthogonal"}}
     flow = {"name": "full", "paths": ["recurrent"], "k1": None, "k2": None}
     with pytest.raises(ValueError, match="protocol online trains the cell lstm_1997; came: RNNCell"):
-        train_condition(about | {"model": rnn, "gradient": flow}, lambda _: None)
-    linear = about["task"] | {"options": {"variant": "uniform", "output": "linear"}}
+        train_condition(settings | {"model": rnn, "gradient": flow}, lambda _: None)
+    linear = settings["task"] | {"options": {"variant": "uniform", "output": "linear"}}
     tasks.adding.STOPS.clear()
     with pytest.raises(ValueError, match="needs a task with a stop rule; Adding has none"):
-        train_condition(about | {"task": linear}, lambda _: None)
+        train_condition(settings | {"task": linear}, lambda _: None)
