@@ -168,3 +168,18 @@ def test_the_type_of_a_cpu_says_more_than_its_name():
     assert find_rounding_reasons(PUBLISHED, PUBLISHED | {"versions.snakemake": "9.28"}) == []
     older = {**PUBLISHED, "platform": "Linux-5.10-x86_64-with-glibc2.31"}
     assert find_rounding_reasons(older, PUBLISHED) == ["the C library was glibc2.31 and is glibc2.36"]
+
+
+def test_machine_code_for_another_cpu_is_a_reason_to_compare_by_tolerance():
+    compiled = PUBLISHED | {"processor_type": "GenuineIntel 6 106 AVX512", "compiled_for": "icelake-server"}
+    generic = compiled | {"compiled_for": "generic"}
+    (reason,) = find_rounding_reasons(compiled, generic)
+    assert reason == "compiled for another CPU: it was icelake-server and is generic"
+    verdict = compare_run(run(change=rounded), run(), provenances=(compiled, generic))
+    assert (verdict.agrees, verdict.exact) == (True, False)
+    assert not compare_run(run(change=rounded), run(), provenances=(compiled, compiled)).agrees
+    for unknown in (
+        {name: compiled[name] for name in compiled if name != "compiled_for"},
+        compiled | {"compiled_for": ""},
+    ):
+        assert find_rounding_reasons(unknown, generic) == []

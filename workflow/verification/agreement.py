@@ -73,7 +73,8 @@ def find_rounding_reasons(published: Row, recomputed: Row) -> list[str]:
     """Return why two provenances may round differently; a field that one of them lacks does not count."""
     versions = sorted(name for name in published if name.startswith("versions.") and name != "versions.snakemake")
     typed = bool(published.get("processor_type") and recomputed.get("processor_type"))  # more precise than the name
-    names = [name for name in (*DECIDING, *versions) if not (typed and name == "processor")]
+    left_out = {"processor" if typed else "", "" if published.get("compiled_for") else "compiled_for"}
+    names = [name for name in (*DECIDING, *versions) if name not in left_out]
     reasons = [
         f"{label} was {published[name][:40] or 'none'} and is {recomputed[name][:40] or 'none'}"
         for name in names
