@@ -219,7 +219,10 @@ def _read_results(record: Path) -> str:
 
 
 def _read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: expected JSON; came {error}; nothing is changed") from None
 
 
 def _report(line: str) -> None:
