@@ -6,6 +6,7 @@ import io
 import os
 import tokenize
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 from workflow.experiment.declarations import parse
@@ -89,6 +90,7 @@ def _run(tree: ast.AST) -> Iterator[ast.AST]:
             yield from _run(node)
 
 
+@cache
 def code_only(source: str) -> str:
     """Return the source without comments, docstrings, blank lines and trailing blanks (of any Python version alike)."""
     tree = ast.parse(source)
