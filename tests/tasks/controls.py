@@ -27,6 +27,12 @@ def scores(task: Task, outputs: Tensor, batch: Batch) -> tuple[float, float]:
     return float(task.loss(outputs[None], targets)), float(task.correct(outputs[None], targets).float().mean())
 
 
+def losses(task: Task, outputs: Tensor, batch: Batch) -> Tensor:
+    """Return the loss of each sequence (B,) for outputs (S, B, outputs)."""
+    targets = torch.from_numpy(batch.targets).T[:, :, None]  # each sequence as a replica of its own
+    return task.loss(outputs.transpose(0, 1)[:, :, None], targets)
+
+
 def constant_predictor(task: Task, batch: Batch) -> Tensor:
     """Predict, at each step, the mean target (regression) or the class frequencies (classification) of this batch."""
     steps, size = batch.targets.shape
