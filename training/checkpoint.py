@@ -6,7 +6,6 @@ where the last is broken, training continues from there.
 """
 
 import hashlib
-import importlib.metadata
 import io
 import json
 import os
@@ -17,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from training.provenance import package_version
 from training.state import State
 
 FORMAT = 2
@@ -81,14 +81,6 @@ class Checkpoints:
 def versions() -> dict[str, str | None]:
     """Return the versions of the libraries that decide the last bits, None for one that is not installed."""
     return {name: package_version(name) for name in DECISIVE}
-
-
-def package_version(package: str) -> str | None:
-    """Return the version of an installed package, or None."""
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def pack(state: State) -> bytes:

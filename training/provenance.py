@@ -1,6 +1,7 @@
 """Provenance: what made a run, apart from the settings that determine its numbers."""
 
 import hashlib
+import importlib.metadata
 import json
 import os
 import platform
@@ -15,8 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-
-from training.checkpoint import package_version
 
 PACKAGES = ("numpy", "torch", "numba", "scipy", "snakemake")
 SOURCES = ("tasks", "models", "training", "records", "workflow", "Snakefile", "config")
@@ -126,6 +125,14 @@ def _cpu_fields() -> dict[str, str]:
     except OSError:
         return {}
     return {name.strip(): text.strip() for name, _, text in (line.partition(":") for line in lines)}
+
+
+def package_version(package: str) -> str | None:
+    """Return the version of an installed package, or None."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _git(folder: Path, *words: str) -> str | None:
