@@ -78,6 +78,12 @@ def test_where_half_come_out_bit_for_bit_all_must():
     ).agrees
 
 
+def test_a_last_digit_in_some_replicas_is_within_tolerance_elsewhere():
+    changed = run(change=lambda seed: {"validation_loss": 0.5000000000000001} if seed < 3 else {})
+    verdict = compare_run(changed, run(), provenances=(PUBLISHED, ELSEWHERE))
+    assert (verdict.agrees, verdict.exact) == (True, False)
+
+
 @pytest.mark.parametrize(("strays", "agrees"), [(4, True), (5, False)])
 def test_two_in_five_replicas_may_stray(strays, agrees):
     def stray(seed: int) -> dict[str, object]:

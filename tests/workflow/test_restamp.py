@@ -12,6 +12,7 @@ import pytest
 
 from records.writing import write_json
 from tests.workflow.conftest import Tree, copy_tree
+from tests.workflow.echo import SMALL, write_cell
 from workflow.archive import manifest
 from workflow.verification import restamp
 from workflow.verification.agreement import Verdict
@@ -19,53 +20,6 @@ from workflow.verification.publication import Publication, read_publication, rea
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "results/reference/hochreiter1997"
-
-CELL = '''"""A tanh RNN without biases, of this test alone."""
-
-import torch
-
-from models.cell import Cell, project_inputs, uniform
-
-OPTIONS = {{}}
-PATHS = {{"recurrent": {{}}}}
-
-
-class EchoCell(Cell):
-    """A tanh RNN; its state is (h,)."""
-
-    state_symbols = ("h",)
-
-    def __init__(self, *, features, hidden_size):
-        self.features, self.hidden_size, self.paths = features, hidden_size, tuple(PATHS)
-        self.state_sizes = (hidden_size,)
-        self.shapes = {{"W": (features, hidden_size), "U": (hidden_size, hidden_size)}}
-
-    def initialise(self, rng, *, sequence_length):
-        return {{name: uniform(rng, shape, bound={function}()) for name, shape in self.shapes.items()}}
-
-    def prepare(self, parameters):
-        return parameters
-
-    def project(self, parameters, inputs):
-        return project_inputs(inputs, parameters["W"], None)
-
-    def step(self, parameters, projected, *, state, via):
-        return (torch.tanh(torch.baddbmm(projected, via("recurrent", state[0]), parameters["U"])),)
-
-
-def {function}():
-    return {bound}
-'''
-SMALL = {
-    "grid": [{"devices": ["cpu"], "tasks": ["copy"], "models": ["echo", "rnn"], "gradients": ["full"]}],
-    "tasks": {"copy": {"lags": [11, 12]}},
-    "models": {"echo": {"cell": "echo", "hidden_size": 2}},
-    "figures": ["accuracy_versus_lag"],
-}
-
-
-def write_cell(tree: Tree, *, function: str = "_bound", bound: float = 0.5) -> None:
-    (tree.root / "models/echo.py").write_text(CELL.format(function=function, bound=bound))
 
 
 def run_command(tree: Tree, *words: str) -> subprocess.CompletedProcess[str]:

@@ -11,17 +11,13 @@ from pathlib import Path
 import pytest
 
 from tests.workflow.conftest import Tree, copy_tree
+from tests.workflow.echo import SMALL, write_cell
 from workflow.verification import jobs
 from workflow.verification.publication import locate, read_publication, read_table
 from workflow.verification.report import choose_sample
 
 ROOT = Path(__file__).resolve().parents[2]
-SMALL = {
-    "grid": [{"devices": ["cpu"], "tasks": ["copy"], "models": ["rnn"], "gradients": ["full"]}],
-    "tasks": {"copy": {"lags": [11, 12]}},
-    "figures": ["accuracy_versus_lag"],
-}
-RUN = "cpu/copy/lag=11/rnn/full/seeds=0-2"
+RUN = "cpu/copy/lag=11/echo/full/seeds=0-2"
 
 
 def test_a_sample_is_drawn_by_its_seed_and_is_never_larger_than_what_there_is():
@@ -95,10 +91,11 @@ def test_tables_that_do_not_belong_together_are_refused_in_one_line(tmp_path, ta
 
 @pytest.fixture(scope="module")
 def trained(pristine: Tree, tmp_path_factory: pytest.TempPathFactory) -> Tree:
-    """A tree with the results of two conditions."""
+    """A tree with the results of four conditions."""
     tree = copy_tree(pristine.root, tmp_path_factory.mktemp("published") / "tree")
     (tree.root / "requirements.lock").write_text("torch==2.13.0\n")
     tree.configure(**SMALL)
+    write_cell(tree)
     tree.snakemake("--cores", "2", "--quiet", "all")
     return tree
 
@@ -130,15 +127,15 @@ def change(path: Path, column: str, value: str) -> None:
 @pytest.mark.slow
 def test_a_published_run_comes_out_bit_for_bit_and_nothing_is_touched(done):
     before = state(done)
-    said = python(done, "workflow.verification", "tiny.yaml", "--sample", "1", "--seed", "3", "--cores", "1")
-    assert said.returncode == 0, said.stdout + said.stderr
-    *tables, first, verdict, total = said.stdout.splitlines()
+    output = python(done, "workflow.verification", "tiny.yaml", "--sample", "1", "--seed", "3", "--cores", "1")
+    assert output.returncode == 0, output.stdout + output.stderr
+    *tables, first, verdict, total = output.stdout.splitlines()
     assert tables == [
         "verify: statistics.csv: equal, byte for byte",
         "verify: comparisons.csv: equal, byte for byte",
         "verify: 2 of 2 derived tables agree",
     ]
-    assert first.startswith("verify: results/tiny: 1 of 2 runs, chosen with SEED=3; the runs took ")
+    assert first.startswith("verify: results/tiny: 1 of 4 runs, chosen with SEED=3; the runs took ")
     assert verdict.endswith(": equal, bit for bit (3 replicas)")
     assert total == "verify: 1 of 1 runs agree: 1 bit for bit, 0 within tolerance"
     assert state(done) == before
@@ -147,20 +144,23 @@ def test_a_published_run_comes_out_bit_for_bit_and_nothing_is_touched(done):
 @pytest.mark.slow
 def test_a_record_changed_by_hand_is_found(done):
     change(done.root / "results/tiny/summary.csv", "test_loss", "0.25")
-    said = python(done, "workflow.verification", "tiny.yaml", "--cores", "2")
-    assert said.returncode == 1
+    output = python(done, "workflow.verification", "tiny.yaml", "--cores", "2")
+    assert output.returncode == 1
     assert (
         f"verify: {RUN}: DIFFERS in 1 of 3 replicas, CPU type, versions and code are the same: test_loss of seed 0"
-        in (said.stdout)
+        in (output.stdout)
     )
-    assert "verify: 1 of 2 runs agree: 1 bit for bit, 0 within tolerance" in said.stdout
+    assert "verify: 3 of 4 runs agree: 3 bit for bit, 0 within tolerance" in output.stdout
 
 
 @pytest.mark.slow
 def test_a_changed_table_or_baseline_is_found_and_a_measurement_comes_out(fresh):
     measuring = {"learning_rate": 0.01, "sequences": 4, "evaluations": 2, "flows": ["full", "truncated_1997"]}
     tables = ["baselines", "snapshots", "path_shares"]
-    fresh.configure(**SMALL | {"tasks": {"copy": {"lags": [11]}}, "tables": tables, "measurement": measuring})
+    write_cell(fresh)
+    grid = [SMALL["grid"][0] | {"models": ["echo"]}]
+    changes = {"grid": grid, "tasks": {"copy": {"lags": [11]}}, "tables": tables, "measurement": measuring}
+    fresh.configure(**SMALL | changes)
     fresh.snakemake("--cores", "2", "--quiet", "all")
     results = fresh.root / "results/tiny"
     (fresh.root / "requirements.lock").write_text("torch==2.13.0\n")
@@ -168,60 +168,57 @@ def test_a_changed_table_or_baseline_is_found_and_a_measurement_comes_out(fresh)
     assert before.returncode == 0, before.stderr
     change(results / "baselines.csv", "guess_loss", "0.25")
     change(results / "statistics.csv", "accuracy", "0.25")
-    said = python(fresh, "workflow.verification", "tiny.yaml", *how)
-    assert said.returncode == 1
+    output = python(fresh, "workflow.verification", "tiny.yaml", *how)
+    assert output.returncode == 1
     for line in (
-        "statistics.csv: DIFFERS in row (device cpu, task copy, lag 11, model rnn, gradient full), column accuracy: "
+        "statistics.csv: DIFFERS in row (device cpu, task copy, lag 11, model echo, gradient full), column accuracy: "
         "published 0.25, recomputed ",
-        "baseline cpu/copy/lag=11/rnn: DIFFERS, CPU type, versions and code are the same: baselines.csv in row "
-        "(device cpu, task copy, lag 11, model rnn), column guess_loss: published 0.25, recomputed ",
+        "baseline cpu/copy/lag=11/echo: DIFFERS, CPU type, versions and code are the same: baselines.csv in row "
+        "(device cpu, task copy, lag 11, model echo), column guess_loss: published 0.25, recomputed ",
         f"measurement {RUN}: equal, bit for bit (9 rows of snapshots.csv, ",
         "1 of 1 runs agree: 1 bit for bit, 0 within tolerance\nverify: DIFFERS, see above: statistics.csv\n",
     ):
-        assert f"verify: {line}" in said.stdout, said.stdout + said.stderr
-    said = python(fresh, "workflow.archive", "verify", str(results.with_suffix(".zip")), *how)
-    assert said.returncode == 0, said.stdout + said.stderr
-    for line in ("statistics.csv: equal, byte for byte", "baseline cpu/copy/lag=11/rnn: equal, bit for bit"):
-        assert f"verify: {line}" in said.stdout
+        assert f"verify: {line}" in output.stdout, output.stdout + output.stderr
+    output = python(fresh, "workflow.archive", "verify", str(results.with_suffix(".zip")), *how)
+    assert output.returncode == 0, output.stdout + output.stderr
+    for line in ("statistics.csv: equal, byte for byte", "baseline cpu/copy/lag=11/echo: equal, bit for bit"):
+        assert f"verify: {line}" in output.stdout
 
 
 @pytest.mark.slow
-def test_a_run_that_fails_is_told_with_its_reason(done):
-    done.edit("training/evaluation.py", "import torch\n", "import torch\n\nraise ValueError('no luck')\n")
-    said = python(done, "workflow.verification", "tiny.yaml", "--sample", "1", "--cores", "1")
-    assert said.returncode == 1
-    assert ": NOT RECOMPUTED\n" in said.stdout
-    assert "no luck" in said.stdout
+def test_a_run_that_fails_is_reported_with_its_reason(done):
+    write_cell(done, before_step="raise ValueError('no luck')")
+    output = python(done, "workflow.verification", "tiny.yaml", "--seed", "2", "--sample", "1", "--cores", "1")
+    assert output.returncode == 1
+    assert ": NOT RECOMPUTED\n" in output.stdout
+    assert "no luck" in output.stdout
 
 
 @pytest.mark.slow
 def test_a_verification_that_is_stopped_leaves_nothing_behind(done, tmp_path):
-    done.edit("training/evaluation.py", "import torch\n", f"import torch\nimport time, os, pathlib\n{SLEEP}")
+    write_cell(done, before_step=f"import os, pathlib, time; {SLEEP}")
     (done.root / "temporary").mkdir()
     running = subprocess.Popen(
-        [sys.executable, "-m", "workflow.verification", "tiny.yaml", "--sample", "1", "--cores", "1"],
+        [sys.executable, "-m", "workflow.verification", "tiny.yaml", "--seed", "2", "--sample", "1", "--cores", "1"],
         cwd=done.root,
         env=os.environ | {"TMPDIR": str(done.root / "temporary"), "LAGBENCH_TEST_PID": str(tmp_path / "pid")},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    end = time.monotonic() + 120
-    while not (tmp_path / "pid").exists() and time.monotonic() < end:
+    pid, end = tmp_path / "pid", time.monotonic() + 120
+    while not (pid.exists() and pid.read_text().endswith("\n")) and time.monotonic() < end:
         time.sleep(0.2)
-    job = int((tmp_path / "pid").read_text())
+    job = int(pid.read_text())
     running.terminate()
-    _, said = running.communicate(timeout=60)
-    assert (running.returncode, said) == (130, "verify: stopped\n")
+    _, output = running.communicate(timeout=60)
+    assert (running.returncode, output) == (130, "verify: stopped\n")
     left = [path.name for path in (done.root / "temporary").iterdir()]
     assert not [name for name in left if not name.startswith("snakemake")], left  # Snakemake's own are its business
     assert not is_running(job)
 
 
-SLEEP = """pathlib.Path(os.environ["LAGBENCH_TEST_PID"] + ".").write_text(str(os.getpid()))
-os.rename(os.environ["LAGBENCH_TEST_PID"] + ".", os.environ["LAGBENCH_TEST_PID"])
-time.sleep(600)
-"""
+SLEEP = 'pathlib.Path(os.environ["LAGBENCH_TEST_PID"]).write_text(f"{os.getpid()}\\n"); time.sleep(600)'
 
 
 def is_running(pid: int) -> bool:
@@ -247,8 +244,8 @@ def test_an_archive_is_made_twice_with_equal_bytes_and_verified_elsewhere(done, 
     assert {f"tiny/{name}" for name in (*wanted, "report.html", "ro-crate-metadata.json")} <= names
     assert {entity.get("name") for entity in listed["@graph"]} >= {"lagbench", "torch", "numpy"}
     assert "Nothing to be done" in done.snakemake("--cores", "1")
-    said = python(trained, "workflow.archive", "verify", str(tmp_path / "0.zip"), "--sample", "1", "--cores", "1")
-    assert said.returncode == 0, said.stdout + said.stderr
-    assert f"archive: {tmp_path}/0.zip: every file is as it is listed" in said.stdout
-    assert "verify: statistics.csv: equal, byte for byte" in said.stdout
-    assert "1 of 1 runs agree: 1 bit for bit" in said.stdout
+    output = python(trained, "workflow.archive", "verify", str(tmp_path / "0.zip"), "--sample", "1", "--cores", "1")
+    assert output.returncode == 0, output.stdout + output.stderr
+    assert f"archive: {tmp_path}/0.zip: every file is as it is listed" in output.stdout
+    assert "verify: statistics.csv: equal, byte for byte" in output.stdout
+    assert "1 of 1 runs agree: 1 bit for bit" in output.stdout

@@ -114,24 +114,36 @@ def _recompute_sample(
 ) -> dict[str, Any]:
     """Recompute the sample, raise a ValueError unless all of it is equal, and return by which code it was."""
     references = _recompute_by_old_code(published, sample, tree=old, cores=cores) if old else {}
-    runs = [record.path.removeprefix(f"{published.experiment.place.runs}/") for record in sample if not record.job]
+    paths = [record.path for record in sample]
     with tempfile.TemporaryDirectory(prefix="lagbench-restamp-") as name:
         folder = Path(name)
-        paths = [record.path for record in sample]
         failures = recompute(published.config, paths, folder=folder, root=root, cores=cores)
-        verdicts = compare_records(published, runs, [record.job for record in sample if record.job], folder=folder)
-        for label, verdict in verdicts.items():
-            _report(f"{label}: {verdict.message}")
-            if not verdict.agrees or not (verdict.exact or old):
-                hint = "; where this machine rounds otherwise, --old TREE recomputes by the old code too"
-                reason = "; ".join([verdict.message, *failures])
-                raise ValueError(f"{label}: {reason}; nothing is changed{hint if verdict.agrees else ''}")
-        for path, results in references.items():
-            if _read_results(folder / path) != results:
-                raise ValueError(f"{path}: the code of now has other results than {old}; nothing is changed")
-        provenance = _provenance_of(folder / sample[0].path)
+        for path in (path for path in paths if not (folder / path).is_file()):
+            raise ValueError("; ".join([f"{path} could not be recomputed", *failures, "nothing is changed"]))
+        if old:
+            _require_equal_results(references, folder=folder, old=old)
+        else:
+            _require_published_results(published, sample, folder=folder)
+        provenance = _provenance_of(folder / paths[0])
     evidence = {name: provenance[name] for name in ("commit", "dirty", "processor_type")}
-    return evidence | {"old_commit": _provenance_of(old / sample[0].path)["commit"] if old else None}
+    return evidence | {"old_commit": _provenance_of(old / paths[0])["commit"] if old else None}
+
+
+def _require_published_results(published: Publication, sample: Sequence[Stale], *, folder: Path) -> None:
+    runs = [record.path.removeprefix(f"{published.experiment.place.runs}/") for record in sample if not record.job]
+    verdicts = compare_records(published, runs, [record.job for record in sample if record.job], folder=folder)
+    for label, verdict in verdicts.items():
+        _report(f"{label}: {verdict.message}")
+        if not verdict.exact:
+            hint = "; if only this machine rounds otherwise: --old TREE runs the old code here too"
+            raise ValueError(f"{label}: {verdict.message}; nothing is changed{hint if verdict.agrees else ''}")
+
+
+def _require_equal_results(references: Mapping[str, str], *, folder: Path, old: Path) -> None:
+    for path, results in references.items():
+        if _read_results(folder / path) != results:
+            raise ValueError(f"{path}: the code of now has other results than {old}; nothing is changed")
+        _report(f"{path}: equal to the result of {old}, bit for bit")
 
 
 def _recompute_by_old_code(
