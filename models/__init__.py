@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from models.module import LSTM as LSTM
+    from models.torch_lstm import LSTM as LSTM
 
 __all__ = ["LSTM"]
 
@@ -24,4 +24,4 @@ def __getattr__(name: str) -> Any:
     """Load the torch module when it is asked for: no run depends on it, so that changing it makes none stale."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module("models.module"), name)
+    return getattr(importlib.import_module("models.torch_lstm"), name)

@@ -1,255 +1,272 @@
-"""The LSTM as a torch module: `torch.nn.LSTM` with peepholes, gradient flows and replicas."""
+"""Any `torch.nn.Module` that goes through a sequence, as a model: given by its import path and its arguments.
 
-from collections.abc import Sequence
+    y(1 ... T) = module(x(1 ... T))                  x (T, B, features), y (T, B, n); the readout sees y
+    y, state = module(x, state)                      if it carries a state: tensors (..., B, n), zero at the start
 
+`module(features, hidden_size, **arguments)` builds it, as `torch.nn.GRU` is built; it draws its own initial weights.
+It must be causal (y(t) does not depend on later inputs) and draw no random numbers (no dropout); both are tried out
+when the cell is built. Its time loop is its own: of the gradient flows it takes `full`, and if it carries a state
+windows with k1 = k2, across which the state is carried without error. One recurrent path: all from step to step.
+Replicas are computed by `torch.func` where the module allows it, else (as torch.nn.GRU) one after another.
+"""
+
+import importlib
+import itertools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence
 
-from models.cell import Parameters, State
+from models.cell import Cell, Parameters, State, Via, one_hot
 from models.gradient_flow import GradientFlow
-from models.kernels import cpu, reference
 from models.kernels.guards import guard_version
-from models.lstm import VANILLA, LSTMCell
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "module": {
+        "type": "string",
+        "examples": ["torch.nn.GRU"],
+        "description": "the import path of a torch.nn.Module that takes inputs (T, B, features)",
+    },
+    "arguments": {
+        "type": "object",
+        "examples": [{"num_layers": 2}],
+        "description": "its keyword arguments besides the number of features and hidden_size",
+    },
+}
+PATHS: dict[str, dict[str, object]] = {"recurrent": {}}
+
+ModuleState = Any
+"""A tensor (..., B, n) or a tuple of states; None before the first step. With replicas (R, ..., B, n)."""
 
 
-class LSTM(nn.Module):
-    """`torch.nn.LSTM` without dropout, bidirectional and proj_size; the equations are those of `models.lstm`.
+class ModuleCell(Cell):
+    """A module with a time loop of its own; its state, as far as the kernels see it, is (h,), the last output."""
 
-    Arguments, shapes, names of the weights and initialisation are those of `torch.nn.LSTM`. In addition:
+    state_symbols = ("h",)
 
-    - `peepholes` gives each layer a `weight_peephole_l[k]` (3, H), rows i f o;
-    - `gradient_flow` is a GradientFlow, "full" (as None) or "truncated_1997" (the cell path alone); it truncates each
-      layer's recurrence, never what a layer reads from the one below;
-    - `replicas` makes R networks: every weight, input, state and output has a leading axis R. Replica r starts from
-      the weights that the r-th of R single modules, made one after another, would draw.
+    def __init__(self, *, features: int, hidden_size: int, module: str, arguments: Mapping[str, Any]) -> None:
+        self.features = features
+        self.name = module
+        self.paths = tuple(PATHS)
+        self._build: Callable[[], nn.Module] = lambda: _build(module, features, hidden_size, **arguments)
+        self._module = self._build().double()
+        self.shapes = {symbol: tuple(weight.shape) for symbol, weight in self._module.named_parameters()}
+        probe = _Probe(self._module, name=module, features=features)
+        self.hidden_size = probe.outputs
+        self.state_sizes = (probe.outputs,)
+        self.carries_state = probe.carries_state()
+        self.is_batched = self._agrees_with_single_runs()
 
-    In float32 on the CPU the fused kernel runs, differentiable once and a graph break under `torch.compile`; everywhere
-    else the reference kernel. Under autocast the module computes in the type of its weights, whatever its input's.
+    def initialise(self, rng: np.random.Generator, *, sequence_length: int) -> dict[str, np.ndarray]:
+        """Draw initial weights as the module does, from a seed out of the stream."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(rng.integers(2**63)))
+            module = self._build()
+        return {symbol: weight.detach().double().numpy() for symbol, weight in module.named_parameters()}
 
-    It has no `all_weights` and no `mode`, takes no PackedSequence and is no instance of `torch.nn.LSTM`: code that
-    initialises layers by `isinstance(module, nn.LSTM)` must name this class as well.
-    """
-
-    weight_ih_l0: Tensor
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        proj_size: int = 0,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-        *,
-        peepholes: bool = False,
-        gradient_flow: GradientFlow | str | None = None,
-        replicas: int | None = None,
-    ) -> None:
-        super().__init__()
-        _check_sizes(input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
-        _check_sizes(replicas=1 if replicas is None else replicas)
-        _check_switches(bias=bias, batch_first=batch_first, peepholes=peepholes)
-        _refuse(dropout=dropout, bidirectional=bidirectional, proj_size=proj_size)
-        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
-        self.bias, self.batch_first = bias, batch_first
-        self.dropout, self.bidirectional, self.proj_size = 0.0, False, 0  # who reads them of nn.LSTM finds them here
-        self.peepholes, self.replicas = peepholes, replicas
-        self._cells = [
-            LSTMCell(
-                features=hidden_size if layer else input_size,
-                hidden_size=hidden_size,
-                peepholes=peepholes,
-                **VANILLA,
-                forget_bias=0.0,  # unused: `reset_parameters` draws the biases
-                input_bias=0.0,
-            )
-            for layer in range(num_layers)
-        ]
-        self.gradient_flow = _flow(gradient_flow, paths=self._cells[0].paths, num_layers=num_layers)
-        lead = () if replicas is None else (replicas,)
-        for name, shape in self._shapes().items():
-            setattr(self, name, nn.Parameter(torch.empty(lead + shape, device=device, dtype=dtype)))
-        self.reset_parameters()
-
-    def _shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the shapes of one replica's weights; peepholes last, so that with them the others are drawn alike."""
-        H, shapes = self.hidden_size, dict[str, tuple[int, ...]]()
-        for layer, cell in enumerate(self._cells):
-            shapes |= {f"weight_ih_l{layer}": (4 * H, cell.features), f"weight_hh_l{layer}": (4 * H, H)}
-            if self.bias:
-                shapes |= {f"bias_ih_l{layer}": (4 * H,), f"bias_hh_l{layer}": (4 * H,)}
-        if self.peepholes:
-            shapes |= {f"weight_peephole_l{layer}": (3, H) for layer in range(self.num_layers)}
-        return shapes
-
-    @torch.no_grad()
-    def reset_parameters(self) -> None:
-        """Draw all weights from U[-k, k], k = 1 / sqrt(H), one replica after another."""
-        bound = self.hidden_size**-0.5
-        for replica in range(self.replicas or 1):
-            for weight in self.parameters():
-                (weight if self.replicas is None else weight[replica]).uniform_(-bound, bound)
-
-    def flatten_parameters(self) -> None:
-        """Do nothing; `torch.nn.LSTM` lays its weights out for cuDNN here."""
-
-    def extra_repr(self) -> str:
-        """Name the sizes and every option that is not the default."""
-        options = {
-            "num_layers": (self.num_layers, 1),
-            "bias": (self.bias, True),
-            "batch_first": (self.batch_first, False),
-            "peepholes": (self.peepholes, False),
-            "gradient_flow": (self.gradient_flow, GradientFlow(frozenset(self._cells[0].paths))),
-            "replicas": (self.replicas, None),
-        }
-        named = [f"{name}={value}" for name, (value, default) in options.items() if value != default]
-        return ", ".join([f"{self.input_size}, {self.hidden_size}", *named])
-
-    @torch.compiler.disable(reason="the fused kernel of models.LSTM is compiled by numba")
-    def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Return the output and the last (h, c) of an input and the first (h, c), zero if not given.
-
-        Shapes, with a leading R if there are replicas: input and output (T, B, features), (B, T, features) if
-        batch_first, or (T, features); h and c (num_layers, B, H), or (num_layers, H).
-        """
-        is_batched = self._check_input(input)
-        inputs = self._with_all_axes(self._with_dtype_of_weights(input), is_batched=is_batched)
-        if self.batch_first and is_batched:
-            inputs = inputs.transpose(1, 2)  # (R, T, B, features)
-        initial = None
-        if hx is not None:
-            self._check_states(hx, batch=inputs.shape[2:3] if is_batched else ())
-            states = (self._with_dtype_of_weights(state) for state in hx)
-            initial = [self._with_all_axes(state, is_batched=is_batched) for state in states]  # (R, num_layers, B, H)
-        with torch.autocast(inputs.device.type, enabled=False):
-            output, last = self._unroll(inputs, initial)
-        output = output.transpose(1, 2) if self.batch_first and is_batched else output
-        h, c = (torch.stack(states, dim=1) for states in zip(*last, strict=True))
-        output, h, c = (self._with_given_axes(tensor, is_batched=is_batched) for tensor in (output, h, c))
-        return output, (h, c)
-
-    def _unroll(self, inputs: Tensor, initial: list[Tensor] | None) -> tuple[Tensor, list[State]]:
-        """Return the outputs of the last layer (R, T, B, H) and the last (h, c) of every layer."""
-        last = []
-        for layer, cell in enumerate(self._cells):
-            is_fused = cpu.supports(cell, dtype=inputs.dtype, device=inputs.device) and inputs.numel() > 0
-            kernel = cpu if is_fused else reference
-            inputs, state = kernel.unroll(
-                cell,
-                self._by_symbol(layer),
-                inputs=inputs,
-                flow=self.gradient_flow,
-                initial=None if initial is None else tuple(state[:, layer] for state in initial),
-            )
-            last.append(state)
-        return inputs, last
-
-    def _by_symbol(self, layer: int) -> Parameters:
-        """Return the weights of a layer as the cell's parameters, with a replica axis."""
-
-        def rows(name: str, symbols: str) -> dict[str, Tensor]:
-            weight = guard_version(getattr(self, f"{name}_l{layer}"))
-            blocks = (weight[None] if self.replicas is None else weight).unflatten(1, (len(symbols), -1)).unbind(1)
-            return dict(zip(symbols, blocks, strict=True))
-
-        W, U = rows("weight_ih", "ifzo"), rows("weight_hh", "ifzo")
-        parameters = {f"W_{gate}": W[gate].mT for gate in W} | {f"U_{gate}": U[gate].mT for gate in U}
-        if self.bias:
-            b_x, b_h = rows("bias_ih", "ifzo"), rows("bias_hh", "ifzo")
-            parameters |= {f"b_{gate}": b_x[gate] + b_h[gate] for gate in b_x}
-        else:
-            parameters |= {f"b_{gate}": U[gate].new_zeros(U[gate].shape[:2]) for gate in U}
-        if self.peepholes:
-            parameters |= {f"p_{gate}": p.squeeze(1) for gate, p in rows("weight_peephole", "ifo").items()}
+    def prepare(self, parameters: Parameters) -> Parameters:
+        """Return the parameters as they are."""
         return parameters
 
-    def _with_all_axes(self, tensor: Tensor, *, is_batched: bool) -> Tensor:
-        """Add the axes R and B that an input or state lacks."""
-        tensor = tensor[None] if self.replicas is None else tensor
-        return tensor if is_batched else tensor.unsqueeze(2)
+    def project(self, parameters: Parameters, inputs: Tensor) -> Tensor:
+        """Return the inputs as vectors: (R, T, B, features)."""
+        if inputs.is_floating_point():
+            return inputs
+        like = next(iter(parameters.values()))
+        return one_hot(inputs, features=self.features, dtype=like.dtype)
 
-    def _with_given_axes(self, tensor: Tensor, *, is_batched: bool) -> Tensor:
-        """Take away what `_with_all_axes` added, in a copy: a view could not be detached or changed in place."""
-        tensor = tensor if is_batched else tensor.squeeze(2)
-        return (tensor[0] if self.replicas is None else tensor).clone()
+    def step(self, parameters: Parameters, projected: Tensor, *, state: State, via: Via) -> State:
+        """Refuse a single step: the module has its own time loop."""
+        raise ValueError(f"{self.name} has no single step that could be measured")
 
-    def _with_dtype_of_weights(self, tensor: Tensor) -> Tensor:
-        """Return what autocast has made of another type as the weights are."""
-        is_cast = tensor.is_floating_point() and torch.is_autocast_enabled(tensor.device.type)
-        return tensor.to(self.weight_ih_l0.dtype) if is_cast else tensor
+    def unroll(
+        self,
+        parameters: Parameters,
+        *,
+        inputs: Tensor,
+        flow: GradientFlow,
+        starts: Tensor | None,
+        initial: State | None,
+        first_target: int,
+    ) -> tuple[Tensor, State]:
+        """Return the outputs from `first_target` on, (R, T - first_target, B, H), and the last one."""
+        self.check_flow(flow)
+        if initial is not None:
+            raise ValueError(f"{self.name} starts from its own initial state; came: another one")
+        parameters = {symbol: guard_version(value) for symbol, value in parameters.items()}
+        vectors = self.project(parameters, inputs)
+        if not self.carries_state:
+            outputs = self._run_aligned(parameters, vectors, starts)
+        else:
+            outputs = self._run_windows(parameters, vectors, starts=starts, flow=flow, first_target=first_target)
+        return outputs[:, first_target:], (outputs[:, -1],)
 
-    def _check_input(self, input: Tensor) -> bool:
-        """Say whether the input has a batch axis; refuse what is no input of this module."""
-        if isinstance(input, PackedSequence):
-            raise NotImplementedError("LSTM takes a tensor; came: a PackedSequence (torch.nn.LSTM takes it)")
-        lead = () if self.replicas is None else (self.replicas,)
-        rank = input.dim() - len(lead)
-        sizes = tuple(input.shape)
-        steps = sizes[len(lead) : -1] if rank == 2 else sizes[-2 if self.batch_first else -3 :][:1]
-        if rank not in (2, 3) or sizes[: len(lead)] != lead or sizes[-1] != self.input_size or not all(steps):
-            axes = ("B", "T") if self.batch_first else ("T", "B")
-            expected = " or ".join(_shape(*lead, *letters, self.input_size) for letters in (axes, ("T",)))
-            raise ValueError(f"input must be {expected}, with T >= 1; came: {_shape(*sizes)}")
-        self._check_kind("input", input)
-        return rank == 3
+    def check_flow(self, flow: GradientFlow) -> None:
+        """Refuse a gradient flow that the module cannot have: a ValueError."""
+        flow.check(self.paths)
+        if not flow.paths or flow.k1 != flow.k2 or (flow.k1 is not None and not self.carries_state):
+            known = "full and windows with k1 = k2" if self.carries_state else "full, for it returns no state"
+            raise ValueError(f"the gradient flow of {self.name} must be {known}; came: {flow}")
 
-    def _check_states(self, hx: tuple[Tensor, Tensor], *, batch: Sequence[int]) -> None:
-        """Refuse what is no pair of states for an input of this batch."""
-        if not isinstance(hx, tuple | list) or len(hx) != 2:
-            raise ValueError(f"hx must be a pair (h, c); came: {type(hx).__name__}")
-        lead = () if self.replicas is None else (self.replicas,)
-        expected = (*lead, self.num_layers, *batch, self.hidden_size)
-        for name, state in zip("hc", hx, strict=True):
-            if tuple(state.shape) != expected:
-                raise ValueError(f"{name} of hx must be {_shape(*expected)}; came: {_shape(*state.shape)}")
-            self._check_kind(f"{name} of hx", state)
+    def _run_windows(
+        self, parameters: Parameters, inputs: Tensor, *, starts: Tensor | None, flow: GradientFlow, first_target: int
+    ) -> Tensor:
+        """Return the outputs (R, T, B, H); windows that no loss enters are computed without a graph."""
+        outputs, state = list[Tensor](), None
+        for window in flow.windows(inputs.shape[1]):
+            state = _map_state(Tensor.detach, state)
+            with torch.set_grad_enabled(torch.is_grad_enabled() and window.end > first_target):
+                for begin, end in _segments(window.start, window.end, starts):
+                    output, state = self._run(parameters, inputs[:, begin:end], state)
+                    if starts is not None and (waits := starts >= end).any():
+                        output, state = (_map_state(_zero_where(waits), part) for part in (output, state))
+                    outputs.append(output)
+        return torch.cat(outputs, dim=1)
 
-    def _check_kind(self, name: str, tensor: Tensor) -> None:
-        weight = self.weight_ih_l0
-        tensor = self._with_dtype_of_weights(tensor)
-        if (tensor.dtype, tensor.device) != (weight.dtype, weight.device):
-            expected, came = (f"{t.dtype} on {t.device}" for t in (weight, tensor))
-            raise ValueError(f"{name} must be {expected} as the weights are; came: {came}")
+    def _run_aligned(self, parameters: Parameters, inputs: Tensor, starts: Tensor | None) -> Tensor:
+        """Return the outputs (R, T, B, H) of sequences that are moved to step 0 and back, zero before they start."""
+        steps = torch.arange(inputs.shape[1], device=inputs.device)[None, :, None]
+        if starts is None or not starts.any():
+            return self._run(parameters, inputs, None)[0]
+        from_start = (steps + starts[:, None]).clamp(max=inputs.shape[1] - 1)  # (R, T, B)
+        moved = inputs.gather(1, from_start[..., None].expand_as(inputs))
+        outputs, _ = self._run(parameters, moved, None)
+        since = steps - starts[:, None]
+        back = outputs.gather(1, since.clamp(min=0)[..., None].expand_as(outputs))
+        return torch.where((since >= 0)[..., None], back, 0)
+
+    def _run(self, parameters: Parameters, inputs: Tensor, state: ModuleState) -> tuple[Tensor, ModuleState]:
+        """Run the replicas over some steps: inputs (R, T, B, features) to outputs (R, T, B, H) and the last state."""
+        buffers = {name: buffer.to(inputs) for name, buffer in self._module.named_buffers()}
+
+        def run(weights: dict[str, Tensor], inputs: Tensor, state: ModuleState) -> tuple[Tensor, ModuleState]:
+            given = (inputs,) if state is None else (inputs, state)
+            result = torch.func.functional_call(self._module, (weights, buffers), given)
+            if self.carries_state:
+                return result[0], result[1]
+            return result[0] if isinstance(result, tuple) else result, ()
+
+        weights = dict(parameters)
+        if self.is_batched:
+            return torch.vmap(run, in_dims=(0, 0, None if state is None else 0))(weights, inputs, state)
+        outputs = [
+            run({name: value[r] for name, value in weights.items()}, inputs[r], _map_state(_row(r), state))
+            for r in range(inputs.shape[0])
+        ]
+        return _map_state(lambda *replicas: torch.stack(replicas), *outputs)
+
+    def _agrees_with_single_runs(self) -> bool:
+        """Return whether torch.func computes two replicas at once, and as the module computes each."""
+        rows = [self.initialise(np.random.default_rng(seed), sequence_length=4) for seed in range(2)]
+        weights = {symbol: torch.from_numpy(np.stack([row[symbol] for row in rows])) for symbol in self.shapes}
+        inputs = _numbers(2, 4, 3, self.features)
+        self.is_batched = False
+        expected, state = self._run(weights, inputs, None)
+        self.is_batched = True
+        try:
+            outputs, _ = self._run(weights, inputs, None)
+            self._run(weights, inputs, state if self.carries_state else None)
+        except Exception:  # whatever a module does that has no batching rule
+            return False
+        return torch.allclose(outputs, expected, rtol=1e-9, atol=0)
 
 
-def _shape(*sizes: int | str) -> str:
-    return f"({', '.join(map(str, sizes))})"
+class _Probe:
+    """A module tried out on a short sequence: what it must not do, and what it can."""
+
+    def __init__(self, module: nn.Module, *, name: str, features: int) -> None:
+        self.module, self.name = module, name
+        self.inputs = _numbers(4, 3, features)
+        before = {key: buffer.clone() for key, buffer in module.named_buffers()}
+        self.result = self._call(self.inputs)
+        output = self._output(self.result)
+        if not isinstance(output, Tensor) or output.shape[:2] != self.inputs.shape[:2] or output.dim() != 3:
+            shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+            raise ValueError(f"{name} must return (T, B, n) of inputs (T, B, features); came: {shape} of (4, 3, n)")
+        self.output, self.outputs = output, output.shape[-1]
+        if not torch.equal(self._output(self._call(self.inputs)), output) or any(
+            not torch.equal(buffer, before[key]) for key, buffer in module.named_buffers()
+        ):
+            raise ValueError(f"{name} must compute the same at every call: no dropout, no running statistics")
+        changed = self.inputs.clone()
+        changed[:, 0] += 1
+        if not torch.equal(self._output(self._call(changed))[:, 1:], output[:, 1:]):
+            raise ValueError(f"{name} mixes the sequences of a batch: time is the first axis, and batch_first False")
+        for t in range(len(self.inputs)):
+            changed = self.inputs.clone()
+            changed[t] += 1
+            if not torch.equal(self._output(self._call(changed))[:t], output[:t]):
+                raise ValueError(f"{name} is not causal: an output before step {t} changes with the input of step {t}")
+
+    def carries_state(self) -> bool:
+        """Return whether the module returns a state with which a later call continues the sequence."""
+        if not isinstance(self.result, tuple) or len(self.result) != 2:
+            return False
+        try:
+            _, state = self._call(self.inputs[:2])
+            rest, _ = self._call(self.inputs[2:], state)
+            whole, _ = self._call(self.inputs, _map_state(torch.zeros_like, state))
+            batches = list[int]()
+            _map_state(lambda tensor: batches.append(tensor.shape[-2]), state)
+        except (TypeError, ValueError, RuntimeError, AttributeError, IndexError):
+            return False
+        is_continued = torch.allclose(rest, self.output[2:], rtol=1e-9, atol=0) and torch.equal(whole, self.output)
+        return is_continued and set(batches) == {self.inputs.shape[1]}
+
+    def _call(self, *given: Any) -> Any:
+        with torch.no_grad():
+            return self.module(*given)
+
+    @staticmethod
+    def _output(result: Any) -> Any:
+        return result[0] if isinstance(result, tuple) else result
 
 
-def _flow(gradient_flow: GradientFlow | str | None, *, paths: Sequence[str], num_layers: int) -> GradientFlow:
-    """Return the gradient flow that was given, by name or not, if the stack can have it."""
-    named = {"full": GradientFlow(frozenset(paths)), "truncated_1997": GradientFlow(frozenset({"cell"}))}
-    if gradient_flow is None:
-        gradient_flow = "full"
-    flow = named.get(gradient_flow) if isinstance(gradient_flow, str) else gradient_flow
-    if not isinstance(flow, GradientFlow):
-        raise ValueError(f"unknown gradient_flow {gradient_flow!r}; known: {', '.join(named)}, or a GradientFlow")
-    flow.check(paths)
-    if num_layers > 1 and flow.k1 != flow.k2:
-        # error would pass from a window of one layer into an older one of the layer below: more than k2 steps
-        raise ValueError(f"windows of several layers need k1 = k2; came: k1 = {flow.k1}, k2 = {flow.k2}")
-    return flow
+def _numbers(*shape: int) -> Tensor:
+    return torch.from_numpy(np.random.default_rng(0).normal(size=shape))
 
 
-def _check_sizes(**sizes: int) -> None:
-    for name, value in sizes.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ValueError(f"{name} must be an integer >= 1; came: {value!r}")
+def _build(path: str, features: int, hidden_size: int, **arguments: Any) -> nn.Module:
+    """Import and build a module: a ValueError if there is none, or if it does not take these arguments."""
+    package, _, name = path.rpartition(".")
+    try:
+        factory = getattr(importlib.import_module(package), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"there is no module {path!r} to import ({error})") from error
+    try:
+        with torch.device("cpu"):
+            module = factory(features, hidden_size, **arguments)
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise ValueError(f"{path} cannot be built with {dict(arguments)}: {error}") from error
+    if not isinstance(module, nn.Module):
+        raise ValueError(f"{path} must be a torch.nn.Module; came: {type(module).__name__}")
+    return module
 
 
-def _check_switches(**switches: bool) -> None:
-    for name, value in switches.items():
-        if not isinstance(value, bool):
-            raise ValueError(f"{name} must be True or False; came: {value!r}")
+def _segments(begin: int, end: int, starts: Tensor | None) -> list[tuple[int, int]]:
+    """Split the steps [begin, end) where a sequence starts, for its state must be the initial one there."""
+    inner = [] if starts is None else [t for t in starts.unique().tolist() if begin < t < end]
+    bounds = [begin, *inner, end]
+    return list(itertools.pairwise(bounds))
 
 
-def _refuse(**options: float) -> None:
-    came = ", ".join(f"{name}={value!r}" for name, value in options.items() if value)
-    if came:
-        raise NotImplementedError(f"LSTM takes only dropout=0, bidirectional=False, proj_size=0; came: {came}")
+def _map_state(function: Callable[..., Any], *states: ModuleState) -> ModuleState:
+    """Apply a function to each tensor of a state, or to the tensors at the same place of several."""
+    if states[0] is None:
+        return None
+    if isinstance(states[0], tuple):
+        return tuple(_map_state(function, *parts) for parts in zip(*states, strict=True))
+    return function(*states)
+
+
+def _row(r: int) -> Callable[[Tensor], Tensor]:
+    return lambda tensor: tensor[r]
+
+
+def _zero_where(waits: Tensor) -> Callable[[Tensor], Tensor]:
+    """Return what sets tensors (R, ..., B, n) to zero for some of the sequences (R, B)."""
+    return lambda tensor: torch.where(
+        waits.view(waits.shape[0], *[1] * (tensor.dim() - 3), waits.shape[1], 1), 0, tensor
+    )

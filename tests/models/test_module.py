@@ -1,209 +1,184 @@
-"""The torch module against `torch.nn.LSTM`, the float64 oracle, single modules and the README."""
+"""Any torch module as a model: causal, replicas of their own, the plain module's gradient, windows by the book."""
 
-import re
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-import yaml
 from torch import Tensor, nn
 
-from models import LSTM
+from models.cell import load_cell
 from models.gradient_flow import GradientFlow
-from tests.models import oracle, oracle_lstm
-from tests.models.cases import Case, Options, draw_case
-from tests.models.module_experiment import SIZES, Run, assert_close, draw, run
+from models.kernels import load_kernel
+from models.kernels.reference import unroll
+from models.module import ModuleCell
+from models.network import Network
+from tests.models import modules
 
-ROOT = Path(__file__).resolve().parents[2]
-EXAMPLES = re.findall(r"<!-- run -->\n```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
-OPTIONS = [{}, {"batch_first": True}, {"bias": False}, {"num_layers": 3}, {"num_layers": 2, "batch_first": True}]
-RTOL = {torch.float64: 1e-12, torch.float32: 1e-5}
-CASE = Options("lstm", peepholes=True)
-PATHS = frozenset({"cell", "gates", "block_input"})
+R, T, B, FEATURES, H = 2, 7, 3, 2, 4
+HERE = "tests.models.modules"
+FULL = GradientFlow(frozenset({"recurrent"}))
+STATEFUL = [
+    ("torch.nn.GRU", {"num_layers": 2}),
+    ("torch.nn.LSTM", {"proj_size": 2}),
+    ("torch.nn.RNN", {"nonlinearity": "relu"}),
+    (f"{HERE}.Leaky", {}),
+]
+ALL = [*STATEFUL, (f"{HERE}.CausalConvolution", {})]
 
-
-def twins(dtype: torch.dtype, **options: object) -> tuple[nn.LSTM, LSTM]:
-    """Return a `torch.nn.LSTM` and ours with its weights."""
-    theirs, ours = nn.LSTM(**SIZES, **options, dtype=dtype), LSTM(**SIZES, **options, dtype=dtype)
-    assert ours.load_state_dict(theirs.state_dict(), strict=True)
-    return theirs, ours
-
-
-@pytest.mark.parametrize("has_states", [True, False])
-@pytest.mark.parametrize("batch", [(4,), ()], ids=["batched", "unbatched"])
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
-def test_outputs_and_gradients_are_those_of_torch(
-    dtype: torch.dtype, options: dict[str, object], batch: tuple[int, ...], has_states: bool
-) -> None:
-    theirs, ours = twins(dtype, **options)
-    x = draw((7, *batch, 3), seed=1, dtype=dtype)
-    x = x.transpose(0, 1) if batch and "batch_first" in options else x
-    hx = (
-        draw((theirs.num_layers, *batch, 5), seed=2, dtype=dtype),
-        draw((theirs.num_layers, *batch, 5), seed=3, dtype=dtype),
-    )
-    expected = run(theirs, x, hx if has_states else None)
-    assert_close(run(ours, x, hx if has_states else None), expected, rtol=RTOL[dtype])
+ids = [module.rpartition(".")[2] for module, _ in ALL]
+all_modules = pytest.mark.parametrize(("module", "arguments"), ALL, ids=ids)
+stateful_modules = pytest.mark.parametrize(("module", "arguments"), STATEFUL, ids=ids[:-1])
 
 
-@pytest.mark.parametrize("num_layers", [1, 2])
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
-def test_windows_are_those_of_torch_run_window_by_window(dtype: torch.dtype, num_layers: int) -> None:
-    theirs, ours = twins(dtype, num_layers=num_layers)
-    ours.gradient_flow = GradientFlow(PATHS, k1=3, k2=3)
-    x = draw((7, 4, 3), seed=1, dtype=dtype)
-    hx = (draw((num_layers, 4, 5), seed=2, dtype=dtype), draw((num_layers, 4, 5), seed=3, dtype=dtype))
-
-    class ByWindows(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.lstm = theirs
-
-        def forward(self, x: Tensor, hx: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-            outputs = []
-            for window in x.split([1, 3, 3]):
-                output, last = self.lstm(window, hx)
-                outputs.append(output)
-                hx = (last[0].detach(), last[1].detach())
-            return torch.cat(outputs), last
-
-    expected = {name.replace("dlstm.", "d"): value for name, value in run(ByWindows(), x, hx).items()}
-    assert_close(run(ours, x, hx), expected, rtol=RTOL[dtype])
+def build(module: str, arguments: dict[str, Any]) -> ModuleCell:
+    options = {"module": module, "arguments": arguments}
+    return load_cell("module", features=FEATURES, hidden_size=H, options=options)  # type: ignore[return-value]
 
 
-def of_oracle(case: Case, paths: frozenset[str], *, k1: int | None, k2: int | None) -> Run:
-    """Return what the oracle makes of a case, in torch's layout and with one bias vector."""
-    trace, gradients = case.forward(), case.backward(paths, k1=k1, k2=k2)
-    values = {"output": trace.h[1:], "h_n": trace.h[-1:], "c_n": trace.c[-1:]}
-    values |= {"dh_0": gradients.h0[None], "dc_0": gradients.c0[None]}
-    values |= {f"d{name}": value for name, value in in_layout_of_torch(gradients.parameters).items()}
-    return {name: torch.tensor(value) for name, value in values.items()}
+def draw(cell: ModuleCell, *, replicas: int = R) -> tuple[dict[str, Tensor], Tensor]:
+    rows = [cell.initialise(np.random.default_rng(seed), sequence_length=T) for seed in range(replicas)]
+    parameters = {name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in cell.shapes}
+    inputs = torch.from_numpy(np.random.default_rng(7).normal(size=(replicas, T, B, FEATURES)))
+    return {name: value.requires_grad_() for name, value in parameters.items()}, inputs.requires_grad_()
 
 
-def in_layout_of_torch(parameters: oracle.Parameters) -> dict[str, np.ndarray]:
-    """Stack parameters by symbol: i f g o, one row per cell; the peepholes i f o."""
-    of_gates = {kind: np.concatenate([parameters[f"{kind}_{gate}"].T for gate in "ifzo"]) for kind in "WUb"}
-    peepholes = np.stack([parameters[f"p_{gate}"] for gate in "ifo"])
-    names = {"weight_ih_l0": "W", "weight_hh_l0": "U", "bias_ih_l0": "b"}
-    return {name: of_gates[kind] for name, kind in names.items()} | {"weight_peephole_l0": peepholes}
+def plain(module: str, arguments: dict[str, Any], parameters: dict[str, Tensor], r: int) -> nn.Module:
+    """Return the module itself, with the weights of one replica."""
+    factory = getattr(modules if module.startswith(HERE) else nn, module.rpartition(".")[2])
+    network = factory(FEATURES, H, **arguments).double()
+    network.load_state_dict({name: value[r] for name, value in parameters.items()}, strict=False)
+    return network
 
 
-def sorted_names(paths: frozenset[str]) -> str:
-    return "+".join(sorted(paths))
+def gradients(outputs: Tensor, leaves: list[Tensor]) -> list[Tensor]:
+    return list(torch.autograd.grad(outputs.square().sum(), leaves, materialize_grads=True))
 
 
-@pytest.mark.parametrize(("k1", "k2"), [(None, None), (3, 3), (2, 5)])
+@all_modules
+def test_what_it_can_is_found_out(module: str, arguments: dict[str, Any]) -> None:
+    cell = build(module, arguments)
+    assert cell.carries_state is ((module, arguments) in STATEFUL)
+    assert cell.is_batched is module.startswith(HERE)
+    assert cell.hidden_size == arguments.get("proj_size", H)
+
+
+@all_modules
+def test_outputs_and_gradients_are_those_of_the_plain_module_alone(module: str, arguments: dict[str, Any]) -> None:
+    cell = build(module, arguments)
+    parameters, inputs = draw(cell)
+    outputs, _ = unroll(cell, parameters, inputs=inputs, flow=FULL)
+    of_all = gradients(outputs, [*parameters.values(), inputs])
+    for r in range(R):
+        alone = plain(module, arguments, parameters, r)
+        result = alone(inputs[r])
+        output = result[0] if isinstance(result, tuple) else result
+        torch.testing.assert_close(outputs[r], output, rtol=1e-12, atol=0)
+        expected = gradients(output, [*alone.parameters(), inputs])
+        expected[-1] = expected[-1][r]
+        norm = torch.cat([gradient.flatten() for gradient in expected]).norm()
+        for gradient, of_alone in zip(of_all, expected, strict=True):
+            assert (gradient[r] - of_alone).norm() < 1e-12 * norm
+
+
+@all_modules
+def test_it_is_causal_and_replicas_and_sequences_do_not_mix(module: str, arguments: dict[str, Any]) -> None:
+    cell = build(module, arguments)
+    parameters, inputs = draw(cell)
+    outputs, _ = unroll(cell, parameters, inputs=inputs, flow=FULL)
+    for r, t, b in ((0, 3, 1), (1, 5, 2)):
+        (gradient,) = torch.autograd.grad(outputs[r, t, b].sum(), inputs, retain_graph=True)
+        is_reached = gradient.abs().sum(dim=3) > 0
+        assert is_reached[r, t, b]
+        is_reached[r, : t + 1, b] = False
+        assert not is_reached.any()
+
+
+@all_modules
+def test_sequences_that_start_later_are_those_that_are_shorter(module: str, arguments: dict[str, Any]) -> None:
+    cell = build(module, arguments)
+    parameters, inputs = draw(cell)
+    starts = torch.tensor([[0, 3, 5], [2, 0, 3]])
+    flows = [FULL, GradientFlow(FULL.paths, 3, 3)] if cell.carries_state else [FULL]
+    for flow in flows:
+        outputs, _ = unroll(cell, parameters, inputs=inputs, flow=flow, starts=starts)
+        for r in range(R):
+            of_replica = {name: value[r : r + 1] for name, value in parameters.items()}
+            for b in range(B):
+                start = int(starts[r, b])
+                assert not outputs[r, :start, b].any()
+                sequence = inputs[r : r + 1, start:, b : b + 1]
+                alone, _ = unroll(cell, of_replica, inputs=sequence, flow=FULL)
+                torch.testing.assert_close(outputs[r, start:, b], alone[0, :, 0], rtol=1e-10, atol=0)
+
+
+@stateful_modules
+@pytest.mark.parametrize("first_target", [0, 5])
+def test_windows_are_the_literal_loop(module: str, arguments: dict[str, Any], first_target: int) -> None:
+    cell = build(module, arguments)
+    parameters, inputs = draw(cell, replicas=1)
+    flow = GradientFlow(FULL.paths, 3, 3)
+    outputs, _ = unroll(cell, parameters, inputs=inputs, flow=flow, first_target=first_target)
+    alone, state, literal = plain(module, arguments, parameters, 0), None, []
+    for window in inputs[0].split([1, 3, 3]):
+        output, state = alone(window) if state is None else alone(window, state)
+        state = tuple(part.detach() for part in state) if isinstance(state, tuple) else state.detach()
+        literal.append(output)
+    expected = torch.cat(literal)[first_target:]
+    torch.testing.assert_close(outputs[0], expected, rtol=1e-12, atol=0)
+    of_literal = gradients(expected, list(alone.parameters()))
+    for gradient, of_alone in zip(gradients(outputs, list(parameters.values())), of_literal, strict=True):
+        torch.testing.assert_close(gradient[0], of_alone, rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize(
-    "paths",
-    [oracle_lstm.PATHS - {"gate_recurrence"}, {"cell"}, {"gates", "peepholes"}, {"output_peephole"}],
-    ids=sorted_names,
+    ("module", "arguments", "message"),
+    [
+        ("torch.nn.GRUU", {}, "there is no module 'torch.nn.GRUU' to import"),
+        ("nowhere.Net", {}, "there is no module 'nowhere.Net' to import"),
+        ("torch.nn.GRU", {"layers": 2}, r"torch.nn.GRU cannot be built with {'layers': 2}"),
+        (
+            "torch.nn.GRU",
+            {"bidirectional": True},
+            "is not causal: an output before step 1 changes with the input of",
+        ),
+        ("torch.nn.GRU", {"batch_first": True}, "mixes the sequences of a batch: time is the first axis"),
+        ("torch.nn.GRU", {"dropout": 0.5, "num_layers": 2}, "must compute the same at every call: no dropout"),
+        (f"{HERE}.LastOutput", {}, r"must return \(T, B, n\) of inputs \(T, B, features\)"),
+        (f"{HERE}.Normalised", {}, "no running statistics"),
+        ("torch.sub", {}, "must be a torch.nn.Module"),
+    ],
 )
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
-def test_peepholes_and_flows_are_those_of_the_oracle(
-    dtype: torch.dtype, paths: frozenset[str], k1: int | None, k2: int | None
-) -> None:
-    case = draw_case(CASE, np.random.default_rng(5), features=3, hidden=5, ragged=False)
-    flow = GradientFlow(frozenset(paths), k1, k2)
-    lstm = LSTM(**SIZES, peepholes=True, gradient_flow=flow, dtype=torch.float64)
-    weights = {name: torch.tensor(value) for name, value in in_layout_of_torch(case.parameters).items()}
-    lstm.load_state_dict(weights | {"bias_hh_l0": torch.zeros(20)})
-    lstm.to(dtype)
-    h_0, c_0 = (torch.tensor(state, dtype=dtype)[None].requires_grad_() for state in (case.h0, case.c0))
-    output, (h, c) = lstm(torch.tensor(case.x, dtype=dtype), (h_0, c_0))
-    loss = (output * torch.tensor(case.errors.h)).sum() + (c[0] * torch.tensor(case.errors.c_last)).sum()
-    wanted = dict(lstm.named_parameters()) | {"h_0": h_0, "c_0": c_0}
-    gradients = torch.autograd.grad(loss, list(wanted.values()), allow_unused=True, materialize_grads=True)
-    came = {"output": output, "h_n": h, "c_n": c}
-    came |= {f"d{name}": gradient for name, gradient in zip(wanted, gradients, strict=True)}
-    assert torch.equal(came.pop("dbias_hh_l0"), came["dbias_ih_l0"])
-    assert_close(came, of_oracle(case, frozenset(paths), k1=k1, k2=k2), rtol=RTOL[dtype])
+def test_what_is_no_model_is_refused_in_one_line(module: str, arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message) as raised:
+        build(module, arguments)
+    assert "\n" not in str(raised.value)
 
 
-def test_second_derivatives_are_those_of_torch_in_float64_and_refused_in_float32() -> None:
-    second = []
-    for lstm in twins(torch.float64):
-        x = draw((7, 4, 3), seed=1, dtype=torch.float64).requires_grad_()
-        (first,) = torch.autograd.grad(lstm(x)[0].square().sum(), x, create_graph=True)
-        names, weights = zip(*lstm.named_parameters(), strict=True)
-        second.append(dict(zip(names, torch.autograd.grad(first.square().sum(), weights), strict=True)))
-    assert_close(*second[::-1], rtol=RTOL[torch.float64])
-    output, _ = LSTM(**SIZES)(x.float())
-    with pytest.raises(RuntimeError, match=r"the cpu kernel is differentiated once"):
-        torch.autograd.grad(output.sum(), x, create_graph=True)
+def test_flows_that_mean_nothing_for_it_are_refused() -> None:
+    gru, convolution = build(*ALL[0]), build(*ALL[-1])
+    for cell, flow in (
+        (gru, GradientFlow(frozenset())),
+        (gru, GradientFlow(FULL.paths, 2, 4)),
+        (convolution, GradientFlow(FULL.paths, 3, 3)),
+    ):
+        with pytest.raises(ValueError, match=r"the gradient flow of .* must be full"):
+            unroll(cell, draw(cell)[0], inputs=draw(cell)[1], flow=flow)
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
-def test_truncated_1997_sends_no_error_to_the_first_hidden_state(dtype: torch.dtype) -> None:
-    x, hx = draw((7, 4, 3), seed=1, dtype=dtype), (draw((1, 4, 5), seed=2, dtype=dtype),) * 2
-    gradients = run(LSTM(**SIZES, peepholes=True, gradient_flow="truncated_1997", dtype=dtype), x, hx)
-    assert not gradients["dh_0"].any()
-    assert gradients["dc_0"].all()
-
-
-def test_the_named_flows_are_those_of_the_config() -> None:
-    config = yaml.safe_load((ROOT / "config/default.yaml").read_text())["gradients"]
-    lstm = LSTM(**SIZES, peepholes=True, gradient_flow="truncated_1997")
-    assert lstm.gradient_flow == GradientFlow(frozenset(config["truncated_1997"]["paths"]))
-    for flow in (None, "full"):
-        assert LSTM(**SIZES, gradient_flow=flow).gradient_flow == GradientFlow(PATHS)
-
-
-@pytest.mark.parametrize("has_states", [True, False])
-@pytest.mark.parametrize("batch_first", [True, False])
-@pytest.mark.parametrize("batch", [(4,), ()], ids=["batched", "unbatched"])
-def test_replicas_are_single_modules_bit_for_bit(batch: tuple[int, ...], batch_first: bool, has_states: bool) -> None:
-    options = {**SIZES, "num_layers": 2, "batch_first": batch_first, "peepholes": True}
-    torch.manual_seed(3)
-    singles = [LSTM(**options) for _ in range(3)]
-    torch.manual_seed(3)
-    together = LSTM(**options, replicas=3)
-    x = draw((3, 7, *batch, 3), seed=1)
-    x = x.transpose(1, 2) if batch and batch_first else x
-    hx = (draw((3, 2, *batch, 5), seed=2), draw((3, 2, *batch, 5), seed=3)) if has_states else None
-    came = run(together, x, hx)
-    for r, single in enumerate(singles):
-        expected = run(single, x[r], None if hx is None else (hx[0][r], hx[1][r]))
-        assert came.keys() == expected.keys()
-        for name, value in expected.items():
-            assert torch.equal(came[name][r], value), name
-
-
-def test_calls_that_overlap_do_not_disturb_each_other() -> None:
-    lstm, inputs = LSTM(**SIZES), [draw((7, 4, 3), seed=seed) for seed in range(3)]
-    alone = [run(lstm, x, None) for x in inputs]
-    outputs = [lstm(x)[0] for x in inputs]
-    together = [torch.autograd.grad(output.sum(), lstm.weight_hh_l0)[0] for output in outputs]
-    for x, before, output, gradient in zip(inputs, alone, outputs, together, strict=True):
-        assert torch.equal(output, before["output"])
-        (expected,) = torch.autograd.grad(lstm(x)[0].sum(), lstm.weight_hh_l0)
-        assert torch.equal(gradient, expected)
-
-
-def test_it_is_silent_and_without_a_graph_where_none_is_asked_for(caplog: pytest.LogCaptureFixture) -> None:
-    lstm = LSTM(**SIZES).double()
-    with torch.no_grad():
-        output, _ = lstm(draw((7, 4, 3), seed=1, dtype=torch.float64))
-    assert not output.requires_grad
-    assert caplog.records == []
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
-def test_on_a_gpu_it_agrees_with_the_cpu() -> None:
-    lstm, x = LSTM(**SIZES, peepholes=True, replicas=2).double(), draw((2, 7, 4, 3), seed=1, dtype=torch.float64)
-    expected = run(lstm, x, None)
-    came = run(lstm.cuda(), x.cuda(), None)
-    assert_close({name: value.cpu() for name, value in came.items()}, expected, rtol=1e-12)
-
-
-def test_the_example_of_the_readme_learns() -> None:
-    (example,) = EXAMPLES
-    assert sum(line != "" for line in example.splitlines()) == 10
-    torch.manual_seed(0)
-    names: dict[str, Tensor] = {}
-    exec(example, names)  # type: ignore[arg-type]
-    losses = names["losses"]
-    assert losses.shape == (5,)
-    assert (losses < 0.2).sum() >= 2, losses  # chance is 1: some of the five networks recall the first sign
+def test_two_layers_of_gru_learn_as_a_network() -> None:
+    cell = build(*ALL[0])
+    kernel = load_kernel("cpu", cell=cell, dtype=torch.float32, device=torch.device("cpu"))
+    network = Network(cell, outputs=1, kernel=kernel)
+    rows = [network.initialise(np.random.default_rng(seed), sequence_length=T) for seed in range(3)]
+    weights = torch.from_numpy(np.stack(rows)).float().requires_grad_()
+    inputs = torch.from_numpy(np.random.default_rng(1).normal(size=(3, T, 8, FEATURES))).float()
+    optimiser, losses = torch.optim.Adam([weights], lr=0.02), []
+    for _ in range(60):
+        starts = torch.zeros(3, 8, dtype=torch.int64)
+        outputs = network.outputs_of(weights, inputs=inputs, starts=starts, first_target=T - 1, flow=FULL)
+        losses.append((outputs[:, 0, :, 0] - inputs[:, 2, :, 0]).square().mean(dim=1))
+        optimiser.zero_grad()
+        losses[-1].sum().backward()
+        optimiser.step()
+    assert (losses[-1] < 0.5 * losses[0]).all()

@@ -138,4 +138,4 @@ def test_no_training_depends_on_the_torch_module_for_others(cell):
     entries = ["training/condition.py", "tasks/copy.py", f"models/{cell}.py", *kernels]
     closure = {path.as_posix() for path in Sources(ROOT).closure(entries)}
     assert {"models/__init__.py", f"models/{cell}.py"} <= closure
-    assert "models/module.py" not in closure
+    assert "models/torch_lstm.py" not in closure

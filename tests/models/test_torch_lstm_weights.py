@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.utils import parametrizations
 
 from models import LSTM
-from tests.models.module_experiment import SIZES, draw, run
+from tests.models.torch_lstm_experiment import SIZES, draw, run
 
 OPTIONS = [{}, {"batch_first": True}, {"bias": False}, {"num_layers": 3}]
 

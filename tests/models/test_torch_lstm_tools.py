@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from models import LSTM
-from tests.models.module_experiment import SIZES, assert_close, draw, run
+from tests.models.torch_lstm_experiment import SIZES, assert_close, draw, run
 
 DTYPES = [torch.float64, torch.float32]
 X = (7, 4, 3)
