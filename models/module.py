@@ -92,7 +92,8 @@ class ModuleCell(Cell):
         first_target: int,
     ) -> tuple[Tensor, State]:
         """Return the outputs from `first_target` on, (R, T - first_target, B, H), and the last one."""
-        self.check_flow(flow)
+        if torch.is_grad_enabled():
+            self.check_flow(flow)
         if initial is not None:
             raise ValueError(f"{self.name} starts from its own initial state; came: another one")
         parameters = {symbol: guard_version(value) for symbol, value in parameters.items()}
@@ -107,7 +108,7 @@ class ModuleCell(Cell):
         """Refuse a gradient flow that the module cannot have: a ValueError."""
         flow.check(self.paths)
         if not flow.paths or flow.k1 != flow.k2 or (flow.k1 is not None and not self.carries_state):
-            known = "full and windows with k1 = k2" if self.carries_state else "full, for it returns no state"
+            known = "full, or have windows with k1 = k2" if self.carries_state else "full, for it returns no state"
             raise ValueError(f"the gradient flow of {self.name} must be {known}; came: {flow}")
 
     def _run_windows(

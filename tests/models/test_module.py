@@ -164,6 +164,8 @@ def test_flows_that_mean_nothing_for_it_are_refused() -> None:
     ):
         with pytest.raises(ValueError, match=r"the gradient flow of .* must be full"):
             unroll(cell, draw(cell)[0], inputs=draw(cell)[1], flow=flow)
+    with torch.no_grad():  # as an evaluation does
+        unroll(gru, draw(gru)[0], inputs=draw(gru)[1], flow=GradientFlow(frozenset()))
 
 
 def test_two_layers_of_gru_learn_as_a_network() -> None:
