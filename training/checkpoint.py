@@ -10,12 +10,12 @@ import io
 import json
 import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from records.writing import write_bytes
 from training.provenance import package_version
 from training.state import State
 
@@ -47,19 +47,11 @@ class Checkpoints:
         payload = pack(state)
         digest = hashlib.sha256(payload).hexdigest()
         header = {"format": FORMAT, "key": self.key, "versions": versions(), "bytes": len(payload), "sha256": digest}
-        self.folder.mkdir(parents=True, exist_ok=True)
-        draft = self.folder / f".draft.{os.getpid()}"
-        try:
-            with draft.open("wb") as file:
-                file.write(json.dumps(header).encode() + b"\n" + payload)
-                file.flush()
-                os.fsync(file.fileno())
-            if self.last.exists():
-                os.replace(self.last, self.previous)
-            os.replace(draft, self.last)
-            _sync(self.folder)
-        finally:
-            draft.unlink(missing_ok=True)
+        draft = self.folder / ".draft"
+        write_bytes(draft, json.dumps(header).encode() + b"\n" + payload)
+        if self.last.exists():
+            os.replace(self.last, self.previous)
+        os.replace(draft, self.last)
 
     def load(self, log: Callable[[str], None]) -> State | None:
         """Return the last whole state of this job, or None; `log` gets a line for every file that cannot be used."""
@@ -74,7 +66,7 @@ class Checkpoints:
 
     def remove(self) -> None:
         """Remove the checkpoints: the run is recorded."""
-        for path in (self.last, self.previous, *self.folder.glob(".draft.*")):
+        for path in (self.last, self.previous, *self.folder.glob(".*draft*")):
             path.unlink(missing_ok=True)
 
 
@@ -121,13 +113,3 @@ def _load(path: Path, *, key: str) -> State:
 
 def _list(packages: object) -> str:
     return ", ".join(f"{k} {v}" for k, v in packages.items()) if isinstance(packages, Mapping) else str(packages)
-
-
-def _sync(folder: Path) -> None:
-    """Make a rename survive a power failure, where the file system can."""
-    with suppress(OSError):
-        opened = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(opened)
-        finally:
-            os.close(opened)

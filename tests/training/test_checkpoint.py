@@ -108,11 +108,11 @@ class Killed(BaseException):
     """The process ends here."""
 
 
-@pytest.mark.parametrize("moment", ["write", "fsync", "first replace", "second replace", "after"])
+@pytest.mark.parametrize("moment", ["write", "fsync", "draft", "first replace", "second replace", "after"])
 def test_a_kill_at_any_moment_of_a_save_leaves_a_whole_one(
     saved: Checkpoints, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    replace, calls = os.replace, iter(["first replace", "second replace"])
+    replace, calls = os.replace, iter(["draft", "first replace", "second replace"])
 
     def fsync(number: int) -> None:
         if moment == "fsync":
@@ -126,7 +126,7 @@ def test_a_kill_at_any_moment_of_a_save_leaves_a_whole_one(
     monkeypatch.setattr(os, "fsync", fsync)
     monkeypatch.setattr(os, "replace", replaced)
     if moment == "write":
-        draft = saved.folder / f".draft.{os.getpid() + 1}"
+        draft = saved.folder / f"..draft.host.{os.getpid() + 1}"
         draft.write_bytes(saved.last.read_bytes()[:300])
     elif moment == "after":
         saved.save(state(3))
