@@ -10,7 +10,7 @@ import torch
 
 from models.gradient_flow import GradientFlow
 from models.kernels import load_kernel
-from models.kernels.online import train_online
+from models.kernels.online_1997.train import train_online
 from models.lstm_1997 import LSTM1997Cell
 from models.network import Network
 

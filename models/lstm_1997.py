@@ -39,7 +39,7 @@ OPTIONS = {
     "bound": {"type": "number", "exclusiveMinimum": 0, "description": "all other weights start in U[-bound, bound]"},
 }
 PATHS: dict[str, dict[str, object]] = {"cell": {}, "gates": {}, "block_input": {}}
-ONLINE = True  # models/kernels/online.py trains it
+ONLINE = True  # models/kernels/online_1997 trains it
 DIVIDES = {"block_size": "hidden_size"}
 
 

@@ -11,7 +11,7 @@ import torch
 from models.cell import Cell, load_cell
 from models.gradient_flow import GradientFlow
 from models.kernels import compilation, load_kernel
-from models.kernels.online import train_online
+from models.kernels.online_1997.train import train_online
 from models.lstm import VANILLA
 from models.lstm_1997 import LSTM1997Cell
 from models.network import Network

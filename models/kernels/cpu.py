@@ -15,10 +15,10 @@ from torch import Tensor
 from models.cell import Cell, Parameters, State, one_hot
 from models.gradient_flow import GradientFlow
 from models.kernels import fused
+from models.kernels.buffers import arrays, columns
 from models.kernels.elementwise import VANILLA, Array, Switches
 from models.kernels.guards import check_memory
 from models.kernels.layout import Errors, Gradients, Kept, Scratch
-from models.kernels.memory import arrays, columns
 from models.kernels.readout import readout as readout
 from models.kernels.threads import for_each_range
 

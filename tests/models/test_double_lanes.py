@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.kernels.compilation import compiled
-from models.kernels.double_lanes import Array, aligned, load, sigmoid, store, transpose
+from models.kernels.online_1997.double_lanes import Array, aligned, load, sigmoid, store, transpose
 
 
 @compiled

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.kernels.online import train_online
+from models.kernels.online_1997.train import train_online
 from models.lstm_1997 import LSTM1997Cell
 from tasks.task import Batch, Stop, Task
 from training.condition import TrainedReplicas

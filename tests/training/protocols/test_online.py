@@ -12,7 +12,7 @@ import training.protocols.online
 from models.cell import load_cell
 from models.gradient_flow import GradientFlow
 from models.kernels import load_kernel
-from models.kernels.online import train_online
+from models.kernels.online_1997.train import train_online
 from models.network import Network
 from tasks.task import Stop, load_task
 from tests.settings import online_settings

@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from models.kernels import memory
-from models.kernels.memory import arrays, columns
+from models.kernels import buffers
+from models.kernels.buffers import arrays, columns
 
 SHAPES = ((3, 5, 16), (1, 1, 1, 1), (7,), (2, 16))
 
@@ -20,7 +20,7 @@ def test_arrays_are_aligned_and_apart() -> None:
 
 
 def test_a_buffer_is_used_again_when_nothing_looks_into_it_and_not_before() -> None:
-    del memory._spare[:]
+    del buffers._spare[:]
     (first,), (second,) = arrays((1000,)), arrays((1000,))
     assert not np.shares_memory(first, second)
     place, view = first.ctypes.data, torch.from_numpy(first.reshape(10, 100))[3:]
@@ -35,7 +35,7 @@ def test_a_buffer_is_used_again_when_nothing_looks_into_it_and_not_before() -> N
 
 
 def test_a_buffer_far_too_large_waits_for_one_that_needs_it() -> None:
-    del memory._spare[:]
+    del buffers._spare[:]
     (large,) = arrays((100_000,))
     place = large.ctypes.data
     del large
@@ -47,7 +47,7 @@ def test_a_buffer_far_too_large_waits_for_one_that_needs_it() -> None:
 
 
 def test_an_owner_without_a_buffer_goes_quietly() -> None:
-    memory._Buffer.__del__(memory._Buffer.__new__(memory._Buffer))
+    buffers._Buffer.__del__(buffers._Buffer.__new__(buffers._Buffer))
 
 
 def test_sequences_become_columns_and_the_others_are_zero() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.kernels.double_lanes import WIDTH, Array, aligned
+from models.kernels.online_1997.double_lanes import WIDTH, Array, aligned
 
 if TYPE_CHECKING:
     from models.lstm_1997 import LSTM1997Cell

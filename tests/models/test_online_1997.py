@@ -9,8 +9,9 @@ import torch
 from numpy.testing import assert_allclose
 
 from models.gradient_flow import GradientFlow
-from models.kernels import memory_blocks, threads
-from models.kernels.online import train_online
+from models.kernels import threads
+from models.kernels.online_1997 import time_loop
+from models.kernels.online_1997.train import train_online
 from models.network import Network
 from tests.models import oracle_1997
 from tests.models.oracle import sigmoid
@@ -270,4 +271,4 @@ def test_no_layout_of_the_data_is_compiled_anew() -> None:
             again, again_nets = stream.train(FULL, inputs=inputs)
             assert np.array_equal(again, weights)
             assert np.array_equal(again_nets, nets)
-    assert len(memory_blocks.train.signatures) == 1  # type: ignore[attr-defined]
+    assert len(time_loop.train.signatures) == 1  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.kernels.compilation import compiled, inlined
-from models.kernels.double_lanes import (
+from models.kernels.online_1997.double_lanes import (
     WIDTH,
     Array,
     load,
@@ -22,7 +22,7 @@ from models.kernels.double_lanes import (
     transpose,
     unless_above,
 )
-from models.kernels.groups import Integers, Scratch, Sizes, Weights
+from models.kernels.online_1997.groups import Integers, Scratch, Sizes, Weights
 
 
 class Flow(NamedTuple):

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.gradient_flow import GradientFlow
-from models.kernels import groups, memory_blocks
-from models.kernels.double_lanes import WIDTH, Array
-from models.kernels.groups import Integers
+from models.kernels.online_1997 import groups, time_loop
+from models.kernels.online_1997.double_lanes import WIDTH, Array
+from models.kernels.online_1997.groups import Integers
 from models.kernels.threads import for_each_range
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def train_online(
     if R == 0:
         return np.empty((0, n, outputs))
     count, one_hot = -(-R // WIDTH), inputs.ndim == 3
-    along = memory_blocks.Flow(
+    along = time_loop.Flow(
         cell="cell" in flow.paths,
         gates="gates" in flow.paths,
         block_input="block_input" in flow.paths,
@@ -70,7 +70,7 @@ def train_online(
     )
     sizes = groups.Sizes(cell.blocks, cell.hidden_size, cell.hidden_size + 2 * cell.blocks, cell.features, outputs, T)
     packed = groups.pack(cell, weights, order=order, one_hot=one_hot)
-    data = memory_blocks.Data(
+    data = time_loop.Data(
         dense=np.zeros((1, 1, 0, 1), np.float32) if one_hot else np.require(inputs, np.float32, ["C", "W"]),
         indices=np.require(inputs, np.int64, ["C", "W"]) if one_hot else np.zeros((1, 1, 0), np.int64),
         starts=np.require(starts, np.int64, ["C", "W"]),  # another layout would be compiled anew
@@ -82,7 +82,7 @@ def train_online(
     rows_ = np.array(rows, np.int64)
 
     def run(part: tuple[int, int], scratch: groups.Scratch) -> None:
-        memory_blocks.train(part, sizes, cell.biases, along, packed, rates_, rows_, data, nets, scratch)
+        time_loop.train(part, sizes, cell.biases, along, packed, rates_, rows_, data, nets, scratch)
 
     for_each_range(
         run, count, work=R * n * T * sizes.units**2, prepare=lambda: groups.make_scratch(sizes, one_hot=one_hot)
