@@ -76,6 +76,10 @@ class Cell(ABC):
         """Return what `models.kernels.reference.unroll` does, or None: only a cell with its own time loop has it."""
         return None
 
+    def check_flow(self, flow: GradientFlow) -> None:
+        """Refuse a gradient flow that the cell cannot have: a ValueError."""
+        flow.check(self.paths)
+
     @abstractmethod
     def step(self, parameters: Parameters, projected: Tensor, *, state: State, via: Via) -> State:
         """Make one step from prepared parameters, projected inputs (R, B, n) and the state."""

@@ -62,7 +62,7 @@ def prepare_condition(settings: Mapping[str, Any]) -> PreparedCondition:
     task, cell = load_task_and_cell(settings)
     gradient = settings["gradient"]
     flow = GradientFlow(frozenset(gradient["paths"]), gradient["k1"], gradient["k2"])
-    flow.check(cell.paths)
+    cell.check_flow(flow)
     device, dtype = select_device(settings["device"]), DTYPES[training["dtype"]]
     kernel = load_kernel(training["kernel"], cell=cell, dtype=dtype, device=device)
     network = Network(cell, outputs=task.outputs, kernel=kernel)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from models.cell import Cell
 from models.kernels import load_kernel
 from models.network import Network
 from tasks.task import Batch
@@ -54,6 +55,8 @@ def measure_condition(
     are measured.
     """
     prepared = prepare_condition(settings)
+    if type(prepared.setup.network.cell).unroll is not Cell.unroll:
+        raise ValueError(f"model {settings['model']['name']} has a time loop of its own, without steps to be measured")
     setup, recorder, measurement = prepared.setup, SnapshotRecorder(prepared.replicas), settings["measurement"]
     saved = None if checkpointer is None else SnapshotCheckpointer(checkpointer, recorder=recorder)
     pause = (lambda: None) if saved is None else saved.offer_again
