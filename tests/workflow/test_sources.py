@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.settings import tiny
+from workflow.experiment.experiment import training_files
 from workflow.experiment.sources import Sources, code_only
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -139,3 +141,22 @@ def test_no_training_depends_on_the_torch_module_for_others(cell):
     closure = {path.as_posix() for path in Sources(ROOT).closure(entries)}
     assert {"models/__init__.py", f"models/{cell}.py"} <= closure
     assert "models/torch_lstm.py" not in closure
+
+
+@pytest.mark.parametrize(
+    ("training", "expected"),
+    [
+        ({}, {"protocols/minibatch.py", "optimisers/adam.py"}),
+        ({"optimiser": "adamw"}, {"protocols/minibatch.py", "optimisers/adamw.py", "optimisers/adam.py"}),
+        ({"schedule": "cosine"}, {"protocols/minibatch.py", "optimisers/adam.py", "schedules/cosine.py"}),
+        ({"protocol": "online", "optimiser": "sgd"}, {"protocols/online.py", "optimisers/sgd.py"}),
+    ],
+)
+def test_of_protocols_optimisers_and_schedules_a_run_depends_on_its_own_alone(training, expected):
+    entries = ["training/condition.py", *training_files(tiny(training=training))]
+    loaded_by_name = {
+        path.relative_to("training").as_posix()
+        for path in Sources(ROOT).closure(entries)
+        if path.parent.parent == Path("training") and path.name != "__init__.py"
+    }
+    assert loaded_by_name == expected
