@@ -26,6 +26,8 @@ from models.kernels.guards import guard_version
 OPTIONS: dict[str, dict[str, Any]] = {
     "module": {
         "type": "string",
+        "pattern": r"^(torch|models)\.",
+        "title": "an import path in torch, or in models, where plug-ins add their files",
         "examples": ["torch.nn.GRU"],
         "description": "the import path of a torch.nn.Module that takes inputs (T, B, features)",
     },

@@ -68,7 +68,7 @@ def test_a_job_is_given_the_rate_and_the_flows_that_its_model_can_have() -> None
 
 def test_a_failed_measurement_is_told_in_one_line(fresh: Tree) -> None:
     fresh.configure(**MEASURING)
-    failing = "with told():\n    raise ValueError(f'no luck in {arguments(__doc__).minutes} minutes')\n"
+    failing = "with told():\n    raise ValueError(f'no luck in {arguments.arguments(__doc__).minutes} minutes')\n"
     fresh.edit("workflow/scripts/measure.py", "with told():\n", failing)
     record = "results/tiny/measurements/cpu/adding/lag=2/rnn/full/seeds=0-2.json"
     given = Measurements(Experiment(merge(TINY, MEASURING), root=ROOT)).expected([record])[record]["settings"]

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.settings import tiny
-from workflow.experiment.experiment import training_files
+from workflow.experiment.errors import ConfigurationError
+from workflow.experiment.experiment import Experiment, training_files
 from workflow.experiment.sources import Sources, code_only
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -160,3 +161,15 @@ def test_of_protocols_optimisers_and_schedules_a_run_depends_on_its_own_alone(tr
         if path.parent.parent == Path("training") and path.name != "__init__.py"
     }
     assert loaded_by_name == expected
+
+
+def test_a_run_depends_on_the_file_of_a_torch_module_of_ours():
+    def sources(module: str) -> str:
+        model = {"cell": "module", "hidden_size": 2, "module": module, "arguments": {}}
+        grid = [{"devices": ["cpu"], "tasks": ["adding"], "models": ["m"], "gradients": ["full"]}]
+        experiment = Experiment(tiny(grid=grid, models={"m": model}), root=ROOT)
+        return experiment.sources(experiment.conditions[0])
+
+    assert sources("torch.nn.GRU") == sources("torch.nn.RNN") != sources("models.torch_lstm.LSTM")
+    with pytest.raises(ConfigurationError, match=r"models\.m\.module: expected an import path in torch, or in models"):
+        sources("os.path.join")

@@ -45,7 +45,7 @@ class Experiment:
         self.root = root
         self.place = paths.place(self.config["experiment"])
         self._sources = Sources(root)
-        self._digests: dict[tuple[str, str], str] = {}
+        self._digests: dict[tuple[str, ...], str] = {}
 
     @cached_property
     def conditions(self) -> list[Condition]:
@@ -134,10 +134,11 @@ class Experiment:
 
     def sources(self, condition: Condition) -> str:
         """Return the digest of the code that determines the numbers of a condition."""
-        files = (self.config["tasks"][condition.task]["task"], self.config["models"][condition.model]["cell"])
+        task, model = self.config["tasks"][condition.task]["task"], self.config["models"][condition.model]
+        files = (f"tasks/{task}.py", *model_files(model))
         if files not in self._digests:
             kernels = {self.config["training"]["kernel"], "reference"}  # reference runs what the other does not support
-            loaded = [f"tasks/{files[0]}.py", f"models/{files[1]}.py", *(f"models/kernels/{k}.py" for k in kernels)]
+            loaded = [*files, *(f"models/kernels/{kernel}.py" for kernel in kernels)]
             entries = ["training/condition.py", *training_files(self.config), *loaded]
             self._digests[files] = self._sources.digest(entries)
         return self._digests[files]
@@ -208,6 +209,13 @@ class Experiment:
             "k1": gradient.get("k1") if num_steps is None else num_steps,
             "k2": gradient.get("k2") if num_steps is None else num_steps,
         }
+
+
+def model_files(model: Mapping[str, Any]) -> list[str]:
+    """Return the files that a model loads by name: its cell and, of cell `module`, the module's if it is in models/."""
+    package = model.get("module", "").rpartition(".")[0]
+    own = [f"{package.replace('.', '/')}.py"] if package.startswith("models.") else []
+    return [f"models/{model['cell']}.py", *own]
 
 
 def training_files(config: Mapping[str, Any]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from records.canonical_json import compute_digest, format_canonical_json
 from records.condition import Condition
 from records.paths import BASELINE
-from workflow.experiment.experiment import Experiment
+from workflow.experiment.experiment import Experiment, model_files
 from workflow.experiment.sources import Sources
 
 USED = ("kernel", "dtype", "test_sequences")  # of the keys of `training`: a guess is not trained
@@ -59,7 +59,7 @@ class Baselines:
         """Return the digest of the code that determines the numbers of a baseline."""
         settings = self.settings(point)
         kernels = {settings["training"]["kernel"], "reference"}
-        loaded = [f"tasks/{settings['task']['task']}.py", f"models/{settings['model']['cell']}.py"]
+        loaded = [f"tasks/{settings['task']['task']}.py", *model_files(self.experiment.config["models"][point.model])]
         entries = ["training/guessing.py", *loaded, *(f"models/kernels/{kernel}.py" for kernel in kernels)]
         return self._sources.digest(entries)
 

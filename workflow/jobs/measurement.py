@@ -9,7 +9,7 @@ from records.canonical_json import compute_digest, format_canonical_json
 from records.condition import Condition
 from workflow.experiment.declarations import available_paths, options_of
 from workflow.experiment.errors import refuse
-from workflow.experiment.experiment import Experiment, training_files
+from workflow.experiment.experiment import Experiment, model_files, training_files
 from workflow.experiment.sources import Sources
 
 
@@ -45,7 +45,7 @@ class Measurements:
         config = self.experiment.config
         kernels = sorted({config["training"]["kernel"], "reference"})
         loaded = [f"tasks/{config['tasks'][condition.task]['task']}.py"]
-        loaded += [f"models/{config['models'][condition.model]['cell']}.py", *training_files(config)]
+        loaded += [*model_files(config["models"][condition.model]), *training_files(config)]
         loaded += [f"models/kernels/{kernel}.py" for kernel in kernels]
         entries = ["training/gradients/measurement.py", *loaded]
         return self._sources.digest(entries)
