@@ -38,22 +38,20 @@ class GradientFlow:
         if self.k1 is not None and self.k2 is not None and not 1 <= self.k1 <= self.k2:
             raise ValueError(f"a window needs 1 <= k1 <= k2; came: k1 = {self.k1}, k2 = {self.k2}")
 
-    def check(self, known: Collection[str]) -> None:
-        """Refuse a path that a cell with the paths `known` does not have: a ValueError."""
-        unknown = sorted(self.paths - set(known))
+    def check(self, available: Collection[str]) -> None:
+        """Refuse a path that a cell with the paths `available` does not have: a ValueError."""
+        unknown = sorted(self.paths - set(available))
         if unknown:
-            raise ValueError(f"the cell has no path {', '.join(map(repr, unknown))}; its paths: {', '.join(known)}")
+            raise ValueError(f"the cell has no path {', '.join(map(repr, unknown))}; its paths: {', '.join(available)}")
 
-    def via(self, known: Collection[str]) -> Callable[[str, Tensor], Tensor]:
-        """Return what passes a value on along one of the `known` paths, and the error back only if the path carries
-        it.
-        """
-        self.check(known)
-        carries = {path: path in self.paths for path in known}
+    def via(self, available: Collection[str]) -> Callable[[str, Tensor], Tensor]:
+        """Return what passes a value on along an available path, and the error back only if the path carries it."""
+        self.check(available)
+        carries = {path: path in self.paths for path in available}
 
         def via(path: str, tensor: Tensor) -> Tensor:
             if path not in carries:
-                raise ValueError(f"via({path!r}, ...): the cell has no such path; its paths: {', '.join(known)}")
+                raise ValueError(f"via({path!r}, ...): the cell has no such path; its paths: {', '.join(available)}")
             return tensor if carries[path] else tensor.detach()
 
         return via

@@ -42,9 +42,9 @@ class GRUCell(Cell):
     state_symbols = ("h",)
 
     def __init__(self, *, features: int, hidden_size: int, reset: str, update_bias: float | str) -> None:
-        known = OPTIONS["reset"]["enum"]
-        if reset not in known:
-            raise ValueError(f"unknown reset {reset!r} of cell 'gru'; known: {', '.join(known)}")
+        allowed = OPTIONS["reset"]["enum"]
+        if reset not in allowed:
+            raise ValueError(f"unknown reset {reset!r} of cell 'gru'; known: {', '.join(allowed)}")
         if isinstance(update_bias, str) and update_bias != "chrono":
             raise ValueError(f"update_bias of cell 'gru' must be a number or chrono; came: {update_bias!r}")
         self.features = features

@@ -225,9 +225,9 @@ def _check(options: Mapping[str, Any]) -> None:
     if isinstance(options["forget_bias"], str) and options["forget_bias"] != "chrono":
         raise ValueError(f"forget_bias of cell 'lstm' must be a number or chrono; came: {options['forget_bias']!r}")
     for name in ("input_activation", "output_activation"):
-        known = OPTIONS[name]["enum"]
-        if options[name] not in known:
-            raise ValueError(f"unknown {name} {options[name]!r} of cell 'lstm'; known: {', '.join(known)}")
+        allowed = OPTIONS[name]["enum"]
+        if options[name] not in allowed:
+            raise ValueError(f"unknown {name} {options[name]!r} of cell 'lstm'; known: {', '.join(allowed)}")
     for rule in REFUSED:
         if _met(rule["when"], options):
             came = ", ".join(f"{name}: {options[name]}" for name in rule["when"])

@@ -110,8 +110,8 @@ class ModuleCell(Cell):
         """Refuse a gradient flow that the module cannot have: a ValueError."""
         flow.check(self.paths)
         if not flow.paths or flow.k1 != flow.k2 or (flow.k1 is not None and not self.carries_state):
-            known = "full, or have windows with k1 = k2" if self.carries_state else "full, for it returns no state"
-            raise ValueError(f"the gradient flow of {self.name} must be {known}; came: {flow}")
+            allowed = "full, or have windows with k1 = k2" if self.carries_state else "full, for it returns no state"
+            raise ValueError(f"the gradient flow of {self.name} must be {allowed}; came: {flow}")
 
     def _run_windows(
         self, parameters: Parameters, inputs: Tensor, *, starts: Tensor | None, flow: GradientFlow, first_target: int
@@ -209,13 +209,13 @@ class _Probe:
             return False
         try:
             _, state = self._call(self.inputs[:2])
-            rest, _ = self._call(self.inputs[2:], state)
+            continued, _ = self._call(self.inputs[2:], state)
             whole, _ = self._call(self.inputs, _map_state(torch.zeros_like, state))
             batches = list[int]()
             _map_state(lambda tensor: batches.append(tensor.shape[-2]), state)
         except (TypeError, ValueError, RuntimeError, AttributeError, IndexError):
             return False
-        is_continued = torch.allclose(rest, self.output[2:], rtol=1e-9, atol=0) and torch.equal(whole, self.output)
+        is_continued = torch.allclose(continued, self.output[2:], rtol=1e-9, atol=0) and torch.equal(whole, self.output)
         return is_continued and set(batches) == {self.inputs.shape[1]}
 
     def _call(self, *given: Any) -> Any:

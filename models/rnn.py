@@ -29,9 +29,9 @@ class RNNCell(Cell):
     state_symbols = ("h",)
 
     def __init__(self, *, features: int, hidden_size: int, initialisation: str) -> None:
-        known = OPTIONS["initialisation"]["enum"]
-        if initialisation not in known:
-            raise ValueError(f"unknown initialisation {initialisation!r} of cell 'rnn'; known: {', '.join(known)}")
+        allowed = OPTIONS["initialisation"]["enum"]
+        if initialisation not in allowed:
+            raise ValueError(f"unknown initialisation {initialisation!r} of cell 'rnn'; known: {', '.join(allowed)}")
         self.features = features
         self.hidden_size = hidden_size
         self.state_sizes = (hidden_size,)

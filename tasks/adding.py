@@ -59,7 +59,7 @@ class Adding(Task):
     def __init__(self, *, lag: int, variant: str, output: str) -> None:
         options = {"variant": variant, "output": output}
         for option, value in options.items():
-            check_option("adding", option, value=value, known=OPTIONS[option]["enum"])
+            check_option("adding", option, value=value, allowed=OPTIONS[option]["enum"])
         check_together("adding", refused=REFUSED, options=options)
         check_lag("adding", lag=lag, rules=LAGS, options=options)
         self.logistic = output == "logistic"
@@ -151,9 +151,9 @@ class Adding(Task):
 
 def _floor(first: np.ndarray, second: np.ndarray, *, both: np.ndarray, variance: float, width: float) -> Chance:
     """Average the floors over lengths, from the probabilities that addends are unseen; each adds U[0, width]."""
-    one, two = (first + second - 2 * both).mean(), both.mean()
+    single, two = (first + second - 2 * both).mean(), both.mean()
     share = 2 * TOLERANCE / width
     return Chance(
         loss=float(variance * (first + second).mean()),
-        accuracy=float(1 - one - two + one * share + two * (1 - (1 - share / 2) ** 2)),
+        accuracy=float(1 - single - two + single * share + two * (1 - (1 - share / 2) ** 2)),
     )

@@ -41,7 +41,7 @@ class Copy(Task):
     outputs = SYMBOLS + 2
 
     def __init__(self, *, lag: int, loss: str) -> None:
-        check_option("copy", "loss", value=loss, known=OPTIONS["loss"]["enum"])
+        check_option("copy", "loss", value=loss, allowed=OPTIONS["loss"]["enum"])
         check_lag("copy", lag=lag, rules=LAGS, options={"loss": loss})
         self.lag = lag
         self.sequence_length = lag + COPIED

@@ -127,10 +127,10 @@ def task_classes(module: ModuleType) -> list[Callable[..., Task]]:
     return [kind for kind in kinds if kind.__module__ == module.__name__]
 
 
-def check_option(task: str, option: str, *, value: object, known: Sequence[object]) -> None:
+def check_option(task: str, option: str, *, value: object, allowed: Sequence[object]) -> None:
     """Refuse a value that the option does not have."""
-    if value not in known:
-        raise ValueError(f"unknown {option} {value!r} of task {task!r}; known: {', '.join(map(str, known))}")
+    if value not in allowed:
+        raise ValueError(f"unknown {option} {value!r} of task {task!r}; known: {', '.join(map(str, allowed))}")
 
 
 def check_lag(task: str, *, lag: int, rules: Sequence[Mapping[str, Any]], options: Mapping[str, Any]) -> None:

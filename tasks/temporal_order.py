@@ -51,8 +51,8 @@ class TemporalOrder(Task):
     features = 8
 
     def __init__(self, *, lag: int, symbols: int, output: str) -> None:
-        check_option("temporal_order", "symbols", value=symbols, known=OPTIONS["symbols"]["enum"])
-        check_option("temporal_order", "output", value=output, known=OPTIONS["output"]["enum"])
+        check_option("temporal_order", "symbols", value=symbols, allowed=OPTIONS["symbols"]["enum"])
+        check_option("temporal_order", "output", value=output, allowed=OPTIONS["output"]["enum"])
         check_lag("temporal_order", lag=lag, rules=LAGS, options={"symbols": symbols})
         self.logistic = output == "logistic"
         self.stop = stop_of(STOPS, options={"symbols": symbols, "output": output})

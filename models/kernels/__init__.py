@@ -59,7 +59,7 @@ def load_kernel(name: str, *, cell: Cell, dtype: torch.dtype, device: torch.devi
         raise ValueError(f"unknown kernel {name!r}; known: {', '.join(kernel_names())}")
     module = importlib.import_module(f"models.kernels.{name}")
     if not module.supports(cell, dtype=dtype, device=device):
-        known = f"{type(cell).__name__} in {dtype} on {device.type}"
-        log.warning("kernel %s has no version of %s: the reference kernel runs", name, known)
+        variant = f"{type(cell).__name__} in {dtype} on {device.type}"
+        log.warning("kernel %s has no version of %s: the reference kernel runs", name, variant)
         return load_kernel("reference", cell=cell, dtype=dtype, device=device)
     return Kernel(name, module.unroll, module.readout)

@@ -25,7 +25,7 @@ class _Buffer:
     def __del__(self, spare: list[Array] = _spare) -> None:
         floats = getattr(self, "floats", None)  # there are none if their allocation failed
         if floats is not None:
-            _leave(floats, spare)
+            _give_back(floats, spare)
 
 
 def arrays(*shapes: tuple[int, ...]) -> list[Array]:
@@ -37,25 +37,25 @@ def arrays(*shapes: tuple[int, ...]) -> list[Array]:
     sizes = [padded(math.prod(shape)) for shape in shapes]
     whole = np.asarray(_Buffer(sum(sizes) + WIDTH))
     begin = -(whole.ctypes.data // whole.itemsize) % WIDTH
-    made = []
+    result = []
     for shape, size in zip(shapes, sizes, strict=True):
-        made.append(whole[begin : begin + math.prod(shape)].reshape(shape))
+        result.append(whole[begin : begin + math.prod(shape)].reshape(shape))
         begin += size
-    return made
+    return result
 
 
 def _take(size: int) -> Array:
     try:
-        found = _spare.pop()
+        buffer = _spare.pop()
     except IndexError:
         return np.empty(size, np.float32)
-    if size <= found.size <= 2 * size:
-        return found
-    _leave(found, _spare)
+    if size <= buffer.size <= 2 * size:
+        return buffer
+    _give_back(buffer, _spare)
     return np.empty(size, np.float32)
 
 
-def _leave(floats: Array, spare: list[Array]) -> None:
+def _give_back(floats: Array, spare: list[Array]) -> None:
     if max((other.size for other in spare), default=0) < floats.size:
         spare[:] = [floats]
 
@@ -63,6 +63,6 @@ def _leave(floats: Array, spare: list[Array]) -> None:
 def columns(tensor: Tensor) -> Array:
     """Return (R, B, H) as (R, H, P), the sequences along the columns; zero in those that are not a sequence."""
     replicas, batch, size = tensor.shape
-    made = np.zeros((replicas, size, padded(batch)), np.float32)
-    made[:, :, :batch] = tensor.resolve_neg().numpy().swapaxes(1, 2)
-    return made
+    result = np.zeros((replicas, size, padded(batch)), np.float32)
+    result[:, :, :batch] = tensor.resolve_neg().numpy().swapaxes(1, 2)
+    return result

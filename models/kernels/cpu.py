@@ -58,7 +58,7 @@ class Fused(NamedTuple):
 class _Plan(NamedTuple):
     """What a call needs beside its tensors."""
 
-    about: Fused
+    version: Fused
     paths: frozenset[str]
     windows: NDArray[np.int64]  # (n, 3): those that a loss enters
     first: int
@@ -122,9 +122,9 @@ def unroll(
     if not inputs.is_floating_point():
         inputs = one_hot(inputs, features=cell.features, dtype=torch.float32)
     flow.check(cell.paths)
-    about = describe(cell)
+    version = describe(cell)
     came = {(tensor.device.type, tensor.dtype) for tensor in (inputs, *parameters.values(), *(initial or ()))}
-    if about is None or came != {("cpu", torch.float32)}:
+    if version is None or came != {("cpu", torch.float32)}:
         tensors = " and ".join(f"{dtype} on {device}" for device, dtype in sorted(came, key=str))
         raise ValueError(
             f"the cpu kernel unrolls rnn and lstm in torch.float32 on cpu; came: {type(cell).__name__} in {tensors}; "
@@ -139,19 +139,19 @@ def unroll(
     _check("starts", starts, (replicas, batch))
     for state, size in zip(initial, cell.state_sizes, strict=True):
         _check("an initial state", state, (replicas, batch, size))
-    for symbol in about.symbols:
+    for symbol in version.symbols:
         _check(symbol, parameters[symbol], (replicas, *cell.shapes[symbol]))
-    state = torch.cat([initial[0], initial[2]], dim=-1) if about.gates else initial[0]
-    weights = [parameters[symbol] for symbol in about.symbols]
+    state = torch.cat([initial[0], initial[2]], dim=-1) if version.gates else initial[0]
+    weights = [parameters[symbol] for symbol in version.symbols]
     operands = [tensor.resolve_neg() for tensor in (inputs, state, initial[1 % len(initial)], *weights)]
     check_memory([*operands, starts])
     windows = [window for window in flow.windows(sequence_length) if window.end > first_target]
     differentiable = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in operands)
     begin = windows[0].start if differentiable else sequence_length
     watched = (given, *initial, *weights)
-    plan = _Plan(about, flow.paths, np.array(windows, np.int64), first_target, begin, watched)
+    plan = _Plan(version, flow.paths, np.array(windows, np.int64), first_target, begin, watched)
     outputs, last, last_c = _Unroll.apply(plan, starts, *operands)
-    if not about.gates:
+    if not version.gates:
         return outputs, (last, last_c)[: len(initial)]
     last_h, last_gates = last.split([cell.hidden_size, cell.state_sizes[2]], dim=-1)
     return outputs, (last_h, last_c, last_gates)
@@ -163,35 +163,35 @@ def _check(name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
         raise ValueError(f"{name} must be {shape}, no axis of it 0; came: {tuple(tensor.shape)}")
 
 
-def _stack(about: Fused, parameters: Sequence[Array], *, M: Array, p: Array) -> None:
+def _stack(version: Fused, parameters: Sequence[Array], *, M: Array, p: Array) -> None:
     """Fill M (R, K, G H) with [U; R; W; b] of all blocks, and p (R, 3, H) with the peepholes of i f o, zero if none.
 
     By NumPy: torch's threads, once called, would spin and take the kernel's CPUs.
     """
-    by_symbol = dict(zip(about.symbols, parameters, strict=True))
-    for symbol, part in _views(about, M, size=p.shape[-1]).items():
+    by_symbol = dict(zip(version.symbols, parameters, strict=True))
+    for symbol, part in _views(version, M, size=p.shape[-1]).items():
         part[...] = by_symbol.get(symbol, 0)
     for row, gate in enumerate("ifo"):
         p[:, row] = by_symbol.get(f"p_{gate}", 0)
 
 
-def _views(about: Fused, M: Array, *, size: int) -> dict[str, Array]:
+def _views(version: Fused, M: Array, *, size: int) -> dict[str, Array]:
     """Return the parts of M by symbol; those of R that lead to z are no parameters."""
-    N = size * (1 + len(about.gates))
+    N = size * (1 + len(version.gates))
     views: dict[str, Array] = {}
-    for number, block in enumerate(about.blocks):
+    for number, block in enumerate(version.blocks):
         of_block = M[:, :, number * size : (number + 1) * size]
         views |= {f"U{block}": of_block[:, :size], f"W{block}": of_block[:, N:-1], f"b{block}": of_block[:, -1]}
-        for row, source in enumerate(about.gates, start=1):
+        for row, source in enumerate(version.gates, start=1):
             views[f"R_{source}{block[1:]}"] = of_block[:, row * size : (row + 1) * size]
     return views
 
 
-def _unstack(about: Fused, of_M: Array, of_p: Array) -> list[Tensor]:
+def _unstack(version: Fused, of_M: Array, of_p: Array) -> list[Tensor]:
     """Return the gradients of the parameters from those of what `_stack` returns."""
     gradients = {f"p_{gate}": of_p[:, row] for row, gate in enumerate("ifo")}
-    gradients |= _views(about, of_M, size=of_p.shape[-1])
-    return [torch.from_numpy(gradients[symbol]) for symbol in about.symbols]
+    gradients |= _views(version, of_M, size=of_p.shape[-1])
+    return [torch.from_numpy(gradients[symbol]) for symbol in version.symbols]
 
 
 class _Unroll(torch.autograd.Function):
@@ -201,24 +201,24 @@ class _Unroll(torch.autograd.Function):
     def forward(
         ctx: Any, plan: _Plan, starts: Tensor, inputs: Tensor, state: Tensor, c: Tensor, *parameters: Tensor
     ) -> tuple[Tensor, ...]:
-        about, first, begin = plan.about, plan.first, plan.begin
+        version, first, begin = plan.version, plan.first, plan.begin
         R, T, B, features = inputs.shape
         N, H = state.shape[-1], c.shape[-1]
-        K, GH = N + features + 1, len(about.blocks) * H
-        lstm = about.kind != fused.RNN
+        K, GH = N + features + 1, len(version.blocks) * H
+        lstm = version.kind != fused.RNN
         initial, c0, x = columns(state), columns(c), inputs.contiguous().numpy()
         starts_ = np.ascontiguousarray(starts.numpy(), np.int64)
         steps, P = max(T - begin, 1), c0.shape[-1]
         of_c = (R, steps + 1, H, P) if lstm else (R, 1, 1, 1)
         M, p, *parts = arrays((R, K, GH), (R, 3, H), (R, steps + 1, K, P), (R, steps, GH, P), of_c)
         kept = Kept(*parts)
-        _stack(about, [parameter.numpy() for parameter in parameters], M=M, p=p)
+        _stack(version, [parameter.numpy() for parameter in parameters], M=M, p=p)
         outputs = np.empty((R, T - first, B, H), np.float32)
 
         def run(replicas: tuple[int, int], _: None) -> None:
             fused.forward(
-                replicas, about.kind, about.peepholes, about.switches, M, p, x, starts_, initial, c0, first, begin,
-                kept, outputs,
+                replicas, version.kind, version.peepholes, version.switches, M, p, x, starts_, initial, c0, first,
+                begin, kept, outputs,
             )  # fmt: skip
 
         for_each_range(run, R, work=R * T * B * GH * K, prepare=lambda: None)
@@ -237,7 +237,7 @@ class _Unroll(torch.autograd.Function):
                 "the reference kernel takes it"
             )
         check_memory((dout, dlast, dlast_c))
-        about, paths, windows, first, begin, _ = ctx.plan
+        version, paths, windows, first, begin, _ = ctx.plan
         saved = ctx.saved_tensors  # raises if what was watched has changed
         starts, M, p, *parts = (tensor.numpy() for tensor in saved[: 3 + len(Kept._fields)])
         kept = Kept(*parts)
@@ -246,7 +246,7 @@ class _Unroll(torch.autograd.Function):
         H = dlast_c.shape[-1]
         T = first + dout.shape[1]
         features = K - N - 1
-        is_open = about.is_open(paths, size=H)
+        is_open = version.is_open(paths, size=H)
         of_lstm = np.array([path in paths for path in ("cell", "peepholes", "output_peephole")])
         errors = Errors(dout.resolve_neg().contiguous().numpy(), columns(dlast), columns(dlast_c))
         P = errors.last.shape[-1]
@@ -262,8 +262,8 @@ class _Unroll(torch.autograd.Function):
 
         def run(replicas: tuple[int, int], scratch: Scratch) -> None:
             fused.backward(
-                replicas, about.kind, about.peepholes, about.switches, of_lstm, is_open, M, p, starts, windows, first,
-                begin, kept, errors, gradients, scratch,
+                replicas, version.kind, version.peepholes, version.switches, of_lstm, is_open, M, p, starts, windows,
+                first, begin, kept, errors, gradients, scratch,
             )  # fmt: skip
 
         work = R * (T - begin) * B * GH * K
@@ -271,4 +271,4 @@ class _Unroll(torch.autograd.Function):
         of_p = gradients.p.reshape(R, 3, H, P)[..., :B].sum(axis=3)
         of_state, of_c, of_x = (torch.from_numpy(part[..., :B].swapaxes(-1, -2)) for part in gradients[2:])
         of_inputs = of_x if ctx.needs_input_grad[2] else None
-        return None, None, of_inputs, of_state, of_c, *_unstack(about, gradients.M, of_p)
+        return None, None, of_inputs, of_state, of_c, *_unstack(version, gradients.M, of_p)

@@ -252,8 +252,8 @@ def backward(
     for r in range(replicas[0], replicas[1]):
         part = Kept(kept.s[r], kept.a[r], kept.c[r])
         errors = Errors(of_outputs.h[r], of_outputs.last[r], of_outputs.last_c[r])
-        of = gradients
-        into = Gradients(of.M[r], of.p[r], of.state[r], of.c0[r], of.x[r])
+        all_ = gradients
+        into = Gradients(all_.M[r], all_.p[r], all_.state[r], all_.c0[r], all_.x[r])
         _backward(
             kind,
             peepholes,

@@ -74,9 +74,9 @@ def vector_at(builder: Any, data: Any, index: Any) -> Any:
 
 def element(context: Any, builder: Any, kind: Any, array: Any, row: Any, column: Any) -> Any:
     """Emit the pointer to array[row, column : column + 16]."""
-    made = context.make_array(kind)(context, builder, array)
-    columns = builder.extract_value(made.shape, 1)
-    return vector_at(builder, made.data, builder.add(builder.mul(row, columns), column))
+    struct = context.make_array(kind)(context, builder, array)
+    columns = builder.extract_value(struct.shape, 1)
+    return vector_at(builder, struct.data, builder.add(builder.mul(row, columns), column))
 
 
 @intrinsic
@@ -131,11 +131,11 @@ def _of_operator(symbol: Callable[..., Any], instruction: str) -> None:
     @infer_global(symbol)
     class Typing(AbstractTemplate):
         def generic(self, args: Any, _: Any) -> Any:
-            known = len(args) == 2 and lanes in args and all(arg in (lanes, types.float32) for arg in args)
-            return signature(lanes, *args) if known else None
+            is_ours = len(args) == 2 and lanes in args and all(arg in (lanes, types.float32) for arg in args)
+            return signature(lanes, *args) if is_ours else None
 
     def emit(_: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pair = [arg if of == lanes else splat(builder, arg) for of, arg in zip(signature.args, args, strict=True)]
+        pair = [arg if kind == lanes else splat(builder, arg) for kind, arg in zip(signature.args, args, strict=True)]
         return getattr(builder, instruction)(*pair, flags=FLAGS)
 
     for pair in ((lanes, lanes), (lanes, types.float32), (types.float32, lanes)):

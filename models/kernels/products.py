@@ -24,10 +24,10 @@ Emit = Callable[[Any, list[Any], list[Any]], None]
 
 def _sums(builder: Any, count: int) -> list[Any]:
     """Emit variables that LLVM keeps in registers, zero."""
-    made = [cgutils.alloca_once(builder, VECTOR) for _ in range(count)]
-    for variable in made:
+    sums = [cgutils.alloca_once(builder, VECTOR) for _ in range(count)]
+    for variable in sums:
         builder.store(ZEROS, variable)
-    return made
+    return sums
 
 
 def _multiply_add(builder: Any, variable: Any, x: Any, y: Any) -> None:
@@ -95,10 +95,10 @@ def _tile_of_correlation(left: int, right: int, *, narrow: bool = False) -> Any:
             sums = _sums(builder, left * right)
             with cgutils.for_range(builder, steps) as step:
                 starts = []
-                for made, first, count in ((x, j, left), (y, k, right)):
-                    row = builder.add(builder.mul(step.index, builder.extract_value(made.shape, 1)), first)
+                for struct, first, count in ((x, j, left), (y, k, right)):
+                    row = builder.add(builder.mul(step.index, builder.extract_value(struct.shape, 1)), first)
                     rows = [builder.add(row, row.type(n)) for n in range(count)]
-                    starts += [builder.gep(made.data, [builder.mul(row, columns)]) for row in rows]
+                    starts += [builder.gep(struct.data, [builder.mul(row, columns)]) for row in rows]
 
                 def multiply(column: Any, starts: list[Any] = starts) -> None:
                     loaded = [builder.load(vector_at(builder, start, column), align=4) for start in starts]

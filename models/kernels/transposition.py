@@ -21,11 +21,11 @@ def _square(*, add: bool) -> Any:
             for n in range(WIDTH):
                 place = element(context, builder, of_source, source, builder.add(row, row.type(n)), column)
                 rows.append(builder.load(place, align=4))
-            for n, made in enumerate(_transposed(builder, rows)):
+            for n, vector in enumerate(_transposed(builder, rows)):
                 place = element(context, builder, of_target, target, builder.add(column, row.type(n)), row)
                 if add:
-                    made = builder.fadd(builder.load(place, align=4), made, flags=FLAGS)
-                builder.store(made, place, align=4)
+                    vector = builder.fadd(builder.load(place, align=4), vector, flags=FLAGS)
+                builder.store(vector, place, align=4)
             return context.get_dummy_value()
 
         return types.void(source, types.intp, types.intp, target), emit

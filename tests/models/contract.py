@@ -90,7 +90,7 @@ def _working_combinations(name: str, schemas: dict[str, Any]) -> list[dict[str, 
         every = list(combinations(schemas))
     except ValueError as error:
         raise ContractError(f"OPTIONS: {error}") from error
-    chosen, seen, refusal = [], set[tuple[str, ...]](), None
+    chosen, seen, last_error = [], set[tuple[str, ...]](), None
     for n in range(len(every)):  # in an order that changes many values at a time, so that few are needed
         options = every[n * STRIDE % len(every)]
         pairs = set(itertools.combinations_with_replacement(map(repr, options.items()), 2))
@@ -99,7 +99,7 @@ def _working_combinations(name: str, schemas: dict[str, Any]) -> list[dict[str, 
         try:
             build_cell(name, options)
         except ValueError as error:
-            refusal = error
+            last_error = error
             continue
         except Exception as error:
             raise ContractError(
@@ -108,7 +108,7 @@ def _working_combinations(name: str, schemas: dict[str, Any]) -> list[dict[str, 
         seen |= pairs
         chosen.append(options)
     if not chosen:
-        raise ContractError(f"none of its {len(every)} option combinations can be built; the last: {refusal}")
+        raise ContractError(f"none of its {len(every)} option combinations can be built; the last: {last_error}")
     return chosen
 
 

@@ -71,8 +71,8 @@ def run_cases(
     loss = (h * stacked([case.errors.h[first_target:] for case in cases])).sum()
     for last, name in zip(state[1:], ("c_last", "g_last"), strict=False):
         loss = loss + (last * stacked([getattr(case.errors, name) for case in cases])).sum()
-    wanted = [*parameters.values(), *initial]
-    of_all = torch.autograd.grad(loss, wanted, allow_unused=True, materialize_grads=True)
+    leaves = [*parameters.values(), *initial]
+    of_all = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
     gradients = dict(zip(parameters, of_all, strict=False))
     return Outcome(h.detach(), tuple(s.detach() for s in state), gradients, of_all[len(parameters) :])
 

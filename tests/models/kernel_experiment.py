@@ -37,7 +37,7 @@ class Experiment(NamedTuple):
             of_last=tuple(weight[:, order] for weight in self.of_last),
         )
 
-    def of(self, replicas: list[int]) -> "Experiment":
+    def select(self, replicas: list[int]) -> "Experiment":
         """Choose replicas."""
         rows = torch.tensor(replicas)
         return Experiment(
@@ -91,9 +91,9 @@ def run(
             initial=initial,
             first_target=first_target,
         )
-    found = {"outputs": outputs.detach()} | {f"last {k}": state.detach() for k, state in enumerate(last)}
+    computed = {"outputs": outputs.detach()} | {f"last {k}": state.detach() for k, state in enumerate(last)}
     if not grad:
-        return found
+        return computed
     loss = (outputs * experiment.of_outputs[:, first_target:]).sum()
     loss = loss + sum((state * weight).sum() for state, weight in zip(last, experiment.of_last, strict=True))
     leaves = parameters | {"inputs": inputs} | {f"initial {k}": state for k, state in enumerate(initial)}
@@ -102,19 +102,19 @@ def run(
         torch.zeros_like(leaf) if gradient is None else gradient
         for leaf, gradient in zip(leaves.values(), gradients, strict=True)
     )
-    return found | dict(zip(leaves, zeros_for_none, strict=True))
+    return computed | dict(zip(leaves, zeros_for_none, strict=True))
 
 
-def relative_error(experiment: Experiment, flow: GradientFlow, *, first_target: int = 0, of: str = "cpu") -> float:
+def relative_error(experiment: Experiment, flow: GradientFlow, *, first_target: int = 0, kernel: str = "cpu") -> float:
     """Return the largest error of any tensor, relative to that tensor's largest magnitude; exact zeros stay zeros."""
     truth = run("reference", experiment, flow, first_target=first_target)
-    found = run(of, experiment, flow, first_target=first_target)
+    computed = run(kernel, experiment, flow, first_target=first_target)
     worst = 0.0
     for name, expected in truth.items():
-        assert found[name].shape == expected.shape, name
-        assert found[name].dtype == torch.float32
+        assert computed[name].shape == expected.shape, name
+        assert computed[name].dtype == torch.float32
         largest = expected.abs().max().item()
-        error = (found[name].double() - expected).abs().max().item()
+        error = (computed[name].double() - expected).abs().max().item()
         assert largest > 0 or error == 0, name
         worst = max(worst, error / max(largest, UNDERFLOW))
     return worst
@@ -129,7 +129,7 @@ def check(experiment: Experiment, flow: GradientFlow, *, first_target: int) -> N
     error = relative_error(experiment, flow, first_target=first_target)
     if error >= 1e-4:
         orders = (experiment.in_order(seed) for seed in range(8))
-        eager = max(relative_error(order, flow, first_target=first_target, of="reference32") for order in orders)
+        eager = max(relative_error(order, flow, first_target=first_target, kernel="reference32") for order in orders)
         assert error < 4 * eager, flow
 
 
@@ -137,6 +137,6 @@ def flow_of(options: Options, *, cell_only: bool = False, k1: int | None = None,
     return GradientFlow(options.paths & {"cell"} if cell_only else options.paths, k1, k2)
 
 
-def assert_same_bits(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
-    for name, value in found.items():
+def assert_same_bits(computed: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+    for name, value in computed.items():
         assert torch.equal(value, expected[name]), name

@@ -10,11 +10,11 @@ SHAPES = ((3, 5, 16), (1, 1, 1, 1), (7,), (2, 16))
 
 
 def test_arrays_are_aligned_and_apart() -> None:
-    made = arrays(*SHAPES)
-    for number, array in enumerate(made):
+    built = arrays(*SHAPES)
+    for number, array in enumerate(built):
         assert array.ctypes.data % 64 == 0
         array[...] = number
-    for number, (array, shape) in enumerate(zip(made, SHAPES, strict=True)):
+    for number, (array, shape) in enumerate(zip(built, SHAPES, strict=True)):
         assert array.shape == shape
         assert (array == number).all()
 
@@ -52,7 +52,7 @@ def test_an_owner_without_a_buffer_goes_quietly() -> None:
 
 def test_sequences_become_columns_and_the_others_are_zero() -> None:
     tensor = torch.arange(2.0 * 5 * 3).reshape(2, 5, 3)
-    made = columns(tensor)
-    assert made.shape == (2, 3, 16)
-    assert np.array_equal(made[:, :, :5], tensor.numpy().swapaxes(1, 2))
-    assert not made[:, :, 5:].any()
+    built = columns(tensor)
+    assert built.shape == (2, 3, 16)
+    assert np.array_equal(built[:, :, :5], tensor.numpy().swapaxes(1, 2))
+    assert not built[:, :, 5:].any()

@@ -100,10 +100,10 @@ def test_parameter_counts(options: Options, count: Callable[[int, int], int]) ->
         assert weights.shape == (network.parameters,)
         rng = np.random.default_rng(0)
         rng.uniform(size=network.shapes["V"])  # the readout is drawn first
-        drawn = cell.initialise(rng, sequence_length=10)
-        assert {name: value.shape for name, value in drawn.items()} == dict(cell.shapes)
+        sampled = cell.initialise(rng, sequence_length=10)
+        assert {name: value.shape for name, value in sampled.items()} == dict(cell.shapes)
         for name, view in network.by_symbol(torch.tensor(weights[None])).items():
-            assert name not in drawn or np.array_equal(view[0], drawn[name]), name
+            assert name not in sampled or np.array_equal(view[0], sampled[name]), name
 
 
 @pytest.mark.parametrize("peepholes", [False, True])

@@ -60,10 +60,10 @@ def test_every_type_of_cpu_has_a_folder_of_its_own(setting: str, tmp_path: Path)
     def name(**of_numba: str) -> str:
         program = "import runpy; print(runpy.run_path('models/kernels/compilation.py')['cache_folder']())"
         command = [sys.executable, "-c", program]
-        made = subprocess.run(
+        built = subprocess.run(
             command, env=os.environ | of_numba, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True
         )
-        return Path(made.stdout.strip()).name
+        return Path(built.stdout.strip()).name
 
     plain, generic = name(NUMBA_CPU_NAME="generic"), {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
     assert plain.startswith("kernel-generic-")
@@ -196,7 +196,7 @@ def test_processes_that_start_at_once_compile_once(sources: Path, tmp_path: Path
         assert process.stderr
         assert process.stderr.readline() == "ready\n"
     (sources / "go").touch()
-    said = [process.communicate(timeout=120) for process in started]
-    assert sorted(said) == [("0 1\n", ""), ("1 0\n", ""), ("1 0\n", "")]
+    messages = [process.communicate(timeout=120) for process in started]
+    assert sorted(messages) == [("0 1\n", ""), ("1 0\n", ""), ("1 0\n", "")]
     again = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=True)
     assert again.stdout == "1 0\n"

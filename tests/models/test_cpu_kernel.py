@@ -47,17 +47,17 @@ def test_every_window_agrees_with_the_reference(options: Options, first_target: 
 @settings(max_examples=60, deadline=None, derandomize=True, database=None)
 @given(data=st.data())
 def test_sizes_up_to_a_hidden_size_of_129_agree_with_the_reference(data: st.DataObject) -> None:
-    check_drawn(data, longest=100)
+    check_sampled(data, longest=100)
 
 
 @pytest.mark.slow
 @settings(max_examples=400, deadline=None, derandomize=True, database=None)
 @given(data=st.data())
 def test_sizes_up_to_300_steps_agree_with_the_reference(data: st.DataObject) -> None:
-    check_drawn(data, longest=300)
+    check_sampled(data, longest=300)
 
 
-def check_drawn(data: st.DataObject, *, longest: int) -> None:
+def check_sampled(data: st.DataObject, *, longest: int) -> None:
     options = data.draw(st.sampled_from(CELLS))
     H, B, T = (data.draw(st.integers(1, most)) for most in (129, 65, longest))
     k2 = data.draw(st.none() | st.integers(1, T + 2))
@@ -84,10 +84,10 @@ def test_many_steps_without_a_loss_agree_with_the_reference_under_the_1997_trunc
 ) -> None:
     experiment = draw(options, T=60, B=33)
     no_error = tuple(0 * weight for weight in experiment.of_last)
-    for drawn in (experiment, experiment._replace(of_last=no_error)):
+    for sampled in (experiment, experiment._replace(of_last=no_error)):
         for k1, k2 in [(None, None), (30, 45), (7, 7)]:
             flow = flow_of(options, cell_only=True, k1=k1, k2=k2)
-            assert relative_error(drawn, flow, first_target=first_target) < 1e-4, (k1, k2)
+            assert relative_error(sampled, flow, first_target=first_target) < 1e-4, (k1, k2)
 
 
 @pytest.mark.parametrize("options", [options for options in ALL_LSTMS if options.output_gate], ids=str)
@@ -131,8 +131,8 @@ def test_values_have_the_same_bits_without_a_gradient_and_under_any_window(optio
     whole = run("cpu", experiment, flow_of(options), first_target=first_target)
     for k1, k2 in WINDOWS:
         for grad in (False, True):
-            found = run("cpu", experiment, flow_of(options, k1=k1, k2=k2), first_target=first_target, grad=grad)
-            values = {name: value for name, value in found.items() if name.startswith(("outputs", "last"))}
+            computed = run("cpu", experiment, flow_of(options, k1=k1, k2=k2), first_target=first_target, grad=grad)
+            values = {name: value for name, value in computed.items() if name.startswith(("outputs", "last"))}
             assert len(values) == 1 + len(experiment.cell.state_sizes)
             assert_same_bits(values, whole)
 
@@ -147,10 +147,10 @@ def test_a_replica_has_the_same_bits_alone_and_shuffled(options: Options) -> Non
     experiment = draw(options, R=7, H=33, B=17)
     for flow in replica_flows(options):
         together = run("cpu", experiment, flow)
-        shuffled = run("cpu", experiment.of(order), flow)
+        shuffled = run("cpu", experiment.select(order), flow)
         assert_same_bits(shuffled, {name: value[order] for name, value in together.items()})
         for r in (0, 4, 6):
-            alone = run("cpu", experiment.of([r]), flow)
+            alone = run("cpu", experiment.select([r]), flow)
             assert_same_bits(alone, {name: value[[r]] for name, value in together.items()})
 
 
@@ -181,12 +181,12 @@ def test_a_replica_of_nan_is_nan_and_leaves_the_others_as_they_are(options: Opti
         value[1] = np.nan
     for flow in replica_flows(options):
         healthy = run("cpu", experiment, flow)
-        found = run("cpu", experiment._replace(parameters=broken), flow)
+        computed = run("cpu", experiment._replace(parameters=broken), flow)
         live = experiment.starts[1].max()
-        assert found["outputs"][1, live:].isnan().all()
-        assert found["last 0"][1].isnan().all()
+        assert computed["outputs"][1, live:].isnan().all()
+        assert computed["last 0"][1].isnan().all()
         assert_same_bits(
-            {name: value[[0, 2]] for name, value in found.items()},
+            {name: value[[0, 2]] for name, value in computed.items()},
             {name: value[[0, 2]] for name, value in healthy.items()},
         )
 
@@ -251,7 +251,7 @@ def test_other_shapes_are_refused() -> None:
     good: dict[str, object] = {"inputs": experiment.inputs.float(), "starts": experiment.starts}
     parameters = {name: value.float() for name, value in experiment.parameters.items()}
     states = tuple(state.float() for state in experiment.initial)
-    for change, said in (
+    for change, messages in (
         ({"starts": experiment.starts[:1]}, r"starts must be \(2, 3\).*came: \(1, 3\)"),
         ({"inputs": experiment.inputs[..., :1].float()}, r"inputs must be .*came: \(2, 13, 3, 1\)"),
         ({"inputs": experiment.inputs[:, :0].float()}, r"inputs must be .*came: \(2, 0, 3, 2\)"),
@@ -259,7 +259,7 @@ def test_other_shapes_are_refused() -> None:
         ({"parameters": parameters | {"W_i": parameters["W_i"][:, :1]}}, r"W_i must be \(2, 2, 5\).*came: \(2, 1, 5\)"),
     ):
         given = good | {"parameters": parameters} | change
-        with pytest.raises(ValueError, match=said):
+        with pytest.raises(ValueError, match=messages):
             cpu.unroll(experiment.cell, given.pop("parameters"), flow=flow, **given)
 
 

@@ -34,10 +34,10 @@ def test_ends_and_nan() -> None:
 
 def test_arrays_begin_at_a_cache_line() -> None:
     for size in range(1, 9):
-        made = aligned(size, 8)
-        assert made.shape == (size, 8)
-        assert made.ctypes.data % 64 == 0
-        assert not made.any()
+        built = aligned(size, 8)
+        assert built.shape == (size, 8)
+        assert built.ctypes.data % 64 == 0
+        assert not built.any()
 
 
 @compiled

@@ -93,9 +93,9 @@ def test_nan_stays_nan_and_touches_no_neighbour(
     for k in range(length):
         broken = x.copy()
         broken[k] = np.nan
-        found = values(function, broken)
-        assert np.isnan(found[k])
-        assert_array_equal(np.delete(found, k), np.delete(y, k))
+        computed = values(function, broken)
+        assert np.isnan(computed[k])
+        assert_array_equal(np.delete(computed, k), np.delete(y, k))
 
 
 @pytest.mark.parametrize(("function", "exact"), FUNCTIONS)

@@ -84,13 +84,13 @@ def test_any_flow_on_any_shape(data: st.DataObject) -> None:
     options = data.draw(st.sampled_from(CELLS))
     steps = data.draw(st.integers(1, 12))
     sizes = {"batch": st.integers(1, 4), "hidden": st.integers(1, 6), "features": st.integers(1, 4)}
-    drawn = {name: data.draw(strategy) for name, strategy in sizes.items()}
+    sampled = {name: data.draw(strategy) for name, strategy in sizes.items()}
     first_target = data.draw(st.integers(0, steps - 1))
     paths = data.draw(st.sampled_from(subsets(options)))
     k1, more = data.draw(st.one_of(st.none(), st.integers(1, 13))), data.draw(st.integers(0, 6))
     k2 = None if k1 is None else k1 + more
     seed = data.draw(st.integers(0, 2**16))
-    cases = draw_replicas(options, seed, steps=steps, first_target=first_target, **drawn)
+    cases = draw_replicas(options, seed, steps=steps, first_target=first_target, **sampled)
     outcome = run_cases(cases, GradientFlow(paths, k1, k2), first_target=first_target)
     expected = [case.backward(paths, k1=k1, k2=k2) for case in cases]
     assert_gradients(outcome, expected, rtol=1e-9, initial=k1 is None)

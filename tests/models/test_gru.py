@@ -36,8 +36,8 @@ def run(reset: str, paths: frozenset[str], *, seed: int = 0) -> tuple[Array, dic
     weights = {symbol: named[symbol] for symbol in cell.shapes}
     h, _ = unroll(cell, weights, inputs=torch.tensor(x[None]), flow=GradientFlow(paths), initial=(named["h0"],))
     loss = (h[0] * torch.tensor(of_h)).sum()
-    found = torch.autograd.grad(loss, list(named.values()), allow_unused=True, materialize_grads=True)
-    return h[0].detach().numpy(), {symbol: g[0].numpy() for symbol, g in zip(named, found, strict=True)}
+    computed = torch.autograd.grad(loss, list(named.values()), allow_unused=True, materialize_grads=True)
+    return h[0].detach().numpy(), {symbol: g[0].numpy() for symbol, g in zip(named, computed, strict=True)}
 
 
 def oracle(reset: str, paths: frozenset[str], *, seed: int = 0) -> tuple[Array, dict[str, Array]]:
@@ -84,10 +84,10 @@ SUBSETS = [
 @pytest.mark.parametrize("paths", SUBSETS, ids=lambda paths: "+".join(sorted(paths)) or "none")
 @pytest.mark.parametrize("reset", ["before", "after"])
 def test_outputs_and_gradients_are_those_of_the_equations(reset: str, paths: frozenset[str]) -> None:
-    (h, found), (expected_h, expected) = (of(reset, paths) for of in (run, oracle))
+    (h, computed), (expected_h, expected) = (compute(reset, paths) for compute in (run, oracle))
     assert_allclose(h, expected_h, rtol=RTOL, atol=0)
     for symbol, gradient in expected.items():
-        assert_allclose(found[symbol], gradient, rtol=RTOL, atol=0, err_msg=symbol)
+        assert_allclose(computed[symbol], gradient, rtol=RTOL, atol=0, err_msg=symbol)
 
 
 def test_reset_after_is_that_of_torch() -> None:
@@ -99,18 +99,18 @@ def test_reset_after_is_that_of_torch() -> None:
     torch.nn.init.zeros_(layer.bias_hh_l0)
     initial = torch.tensor(h0[None], requires_grad=True)
     h, _ = layer(torch.tensor(x), initial)
-    found_h, found = run("after", frozenset(gru("after").paths), seed=1)
-    assert_allclose(found_h, h.detach(), rtol=RTOL, atol=0)
+    computed_h, computed = run("after", frozenset(gru("after").paths), seed=1)
+    assert_allclose(computed_h, h.detach(), rtol=RTOL, atol=0)
     (h * torch.tensor(of_h)).sum().backward()
     for name, kind in (("weight_ih_l0", "W"), ("weight_hh_l0", "U"), ("bias_ih_l0", "b")):
         for g, part in zip("run", layer.get_parameter(name).grad.tensor_split(3), strict=True):
-            assert_allclose(found[f"{kind}_{g}"], part.numpy().T, rtol=RTOL, atol=0, err_msg=f"{kind}_{g}")
-    assert_allclose(found["h0"], initial.grad[0], rtol=RTOL, atol=0)
+            assert_allclose(computed[f"{kind}_{g}"], part.numpy().T, rtol=RTOL, atol=0, err_msg=f"{kind}_{g}")
+    assert_allclose(computed["h0"], initial.grad[0], rtol=RTOL, atol=0)
 
 
 def test_biases_are_the_given_number_or_spread_over_the_lags() -> None:
-    drawn = gru("after", update_bias=2.5).initialise(np.random.default_rng(1), sequence_length=10)
-    assert {name: set(value) for name, value in drawn.items() if name[0] == "b"} == {
+    sampled = gru("after", update_bias=2.5).initialise(np.random.default_rng(1), sequence_length=10)
+    assert {name: set(value) for name, value in sampled.items() if name[0] == "b"} == {
         "b_r": {0.0},
         "b_u": {2.5},
         "b_n": {0.0},

@@ -32,21 +32,21 @@ def lstm(
 @pytest.mark.parametrize("sequence_length", [3, 50, 1000])
 def test_chrono_biases_spread_over_the_lags(sequence_length: int) -> None:
     """Tallec & Ollivier 2018: b_f = log U[1, Tmax - 1], b_i = -b_f, so that exp(b_f) is uniform on [1, Tmax - 1]."""
-    drawn = lstm(forget_bias="chrono").initialise(np.random.default_rng(1), sequence_length=sequence_length)
-    spread = np.exp(drawn["b_f"])
-    assert np.array_equal(drawn["b_i"], -drawn["b_f"])
+    sampled = lstm(forget_bias="chrono").initialise(np.random.default_rng(1), sequence_length=sequence_length)
+    spread = np.exp(sampled["b_f"])
+    assert np.array_equal(sampled["b_i"], -sampled["b_f"])
     assert spread.min() >= 1
     assert spread.max() <= sequence_length - 1
     quartiles = np.quantile(spread, [0.25, 0.5, 0.75])
     expected = 1 + (sequence_length - 2) * np.array([0.25, 0.5, 0.75])
     assert (np.abs(quartiles - expected) < 0.1 * (sequence_length - 2)).all()  # 4 standard errors of 400 draws
-    assert (drawn["b_z"] == 0).all()
-    assert (drawn["b_o"] == 0).all()
+    assert (sampled["b_z"] == 0).all()
+    assert (sampled["b_o"] == 0).all()
 
 
 def test_biases_are_the_given_numbers() -> None:
-    drawn = lstm(forget_bias=2.5, input_bias=-3.0).initialise(np.random.default_rng(1), sequence_length=10)
-    biases = {name: set(value) for name, value in drawn.items() if name.startswith("b_")}
+    sampled = lstm(forget_bias=2.5, input_bias=-3.0).initialise(np.random.default_rng(1), sequence_length=10)
+    biases = {name: set(value) for name, value in sampled.items() if name.startswith("b_")}
     assert biases == {"b_i": {-3.0}, "b_f": {2.5}, "b_z": {0.0}, "b_o": {0.0}}
     without = lstm(forget_gate=False, input_bias=-3.0).initialise(np.random.default_rng(1), sequence_length=10)
     assert set(without["b_i"]) == {-3.0}
@@ -66,19 +66,19 @@ def test_weights_fill_their_interval() -> None:
 @pytest.mark.parametrize("hidden_size", [1, 2, 7, 32])
 def test_orthogonal_recurrent_matrix(hidden_size: int) -> None:
     cell = RNNCell(features=2, hidden_size=hidden_size, initialisation="orthogonal")
-    drawn = cell.initialise(np.random.default_rng(3), sequence_length=10)
-    assert drawn["U"].shape == (hidden_size, hidden_size)
-    np.testing.assert_allclose(drawn["U"].T @ drawn["U"], np.eye(hidden_size), atol=1e-13)
-    assert (drawn["b"] == 0).all()
+    sampled = cell.initialise(np.random.default_rng(3), sequence_length=10)
+    assert sampled["U"].shape == (hidden_size, hidden_size)
+    np.testing.assert_allclose(sampled["U"].T @ sampled["U"], np.eye(hidden_size), atol=1e-13)
+    assert (sampled["b"] == 0).all()
 
 
 def test_orthogonal_matrices_are_spread_over_the_whole_group() -> None:
     """Haar measure: every entry has mean 0 and variance 1 / H; both signs of the determinant are as frequent."""
     cell, rng = RNNCell(features=1, hidden_size=3, initialisation="orthogonal"), np.random.default_rng(4)
-    drawn = np.stack([cell.initialise(rng, sequence_length=10)["U"] for _ in range(600)])
-    assert np.abs(drawn.mean(axis=0)).max() < 4 * (1 / 3 / 600) ** 0.5
-    assert np.abs((drawn**2).mean(axis=0) - 1 / 3).max() < 4 * (4 / 45 / 600) ** 0.5
-    assert (np.linalg.det(drawn) > 0).mean() == pytest.approx(0.5, abs=4 * 0.5 / 600**0.5)
+    sampled = np.stack([cell.initialise(rng, sequence_length=10)["U"] for _ in range(600)])
+    assert np.abs(sampled.mean(axis=0)).max() < 4 * (1 / 3 / 600) ** 0.5
+    assert np.abs((sampled**2).mean(axis=0) - 1 / 3).max() < 4 * (4 / 45 / 600) ** 0.5
+    assert (np.linalg.det(sampled) > 0).mean() == pytest.approx(0.5, abs=4 * 0.5 / 600**0.5)
 
 
 @pytest.mark.parametrize("options", CELLS, ids=str)
@@ -92,12 +92,12 @@ def test_the_same_stream_gives_the_same_weights(options: Options) -> None:
 
 def test_orthogonal_weights_come_from_the_stream_alone() -> None:
     cell = RNNCell(features=3, hidden_size=5, initialisation="orthogonal")
-    drawn = [cell.initialise(np.random.default_rng(7), sequence_length=9) for _ in range(2)]
+    sampled = [cell.initialise(np.random.default_rng(7), sequence_length=9) for _ in range(2)]
     for name in cell.shapes:
-        assert np.array_equal(drawn[0][name], drawn[1][name])
+        assert np.array_equal(sampled[0][name], sampled[1][name])
 
 
-def test_cells_are_found_on_disk() -> None:
+def test_cells_are_listed_from_the_disk() -> None:
     assert {"lstm", "rnn"} <= set(cell_names())
     assert isinstance(load_cell("rnn", features=1, hidden_size=2, options={"initialisation": "uniform"}), RNNCell)
 
@@ -118,32 +118,32 @@ def test_unknown_names_and_options_are_refused() -> None:
 def test_chrono_needs_a_forget_gate_and_shifts_the_input_bias() -> None:
     with pytest.raises(ValueError, match="chrono needs a forget gate"):
         lstm(forget_bias="chrono", forget_gate=False)
-    drawn = lstm(forget_bias="chrono", input_bias=-1.0).initialise(np.random.default_rng(0), sequence_length=50)
-    np.testing.assert_allclose(drawn["b_i"], -1.0 - drawn["b_f"], rtol=1e-15)
+    sampled = lstm(forget_bias="chrono", input_bias=-1.0).initialise(np.random.default_rng(0), sequence_length=50)
+    np.testing.assert_allclose(sampled["b_i"], -1.0 - sampled["b_f"], rtol=1e-15)
 
 
 @pytest.mark.parametrize("forget_bias", [1.0, "chrono"])
 def test_with_and_without_peepholes_the_other_weights_are_the_same(forget_bias: float | str) -> None:
-    drawn = []
+    sampled = []
     for peepholes in (False, True):
         network = Network(lstm(forget_bias=forget_bias, peepholes=peepholes), outputs=3, kernel=REFERENCE)
         weights = network.initialise(np.random.default_rng(5), sequence_length=20)
-        drawn.append(network.by_symbol(torch.from_numpy(weights)[None]))
-    assert set(drawn[1]) - set(drawn[0]) == {"p_i", "p_f", "p_o"}
-    assert all(torch.equal(value, drawn[1][symbol]) for symbol, value in drawn[0].items())
+        sampled.append(network.by_symbol(torch.from_numpy(weights)[None]))
+    assert set(sampled[1]) - set(sampled[0]) == {"p_i", "p_f", "p_o"}
+    assert all(torch.equal(value, sampled[1][symbol]) for symbol, value in sampled[0].items())
 
 
 def test_coupled_gates_start_as_without_coupling() -> None:
     """f = 1 - sigmoid(b_i) = sigmoid(b_f), of numbers and of chrono."""
     for forget_bias in (1.5, "chrono"):
-        drawn = [
+        sampled = [
             lstm(forget_bias=forget_bias, coupled_gates=coupled).initialise(
                 np.random.default_rng(0), sequence_length=50
             )
             for coupled in (False, True)
         ]
-        assert "b_f" not in drawn[1]
-        spread = (np.sort(1 / (1 + np.exp(-drawn[0]["b_f"]))), np.sort(1 - 1 / (1 + np.exp(-drawn[1]["b_i"]))))
+        assert "b_f" not in sampled[1]
+        spread = (np.sort(1 / (1 + np.exp(-sampled[0]["b_f"]))), np.sort(1 - 1 / (1 + np.exp(-sampled[1]["b_i"]))))
         assert abs(spread[0].mean() - spread[1].mean()) < 0.02
         assert (spread[1] >= 0.5).all()
         assert (spread[1] < 1).all()
@@ -152,12 +152,12 @@ def test_coupled_gates_start_as_without_coupling() -> None:
 
 
 def test_with_and_without_gate_recurrence_the_other_weights_are_the_same() -> None:
-    drawn = [
+    sampled = [
         lstm(gate_recurrence=recurrent).initialise(np.random.default_rng(5), sequence_length=20)
         for recurrent in (False, True)
     ]
-    assert set(drawn[1]) - set(drawn[0]) == {f"R_{a}{b}" for a in "ifo" for b in "ifo"}
-    assert all(np.array_equal(value, drawn[1][symbol]) for symbol, value in drawn[0].items())
+    assert set(sampled[1]) - set(sampled[0]) == {f"R_{a}{b}" for a in "ifo" for b in "ifo"}
+    assert all(np.array_equal(value, sampled[1][symbol]) for symbol, value in sampled[0].items())
 
 
 @pytest.mark.parametrize(

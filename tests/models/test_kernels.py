@@ -23,8 +23,8 @@ def test_kernels_are_the_files_that_define_unroll() -> None:
 
 @pytest.mark.parametrize("options", [RNN, LSTM], ids=str)
 def test_a_kernel_that_knows_the_cell_is_taken_without_a_word(options, caplog: pytest.LogCaptureFixture) -> None:
-    made = make_cell(options, features=2, hidden_size=3)
-    kernel = load_kernel("cpu", cell=made, dtype=torch.float32, device=CPU)
+    built = make_cell(options, features=2, hidden_size=3)
+    kernel = load_kernel("cpu", cell=built, dtype=torch.float32, device=CPU)
     assert (kernel.name, kernel.unroll) == ("cpu", cpu.unroll)
     assert caplog.records == []
 

@@ -54,10 +54,10 @@ def run(case: Case, paths: frozenset[str]) -> Outcome:
         initial=initial,
     )
     loss = (y[0] * torch.tensor(case.of_y)).sum() + (state[2][0] * torch.tensor(case.of_s)).sum()
-    found = torch.autograd.grad(loss, [*parameters.values(), *initial], allow_unused=True, materialize_grads=True)
-    gradients = dict(zip(parameters, [gradient[0] for gradient in found], strict=False))
-    u0 = torch.cat([found[-3][0], found[-2][0]], dim=-1)
-    return Outcome(y[0].detach(), tuple(part[0].detach() for part in state), gradients, u0, found[-1][0])
+    computed = torch.autograd.grad(loss, [*parameters.values(), *initial], allow_unused=True, materialize_grads=True)
+    gradients = dict(zip(parameters, [gradient[0] for gradient in computed], strict=False))
+    u0 = torch.cat([computed[-3][0], computed[-2][0]], dim=-1)
+    return Outcome(y[0].detach(), tuple(part[0].detach() for part in state), gradients, u0, computed[-1][0])
 
 
 @pytest.mark.parametrize(
@@ -148,36 +148,36 @@ def test_backward_of_the_oracle_is_the_derivative_of_its_forward(block_size: int
 @pytest.mark.parametrize(("block_size", "biases"), KINDS)
 def test_truncated_gradient_is_that_of_the_paper_s_forward_recursion(block_size: int, biases: bool) -> None:
     case = draw_case(np.random.default_rng(6), block_size=block_size, biases=biases, steps=30)
-    found, expected = run(case, TRUNCATED).gradients, oracle_1997.rtrl(case)
-    for name, gradient in found.items():
+    computed, expected = run(case, TRUNCATED).gradients, oracle_1997.rtrl(case)
+    for name, gradient in computed.items():
         assert_allclose(gradient, expected[name], rtol=1e-10, atol=0, err_msg=name)
     full = run(case, PATHS).gradients
-    assert all((full[name] - gradient).abs().max() > 1e-3 for name, gradient in found.items())
+    assert all((full[name] - gradient).abs().max() > 1e-3 for name, gradient in computed.items())
 
 
 def test_error_flow_along_the_cells_is_exactly_one() -> None:
     """Eq. 41: ds(T)/ds(t) is the identity, whatever the weights and however far back; along all paths it is not."""
-    drawn = draw_case(np.random.default_rng(7), steps=200, batch=1, ragged=False)
+    sampled = draw_case(np.random.default_rng(7), steps=200, batch=1, ragged=False)
     for paths, constant in ((TRUNCATED, True), (PATHS, False)):
-        for c in range(drawn.cells):
-            case = drawn._replace(of_y=0 * drawn.of_y, of_s=np.eye(drawn.cells)[[c]])
-            assert torch.equal(run(case, paths).s0[0], torch.eye(drawn.cells, dtype=torch.float64)[c]) is constant
+        for c in range(sampled.cells):
+            case = sampled._replace(of_y=0 * sampled.of_y, of_s=np.eye(sampled.cells)[[c]])
+            assert torch.equal(run(case, paths).s0[0], torch.eye(sampled.cells, dtype=torch.float64)[c]) is constant
 
 
 def test_error_at_a_cell_s_input_does_not_depend_on_how_long_ago_it_was() -> None:
     """Eq. 41 again: what s(T) sends to W through the inputs of step 3 is the same for any T."""
-    drawn = draw_case(np.random.default_rng(8), steps=120, batch=1, ragged=False)
-    found = []
+    sampled = draw_case(np.random.default_rng(8), steps=120, batch=1, ragged=False)
+    computed = []
     for T in (4, 40, 120):
-        x = drawn.x[:T].copy()
+        x = sampled.x[:T].copy()
         x[:3], x[4:] = 0, 0  # dL/dW then sees step 3 alone
-        case = drawn._replace(x=x, of_y=0 * drawn.of_y[:T])
-        found.append(run(case, TRUNCATED).gradients)
+        case = sampled._replace(x=x, of_y=0 * sampled.of_y[:T])
+        computed.append(run(case, TRUNCATED).gradients)
     for name in ("W_i", "W_z"):
-        assert found[0][name].all()
-        assert torch.equal(found[0][name], found[1][name])
-        assert torch.equal(found[0][name], found[2][name])
-        assert not found[0]["W_o"].any()
+        assert computed[0][name].all()
+        assert torch.equal(computed[0][name], computed[1][name])
+        assert torch.equal(computed[0][name], computed[2][name])
+        assert not computed[0]["W_o"].any()
 
 
 def test_impossible_options_are_refused() -> None:

@@ -56,7 +56,7 @@ def gradients(outputs: Tensor, leaves: list[Tensor]) -> list[Tensor]:
 
 
 @all_modules
-def test_what_it_can_is_found_out(module: str, arguments: dict[str, Any]) -> None:
+def test_state_and_batching_are_detected(module: str, arguments: dict[str, Any]) -> None:
     cell = build(module, arguments)
     assert cell.carries_state is ((module, arguments) in STATEFUL)
     assert cell.is_batched is module.startswith(HERE)

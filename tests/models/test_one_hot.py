@@ -25,9 +25,9 @@ def draw_indices() -> Tensor:
 
 
 def test_vectors_of_indices() -> None:
-    found = one_hot(torch.tensor([[[2, -1, 0]]]), features=3, dtype=torch.float32)
-    assert found.dtype == torch.float32
-    assert found.tolist() == [[[[0, 0, 1], [0, 0, 0], [1, 0, 0]]]]
+    computed = one_hot(torch.tensor([[[2, -1, 0]]]), features=3, dtype=torch.float32)
+    assert computed.dtype == torch.float32
+    assert computed.tolist() == [[[[0, 0, 1], [0, 0, 0], [1, 0, 0]]]]
 
 
 @pytest.mark.parametrize("biased", [True, False])
@@ -58,15 +58,15 @@ def gradient_of(cell: Cell, kernel: Kernel, inputs: Tensor, *, dtype: torch.dtyp
 def test_network_answers_and_learns_as_with_one_hot_vectors(name: str, options: dict[str, Any]) -> None:
     cell, indices = load_cell(name, features=FEATURES, hidden_size=4, options=options), draw_indices()
     kernel, dtype = Kernel("reference", reference.unroll, reference.readout), torch.float64
-    found = gradient_of(cell, kernel, indices, dtype=dtype)
+    computed = gradient_of(cell, kernel, indices, dtype=dtype)
     expected = gradient_of(cell, kernel, one_hot(indices, features=FEATURES, dtype=dtype), dtype=dtype)
-    for mine, theirs in zip(found, expected, strict=True):
+    for mine, theirs in zip(computed, expected, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-12, atol=0)
 
 
 def test_fused_kernel_takes_indices() -> None:
     cell = load_cell(*CELLS[0][:1], features=FEATURES, hidden_size=4, options=CELLS[0][1])
     kernel, indices, dtype = Kernel("cpu", cpu.unroll, cpu.readout), draw_indices(), torch.float32
-    found = gradient_of(cell, kernel, indices, dtype=dtype)
+    computed = gradient_of(cell, kernel, indices, dtype=dtype)
     expected = gradient_of(cell, kernel, one_hot(indices, features=FEATURES, dtype=dtype), dtype=dtype)
-    assert all(torch.equal(mine, theirs) for mine, theirs in zip(found, expected, strict=True))
+    assert all(torch.equal(mine, theirs) for mine, theirs in zip(computed, expected, strict=True))

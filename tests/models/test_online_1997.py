@@ -194,11 +194,11 @@ def test_a_replica_that_diverges_is_nan_and_leaves_the_others_alone() -> None:
     broken[2, 0], broken[3] = np.nan, np.inf
     rates = stream.rates.copy()
     rates[4] = 1e300
-    found, found_nets = stream.train(FULL, weights=broken, rates=rates)
-    assert np.array_equal(found[:2], weights[:2])
-    assert np.array_equal(found_nets[:2], nets[:2])
+    computed, computed_nets = stream.train(FULL, weights=broken, rates=rates)
+    assert np.array_equal(computed[:2], weights[:2])
+    assert np.array_equal(computed_nets[:2], nets[:2])
     for r in (2, 3):
-        assert np.isnan(found_nets[r, -1]).all()
+        assert np.isnan(computed_nets[r, -1]).all()
 
 
 def test_one_hot_inputs_touch_their_own_rows_of_the_input_weights_alone() -> None:

@@ -78,9 +78,9 @@ def test_rtrl_is_the_backward_pass_of_1997(options: Options, output_peephole: bo
 @pytest.mark.parametrize("options", CELLS, ids=str)
 def test_one_window_over_everything_is_the_whole_sequence(options: Options) -> None:
     case = draw_case(options, np.random.default_rng(6))
-    whole, one = case.backward(), case.backward(k1=len(case.x), k2=len(case.x) + 3)
+    whole, windowed = case.backward(), case.backward(k1=len(case.x), k2=len(case.x) + 3)
     for name, gradient in whole.parameters.items():
-        assert np.array_equal(gradient, one.parameters[name]), name
+        assert np.array_equal(gradient, windowed.parameters[name]), name
     several = case.backward(k1=2, k2=len(case.x))  # overlapping windows that all reach the first step
     for name, gradient in whole.parameters.items():
         assert_allclose(several.parameters[name], gradient, rtol=1e-10, atol=0, err_msg=name)

@@ -11,7 +11,7 @@ import models
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_package_loads_it_when_asked_and_nothing_else() -> None:
+def test_the_package_loads_it_on_access_and_nothing_else() -> None:
     program = "import models, sys; assert not {'torch', 'models.torch_lstm'} & set(sys.modules); models.LSTM(2, 3)"
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, timeout=60)
     with pytest.raises(AttributeError, match="module 'models' has no attribute 'GRU'"):

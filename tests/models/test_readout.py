@@ -26,8 +26,8 @@ def draw(R: int, S: int, B: int, H: int, n: int) -> tuple[list[Tensor], Tensor]:
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 def test_outputs_and_gradients_are_those_of_the_float64_reference(sizes: tuple[int, int, int, int, int]) -> None:
     leaves, weight = draw(*sizes)
-    found = run("cpu", leaves, weight, torch.float32)
-    for value, expected in zip(found, run("reference", leaves, weight, torch.float64), strict=True):
+    computed = run("cpu", leaves, weight, torch.float32)
+    for value, expected in zip(computed, run("reference", leaves, weight, torch.float64), strict=True):
         assert value.shape == expected.shape
         assert (value.double() - expected).abs().max() < 1e-6 * expected.abs().max()
 
@@ -37,7 +37,7 @@ def test_a_replica_has_the_same_bits_alone_and_where_its_memory_is_not_aligned()
     together = run("cpu", leaves, weight, torch.float32)
     for r in range(3):
         alone = run("cpu", [leaf[r : r + 1].clone() for leaf in leaves], weight[r : r + 1].clone(), torch.float32)
-        assert all(torch.equal(one[0], many[r]) for one, many in zip(alone, together, strict=True))
+        assert all(torch.equal(single[0], many[r]) for single, many in zip(alone, together, strict=True))
 
 
 def test_a_second_derivative_is_refused() -> None:

@@ -113,10 +113,10 @@ def test_peepholes_and_flows_are_those_of_the_oracle(
     h_0, c_0 = (torch.tensor(state, dtype=dtype)[None].requires_grad_() for state in (case.h0, case.c0))
     output, (h, c) = lstm(torch.tensor(case.x, dtype=dtype), (h_0, c_0))
     loss = (output * torch.tensor(case.errors.h)).sum() + (c[0] * torch.tensor(case.errors.c_last)).sum()
-    wanted = dict(lstm.named_parameters()) | {"h_0": h_0, "c_0": c_0}
-    gradients = torch.autograd.grad(loss, list(wanted.values()), allow_unused=True, materialize_grads=True)
+    leaves = dict(lstm.named_parameters()) | {"h_0": h_0, "c_0": c_0}
+    gradients = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True, materialize_grads=True)
     came = {"output": output, "h_n": h, "c_n": c}
-    came |= {f"d{name}": gradient for name, gradient in zip(wanted, gradients, strict=True)}
+    came |= {f"d{name}": gradient for name, gradient in zip(leaves, gradients, strict=True)}
     assert torch.equal(came.pop("dbias_hh_l0"), came["dbias_ih_l0"])
     assert_close(came, of_oracle(case, frozenset(paths), k1=k1, k2=k2), rtol=RTOL[dtype])
 
@@ -181,7 +181,7 @@ def test_calls_that_overlap_do_not_disturb_each_other() -> None:
         assert torch.equal(gradient, expected)
 
 
-def test_it_is_silent_and_without_a_graph_where_none_is_asked_for(caplog: pytest.LogCaptureFixture) -> None:
+def test_it_logs_nothing_and_builds_no_graph_under_no_grad(caplog: pytest.LogCaptureFixture) -> None:
     lstm = LSTM(**SIZES).double()
     with torch.no_grad():
         output, _ = lstm(draw((7, 4, 3), seed=1, dtype=torch.float64))

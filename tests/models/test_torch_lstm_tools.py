@@ -103,7 +103,7 @@ def test_a_default_device_does_not_touch_it(dtype: torch.dtype) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_tensors_with_the_negative_bit_are_what_they_say(dtype: torch.dtype) -> None:
+def test_tensors_with_the_negative_bit_are_resolved(dtype: torch.dtype) -> None:
     def negative(tensor: Tensor) -> Tensor:
         flipped = torch.complex(torch.zeros_like(tensor), -tensor).conj().imag
         assert flipped.is_neg()

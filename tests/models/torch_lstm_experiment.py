@@ -17,12 +17,12 @@ def run(lstm: nn.Module, x: Tensor, hx: tuple[Tensor, Tensor] | None) -> Run:
     output, (h, c) = lstm(x, hx)
     lead = 0 if getattr(lstm, "replicas", None) is None else 1
     loss = sum((tensor * weighting(tensor.shape, lead=lead).to(tensor)).sum() for tensor in (output, h, c))
-    wanted = dict(lstm.named_parameters()) | {"input": x}
+    leaves = dict(lstm.named_parameters()) | {"input": x}
     if hx is not None:
-        wanted |= {"h_0": hx[0], "c_0": hx[1]}
-    gradients = torch.autograd.grad(loss, list(wanted.values()), allow_unused=True, materialize_grads=True)
+        leaves |= {"h_0": hx[0], "c_0": hx[1]}
+    gradients = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True, materialize_grads=True)
     values = {"output": output.detach(), "h_n": h.detach(), "c_n": c.detach()}
-    return values | {f"d{name}": gradient for name, gradient in zip(wanted, gradients, strict=True)}
+    return values | {f"d{name}": gradient for name, gradient in zip(leaves, gradients, strict=True)}
 
 
 def weighting(shape: torch.Size, *, lead: int) -> Tensor:

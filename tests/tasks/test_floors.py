@@ -96,9 +96,9 @@ def test_floors_are_what_a_bayes_predictor_reaches(
         window = batch.inputs[task.sequence_length - min(num_steps, task.sequence_length) :]
         loss, _ = per_sequence(task, batch, predictor(task, window, certain=False))
         _, right = per_sequence(task, batch, predictor(task, window, certain=True))
-        for drawn, floor in zip((loss, right), task.floor(num_steps), strict=True):
-            error = max(drawn.std(), 1e-7) / math.sqrt(DRAWS)
-            assert abs(drawn.mean() - floor) < 4 * error + 1e-7, (num_steps, drawn.mean(), floor)
+        for sampled, floor in zip((loss, right), task.floor(num_steps), strict=True):
+            error = max(sampled.std(), 1e-7) / math.sqrt(DRAWS)
+            assert abs(sampled.mean() - floor) < 4 * error + 1e-7, (num_steps, sampled.mean(), floor)
 
 
 def test_the_floors_of_the_literature() -> None:

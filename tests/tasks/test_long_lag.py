@@ -21,8 +21,8 @@ def test_the_docstring_instance() -> None:
     assert len(symbols) == q + k + 3
     task = LongLag(lag=lag, symbols=p)
     draw = 1 - 0.9 ** (k + 0.5)
-    drawn = np.where(symbols < p, symbols, 0)
-    padded = np.concatenate([np.zeros(task.sequence_length - len(symbols), dtype=int), drawn])
+    sampled = np.where(symbols < p, symbols, 0)
+    padded = np.concatenate([np.zeros(task.sequence_length - len(symbols), dtype=int), sampled])
     answer = "xy".index(shown[2])
     batch = task.sample(ScriptedGenerator([[answer], [draw], padded[:, None]]), 1)  # type: ignore[arg-type]
     assert batch.starts[0] == task.sequence_length - len(symbols)

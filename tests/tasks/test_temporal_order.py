@@ -45,20 +45,20 @@ def test_the_published_ranges(symbols: int, lag: int, positions: list[tuple[int,
     batch = task.sample(np.random.default_rng(0), 10_000)
     lengths = task.sequence_length - batch.starts
     assert set(lengths) == set(range(100, 111))
-    drawn = batch.inputs.argmax(axis=2)
-    running = np.arange(len(drawn))[:, None] >= batch.starts
+    sampled = batch.inputs.argmax(axis=2)
+    running = np.arange(len(sampled))[:, None] >= batch.starts
     assert (batch.inputs.sum(axis=2) == running).all()
-    assert (drawn[batch.starts, np.arange(10_000)] == 0).all()
-    assert (drawn[-1] == 1).all()
+    assert (sampled[batch.starts, np.arange(10_000)] == 0).all()
+    assert (sampled[-1] == 1).all()
     inner = running.copy()
     inner[batch.starts, np.arange(10_000)] = False
     inner[-1] = False
-    assert set(drawn[inner]) == set(range(2, 8))
-    steps = relevant_steps(np.where(running, drawn, 0), count=symbols)
+    assert set(sampled[inner]) == set(range(2, 8))
+    steps = relevant_steps(np.where(running, sampled, 0), count=symbols)
     for step, (first, last) in zip(steps - batch.starts + 1, positions, strict=True):
         assert set(step) == set(range(first, last + 1))
     assert (task.sequence_length - 1 - steps[-1]).min() == lag
-    digits = drawn[steps, np.arange(10_000)] - 6
+    digits = sampled[steps, np.arange(10_000)] - 6
     np.testing.assert_array_equal(batch.targets[0], sum(d * 2**k for k, d in enumerate(digits[::-1])))
     counts = np.bincount(batch.targets[0], minlength=2**symbols)
     assert counts.min() > 0.8 * 10_000 / 2**symbols
@@ -68,8 +68,8 @@ def test_the_published_ranges(symbols: int, lag: int, positions: list[tuple[int,
 def test_scaled_lags_are_exact(lag: int) -> None:
     task = TemporalOrder(lag=lag, symbols=2, output="softmax")
     batch = task.sample(np.random.default_rng(0), 5_000)
-    drawn = np.where(np.arange(task.sequence_length)[:, None] >= batch.starts, batch.inputs.argmax(axis=2), 0)
-    steps = relevant_steps(drawn, count=2)
+    sampled = np.where(np.arange(task.sequence_length)[:, None] >= batch.starts, batch.inputs.argmax(axis=2), 0)
+    steps = relevant_steps(sampled, count=2)
     assert (task.sequence_length - 1 - steps[-1]).min() >= lag
     lengths = task.sequence_length - batch.starts
     assert lengths.min() - (steps[-1] - batch.starts + 1).max() == lag

@@ -142,11 +142,13 @@ def _of_operator(symbol: Callable[..., Any], instruction: str) -> None:
     @infer_global(symbol)
     class Typing(AbstractTemplate):
         def generic(self, args: Any, _: Any) -> Any:
-            known = len(args) == 2 and doubles in args and all(arg in (doubles, types.float64) for arg in args)
-            return signature(doubles, *args) if known else None
+            is_ours = len(args) == 2 and doubles in args and all(arg in (doubles, types.float64) for arg in args)
+            return signature(doubles, *args) if is_ours else None
 
     def emit(_: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pair = [arg if of == doubles else _splat(builder, arg) for of, arg in zip(signature.args, args, strict=True)]
+        pair = [
+            arg if kind == doubles else _splat(builder, arg) for kind, arg in zip(signature.args, args, strict=True)
+        ]
         return getattr(builder, instruction)(*pair, flags=FLAGS)
 
     for pair in ((doubles, doubles), (doubles, types.float64), (types.float64, doubles)):

@@ -102,10 +102,10 @@ def _check(
 ) -> None:
     """Refuse what the time loop, which checks no bounds, cannot take."""
     R, D, T, n, outputs = axes
-    known = ("int64", (D, T, n)) if inputs.ndim == 3 else ("float32", (D, T, n, cell.features))
+    of_inputs = ("int64", (D, T, n)) if inputs.ndim == 3 else ("float32", (D, T, n, cell.features))
     expected = {
         "weights": ("float64", (R, sum(part.size for part in order))),
-        "inputs": known,
+        "inputs": of_inputs,
         "targets": ("float64", (D, n, outputs)),
         "starts": ("int64", (D, n)),
         "rates": ("float64", (R,)),
