@@ -36,7 +36,7 @@ def compute_derivatives(settings: Mapping[str, Any]) -> Iterator[dict[str, Any]]
     so on; a cell without a cell path has `full` alone. Of J, over steps and sequences: `deviation_from_one` is the
     largest entry of |J - 1|, `deviation_from_gate` that of |J - diag f|, `added` the median of the spectral norm of
     J - diag f. Of all steps: `factor_per_step` is (|dC/dc(T-u)| / |dC/dc(T)|)^(1/u) at u = lag, of dC/dh for a cell
-    without a cell path; `sum_deviation` is the distance of the terms' sum from the gradient that the reference kernel
+    without c; `sum_deviation` is the distance of the terms' sum from the gradient that the reference kernel
     gives, relative to that gradient; `whole_over_largest` the gradient's norm over that of the largest term;
     `lag_over_largest` the norm of the term at u = lag over that of the largest; `beyond_lag` the norm of the sum of the
     terms with u >= lag over that of the gradient. The norms are over all weights of the cell. A number that does not
@@ -116,7 +116,7 @@ def _measure_terms(
     (gradient,) = torch.autograd.grad(task.loss(outputs, data.targets[:, -1:]).sum(), leaf)
     by_symbol = network.by_symbol(gradient)
     whole = torch.cat([by_symbol[symbol].flatten(1) for symbol in network.cell.shapes], dim=1)  # (R, P)
-    place = network.cell.state_symbols.index("c" if "cell" in network.cell.paths else "h")
+    place = list(forward.measured.values())[-1]
     of_step, of_state = [], []
     for step in run_backward(forward, [paths]):
         of_step.append(torch.cat([term[0].flatten(1) for term in step.terms.values()], dim=1))
@@ -136,7 +136,7 @@ def _measure_terms(
 def _measure_step(forward: ForwardPass, *, flow: GradientFlow) -> dict[str, Tensor]:
     """Return the numbers about J, (R,) each; NaN for a cell without a cell path."""
     cell, parameters, inputs, starts, states, _ = forward
-    if "cell" not in cell.paths:
+    if "cell" not in cell.paths or "c" not in cell.state_symbols:
         missing = torch.full((len(inputs),), torch.nan)
         return dict.fromkeys(("deviation_from_one", "deviation_from_gate", "added"), missing)
     steps = torch.linspace(int(starts.max()) + 2, forward.steps - 1, min(STEPS, forward.steps - 2))

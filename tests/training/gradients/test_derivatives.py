@@ -9,6 +9,7 @@ import torch
 from numpy.testing import assert_allclose
 
 from models.gradient_flow import GradientFlow
+from models.lstm_1997 import LSTM1997Cell
 from tests.models.cases import LSTMS, Options, draw_case
 from tests.models.experiment import cell_of
 from tests.settings import job_settings, online_settings
@@ -110,6 +111,13 @@ def test_the_network_of_1997_keeps_its_error_along_the_cell(task: str):
     assert (table.loc["truncated_1997", ["deviation_from_one", "deviation_from_gate", "added"]] == 0).all(axis=None)
     assert (table.loc["truncated_1997", "factor_per_step"] == 1).all()
     assert (table.loc[["full", "cell_and_gates", "cell_and_block_input"], "added"] > 1e-6).all()
+    assert (table["sum_deviation"] < 1e-12).all()
+
+
+def test_a_cell_whose_second_state_is_not_c_has_terms_and_no_cell_derivative(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(LSTM1997Cell, "state_symbols", ("h", "gates", "s"))
+    table = pd.DataFrame(compute_derivatives(online_settings())).set_index("flow")
+    assert table["added"].isna().all()
     assert (table["sum_deviation"] < 1e-12).all()
 
 
