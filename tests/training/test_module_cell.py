@@ -54,17 +54,16 @@ def test_it_trains_as_in_plain_torch() -> None:
 
 
 def test_it_learns_adding_and_records_what_every_cell_does() -> None:
-    given = settings(sequences=8 * 100, evaluate_every=50, dtype="float32")
-    record = train_condition(given, ignore)
-    assert record == train_condition(given, ignore)
-    first, last = ([p["validation_loss"] for p in record["curves"] if p["update"] == update] for update in (0, 100))
-    assert (np.array(last) < 0.3 * np.array(first)).all()
+    record = train_condition(settings(sequences=8 * 60, evaluate_every=60, dtype="float32"), ignore)
+    first, last = ([p["validation_loss"] for p in record["curves"] if p["update"] == update] for update in (0, 60))
+    assert (np.array(last) < 0.5 * np.array(first)).all()
     assert {row["parameters"] for row in record["replicas"]} == {3 * 8 * (2 + 8 + 2) + 3 * 8 * (8 + 8 + 2) + 9}
 
 
 def test_windows_train_and_other_flows_are_refused_before_any_update() -> None:
     windowed = train_condition(settings(sequences=16, gradient={"k1": 2, "k2": 2}), ignore)
-    full = train_condition(settings(sequences=16), ignore)
+    full, again = (train_condition(settings(sequences=16), ignore) for _ in range(2))
+    assert full == again
     assert windowed["curves"][-1]["validation_loss"] != full["curves"][-1]["validation_loss"]
     for gradient in ({"paths": []}, {"k1": 1, "k2": 2}):
         with pytest.raises(ValueError, match=r"the gradient flow of torch\.nn\.GRU must be full"):
