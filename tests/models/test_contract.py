@@ -5,10 +5,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import models
+from tests.conftest import pytest_configure
 from tests.models import contract
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,9 +40,9 @@ def test_a_cell_without_options_and_with_a_state_that_carries_no_error_passes() 
 
 
 def test_an_unknown_cell_is_refused_in_one_line() -> None:
-    done = run_suite("--cell", "slsmt")
-    assert done.returncode != 0
-    assert "unknown cell 'slsmt'; known: gru, lstm" in done.stderr
+    config = SimpleNamespace(getoption={"--cell": "slsmt", "--task": None}.get)
+    with pytest.raises(pytest.UsageError, match="unknown cell 'slsmt'; known: gru, lstm"):
+        pytest_configure(config)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_every_window_agrees_with_the_reference(options: Options, first_target: 
         assert relative_error(draw(options), flow, first_target=first_target) < 1e-4, (k1, k2)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@settings(max_examples=25, deadline=None, derandomize=True, database=None)
 @given(data=st.data())
 def test_sizes_up_to_a_hidden_size_of_129_agree_with_the_reference(data: st.DataObject) -> None:
     check_sampled(data, longest=100)

@@ -78,7 +78,7 @@ def test_windows_rebuilt_from_cut_out_sequences(k1: int, k2: int) -> None:
         torch.testing.assert_close(gradient, literal[name], rtol=RTOL, atol=0)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=30, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_any_flow_on_any_shape(data: st.DataObject) -> None:
     options = data.draw(st.sampled_from(CELLS))
@@ -116,7 +116,7 @@ def test_windows_as_long_as_the_sequence_are_full_to_the_bit(options: Options) -
 @pytest.mark.parametrize("options", CELLS, ids=str)
 def test_forward_values_do_not_depend_on_the_flow(options: Options, dtype: torch.dtype) -> None:
     """To the bit, also at sizes that the matrix product does not cut into equal blocks."""
-    for batch, hidden, features in [(1, 1, 1), (5, 7, 3), (1, 33, 10), (4, 32, 2)]:
+    for batch, hidden, features in [(5, 7, 3), (1, 33, 10)]:
         cases = draw_replicas(options, 6, replicas=3, steps=5, batch=batch, hidden=hidden, features=features, scale=0.3)
         whole = run_cases(cases, full(cases[0]), dtype=dtype)
         flows = [GradientFlow(paths) for paths in subsets(options) if len(paths) < 2]

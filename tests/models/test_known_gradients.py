@@ -1,5 +1,7 @@
 """Known answers about gradients: the constant error carousel, the 1997 truncation, finite differences, replicas."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from models.kernels.reference import unroll
 from tests.models import oracle
 from tests.models.cases import ALL_LSTMS, CELLS, Case, Options, draw_case
 from tests.models.experiment import cell_of, full, run_cases
+from tests.models.finite_differences import assert_gradient
 
 CAROUSEL = GradientFlow(frozenset({"cell"}))  # truncated_1997
 NO_FORGET_GATE = [options for options in ALL_LSTMS if not options.forget_gate]
@@ -103,22 +106,24 @@ def test_error_that_enters_the_carousel_is_worth_the_same_however_far_back(optio
 
 @pytest.mark.parametrize("options", CELLS, ids=str)
 def test_full_gradient_agrees_with_finite_differences(options: Options) -> None:
+    """With ragged starts, and that of the inputs and the initial state too."""
     rng = np.random.default_rng(7)
     cases = [draw_case(options, rng, steps=3, batch=2, hidden=2) for _ in range(2)]
-    cell = cell_of(cases[0])
-    starts = torch.tensor([[0, 1], [2, 0]])
+    cell, starts = cell_of(cases[0]), torch.tensor([[0, 1], [2, 0]])
     replicas = [tensors(case, grad=False) for case in cases]
-    parameters = [torch.cat([p[name] for p, _, _ in replicas]).requires_grad_() for name in cell.shapes]
-    inputs = torch.cat([x for _, x, _ in replicas]).requires_grad_()
-    initial = [torch.cat(parts).requires_grad_() for parts in zip(*(s for _, _, s in replicas), strict=True)]
+    leaves = {name: torch.cat([p[name] for p, _, _ in replicas]) for name in cell.shapes}
+    leaves["x"] = torch.cat([x for _, x, _ in replicas])
+    states = [torch.cat(parts) for parts in zip(*(s for _, _, s in replicas), strict=True)]
+    leaves |= {f"state {k}": state for k, state in enumerate(states)}
 
-    def run(*arguments: Tensor) -> tuple[Tensor, ...]:
-        of_cell = dict(zip(cell.shapes, arguments, strict=False))
-        x, *states = arguments[len(cell.shapes) :]
-        h, last = unroll(cell, of_cell, inputs=x, flow=full(cases[0]), starts=starts, initial=tuple(states))
-        return h, *last
+    def loss(leaves: Mapping[str, Tensor]) -> Tensor:
+        parameters = {name: leaves[name] for name in cell.shapes}
+        initial = tuple(leaves[f"state {k}"] for k in range(len(states)))
+        h, last = unroll(cell, parameters, inputs=leaves["x"], flow=full(cases[0]), starts=starts, initial=initial)
+        values = torch.cat([part.flatten() for part in (h, *last)])
+        return (values * torch.cos(torch.arange(values.numel()))).sum()
 
-    assert torch.autograd.gradcheck(run, (*parameters, inputs, *initial), eps=1e-5, atol=0, rtol=1e-4)
+    assert_gradient(loss, {name: value.requires_grad_() for name, value in leaves.items()})
 
 
 @pytest.mark.parametrize("options", CELLS, ids=str)
