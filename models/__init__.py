@@ -21,7 +21,7 @@ __path__ += [
 
 
 def __getattr__(name: str) -> Any:
-    """Load the torch module when it is asked for: no run depends on it, so that changing it makes none stale."""
+    """Load the torch module on first access: no run depends on it, so that changing it makes none stale."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module("models.torch_lstm"), name)

@@ -77,7 +77,7 @@ class LSTM(nn.Module):
         self.reset_parameters()
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the shapes of one replica's weights; peepholes last, so that with them the others are drawn alike."""
+        """Return the shapes of one replica's weights; peepholes last: with them the others are the same."""
         H, shapes = self.hidden_size, dict[str, tuple[int, ...]]()
         for layer, cell in enumerate(self._cells):
             shapes |= {f"weight_ih_l{layer}": (4 * H, cell.features), f"weight_hh_l{layer}": (4 * H, H)}
@@ -185,7 +185,7 @@ class LSTM(nn.Module):
         return tensor.to(self.weight_ih_l0.dtype) if is_cast else tensor
 
     def _check_input(self, input: Tensor) -> bool:
-        """Say whether the input has a batch axis; refuse what is no input of this module."""
+        """Return whether the input has a batch axis; refuse what is no input of this module."""
         if isinstance(input, PackedSequence):
             raise NotImplementedError("LSTM takes a tensor; came: a PackedSequence (torch.nn.LSTM takes it)")
         lead = () if self.replicas is None else (self.replicas,)

@@ -143,7 +143,7 @@ class Adding(Task):
         return mean_of((outputs[..., 0] - targets).square())
 
     def correct(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Say where |error| < 0.04: bool (R, 1, B)."""
+        """Return where |error| < 0.04: bool (R, 1, B)."""
         if self.logistic:
             return within(outputs, targets[..., None], tolerance=TOLERANCE)
         return torch.abs(outputs[..., 0] - targets) < TOLERANCE

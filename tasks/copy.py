@@ -75,5 +75,5 @@ class Copy(Task):
         return cross_entropy(outputs, targets)
 
     def correct(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Say which of the ten recalled symbols are right: bool (R, 10, B)."""
+        """Return which of the ten recalled symbols are right: bool (R, 10, B)."""
         return outputs[:, -COPIED:].argmax(dim=-1) == targets[:, -COPIED:]

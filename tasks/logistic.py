@@ -17,7 +17,7 @@ def squared_error(outputs: Tensor, vectors: Tensor) -> Tensor:
 
 
 def within(outputs: Tensor, vectors: Tensor, *, tolerance: float) -> Tensor:
-    """Say where every squashed output is less than `tolerance` from its target: bool (R, S, B)."""
+    """Return where every squashed output is less than `tolerance` from its target: bool (R, S, B)."""
     return (torch.abs(torch.sigmoid(outputs) - vectors) < tolerance).all(dim=-1)
 
 

@@ -3,7 +3,7 @@
 Hochreiter & Schmidhuber 1997, "Long short-term memory", sec. 5.2, experiment 2c. One-hot over p + 4 symbols: the
 distractors a_1 ... a_p (indices 0 ... p - 1), e (trigger), b (start), x and y. A sequence is b, then x or y, then q
 distractors and a random number k more (an e follows with probability 1/10 instead: k is geometric with mean 9), then
-e, after which the net is to say whether x or y came. The paper predicts it as the next symbol; here it is the target
+e, after which the net is to name which of x and y came. The paper predicts it as the next symbol; here it is the target
 of the step of e. The minimal time lag as the paper states it is q + 1: lag = q + 1. Lag 4 (q = 3), p = 5, k = 2:
 
     b x a2 a5 a1 a1 a3 e        target x
@@ -12,7 +12,7 @@ Two logistic outputs, one for x and one for y. Loss: the sum of their squared er
 targets. Chance: 1/2 (both outputs 1/2) and 1/2. Published stop rule: 10 000 successive training sequences right.
 
 Sequences are aligned at their ends, so k needs a bound: 131, the largest k with P(k >= 131) > 10^-6. Draws beyond it,
-9 in 10^7, are as if drawn again; that shortens the mean by 0.0001 steps.
+9 in 10^7, are as if sampled again; that shortens the mean by 0.0001 steps.
 """
 
 import math
@@ -91,5 +91,5 @@ class LongLag(Task):
         return squared_error(outputs, one_hot(targets, like=outputs))
 
     def correct(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Say where both outputs are within 0.2 of their targets: bool (R, 1, B)."""
+        """Return where both outputs are within 0.2 of their targets: bool (R, 1, B)."""
         return within(outputs, one_hot(targets, like=outputs), tolerance=TOLERANCE)

@@ -38,7 +38,7 @@ class Chance(NamedTuple):
 class Stop(NamedTuple):
     """A published stop rule of online training; it holds once both halves do.
 
-    `error`: the mean training loss of the last `streak` sequences is below it (None: not asked for). `streak`: the
+    `error`: the mean training loss of the last `streak` sequences is below it (None: not required). `streak`: the
     last so many training sequences were all right.
     """
 
@@ -81,7 +81,7 @@ class Task(ABC):
 
     @abstractmethod
     def correct(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Say which scored steps are right: bool (R, scored steps, B); accuracy is the mean over the last two axes."""
+        """Return which scored steps are right: bool (R, scored steps, B); accuracy is their mean over the last two."""
 
     def vectors(self, targets: np.ndarray) -> np.ndarray:
         """Return the targets (1, B) as the values that logistic outputs are to take: (B, outputs) float64."""

@@ -1,4 +1,4 @@
-"""The temporal order problem: say in which order two or three rare symbols came.
+"""The temporal order problem: name the order in which two or three rare symbols came.
 
 Hochreiter & Schmidhuber 1997, "Long short-term memory", sec. 5.6, experiments 6a (`symbols: 2`) and 6b (`symbols:
 3`); softmax and argmax as in Pascanu, Mikolov & Bengio 2013, "On the difficulty of training recurrent neural
@@ -111,7 +111,7 @@ class TemporalOrder(Task):
         return cross_entropy(outputs, targets)
 
     def correct(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Say where the most probable class is the target, or every output near its own: bool (R, 1, B)."""
+        """Return where the most probable class is the target, or every output near its own: bool (R, 1, B)."""
         if self.logistic:
             return within(outputs, one_hot(targets, like=outputs), tolerance=TOLERANCE)
         return outputs.argmax(dim=-1) == targets

@@ -48,7 +48,7 @@ class Fused(NamedTuple):
         return [f"{kind}{block}" for block in self.blocks for kind in "UWb"] + peepholes + recurrences
 
     def is_open(self, paths: frozenset[str], *, size: int) -> NDArray[np.bool_]:
-        """Say from which rows of the state (N,) to which net inputs (G H,) `paths` carry error."""
+        """Return from which rows of the state (N,) to which net inputs (G H,) `paths` carry error."""
         from_h = [path in paths for path in self.paths_from_h]
         from_gates = ["gate_recurrence" in paths and block[1:] in self.gates for block in self.blocks]
         rows = [from_h, *[from_gates] * len(self.gates)]
@@ -56,7 +56,7 @@ class Fused(NamedTuple):
 
 
 class _Plan(NamedTuple):
-    """What a call needs beside its tensors."""
+    """What a call needs besides its tensors."""
 
     version: Fused
     paths: frozenset[str]
@@ -99,7 +99,7 @@ FUSED: dict[str, Callable[[Any], Fused]] = {"RNNCell": _rnn, "LSTMCell": _lstm}
 
 
 def supports(cell: Cell, *, dtype: torch.dtype, device: torch.device) -> bool:
-    """Say whether this kernel can unroll the cell in this dtype on this device."""
+    """Return whether this kernel can unroll the cell in this dtype on this device."""
     return describe(cell) is not None and dtype == torch.float32 and device.type == "cpu"
 
 

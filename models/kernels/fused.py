@@ -36,7 +36,7 @@ AHEAD = 2
 """Steps that the backward pass asks for in advance: what it needs was written long ago, and lies far away."""
 
 
-# Compiled apart: inlined beside the vanilla LSTM's step, they would slow it.
+# Compiled apart: inlined next to the vanilla LSTM's step, they would slow it.
 _variant_forward, _variant_backward = compiled(lstm_forward), compiled(lstm_backward)
 
 

@@ -31,7 +31,7 @@ class Gradients(NamedTuple):
     p: Array  # (3 H, P), per sequence
     state: Array  # (N, P)
     c0: Array  # (H, P)
-    x: Array  # (T, features, P), or (0, 1, 1) if it is not wanted
+    x: Array  # (T, features, P), or (0, 1, 1) if it is not requested
 
 
 class Scratch(NamedTuple):

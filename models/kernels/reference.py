@@ -12,7 +12,7 @@ from models.kernels.guards import guard_version
 
 
 def supports(cell: Cell, *, dtype: torch.dtype, device: torch.device) -> bool:
-    """Say that this kernel takes any cell, dtype and device."""
+    """Return that this kernel takes any cell, dtype and device."""
     return True
 
 

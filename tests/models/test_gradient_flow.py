@@ -23,7 +23,7 @@ def draw_replicas(options: Options, seed: int, *, replicas: int = 2, **sizes: fl
 
 @pytest.mark.parametrize("options", CELLS, ids=str)
 def test_every_subset_of_paths_with_ragged_starts(options: Options) -> None:
-    cases = draw_replicas(options, 1)
+    cases = draw_replicas(options, 1, replicas=1)
     for paths in subsets(options):
         expected = [case.backward(paths) for case in cases]
         assert_gradients(run_cases(cases, GradientFlow(paths)), expected, rtol=RTOL)

@@ -1,5 +1,8 @@
 """The oracle against itself: hand-derived gradients against complex-step derivatives of its own forward pass."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -35,9 +38,15 @@ def complex_step(case: Case, paths: frozenset[str]) -> dict[str, np.ndarray]:
     return derivatives
 
 
-@pytest.mark.parametrize(
-    ("options", "paths"), [pytest.param(o, s, id=f"{o}-{'+'.join(sorted(s))}") for o in CELLS for s in subsets(o)]
-)
+def every_subset() -> Iterator[Any]:
+    """Yield each cell with each subset of its paths; those of more than one and not all but one are many, and slow."""
+    for options in CELLS:
+        for paths in subsets(options):
+            marks = [pytest.mark.slow] if 1 < len(paths) < len(options.paths) - 1 else []
+            yield pytest.param(options, paths, id=f"{options}-{'+'.join(sorted(paths))}", marks=marks)
+
+
+@pytest.mark.parametrize(("options", "paths"), list(every_subset()))
 def test_backward_is_the_derivative_with_cut_paths_held_constant(options: Options, paths: frozenset[str]) -> None:
     case = draw_case(options, np.random.default_rng(3), steps=5, batch=2, hidden=2)
     case = case._replace(starts=np.array([0, 2]))

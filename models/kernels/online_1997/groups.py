@@ -71,7 +71,7 @@ def places(cell: "LSTM1997Cell", *, outputs: int) -> list[Integers]:
 
 
 def pack(cell: "LSTM1997Cell", weights: Array, *, order: Sequence[Integers], one_hot: bool) -> Weights:
-    """Return rows of weights as groups of 8 replicas, one beside the other."""
+    """Return rows of weights as groups of 8 replicas, next to each other."""
     R, groups, N = len(weights), -(-len(weights) // WIDTH), cell.hidden_size + 2 * cell.blocks
     outputs = order[3].shape[0]
     sizes = (0 if one_hot else cell.features * N, N * N, N, cell.hidden_size * outputs, outputs)
