@@ -42,20 +42,20 @@ ON_GPU = merge(CONFIG, {"grid": [{"devices": ["cuda"], "tasks": ["copy"], "model
 # long as there is one in `hung` it stands still once it has a checkpoint, and ends by no signal but the last.
 SLOW = """
 
-_call = Progress.__call__
+_call = ProgressLog.__call__
 
 
-def _slowly(self: Progress, standing: Standing) -> None:
+def _slowly(self: ProgressLog, progress: TrainingProgress) -> None:
     from pathlib import Path
 
-    _call(self, standing)
+    _call(self, progress)
     if Path("slow", self.label.replace("/", "_")).exists():
         time.sleep(1)
     while Path("hung", self.label.replace("/", "_")).exists() and list(Path().glob("results/*/checkpoints/*/last.*")):
         time.sleep(1)
 
 
-Progress.__call__ = _slowly
+ProgressLog.__call__ = _slowly
 """
 
 

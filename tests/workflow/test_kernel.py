@@ -153,10 +153,10 @@ GRID = [{"devices": ["cpu"], "tasks": ["adding", "copy"], "models": ["rnn", "lst
 REPORTER = """
 import sys
 from numba.core.dispatcher import Dispatcher
-class Progress:
-    def __init__(self, write, *, label):
+class ProgressLog:
+    def __init__(self, write, label):
         self.write = write
-    def __call__(self, standing):
+    def __call__(self, progress):
         modules = [module for name, module in sys.modules.items() if name.startswith("models.kernels.")]
         found = {d for module in modules for d in vars(module).values() if isinstance(d, Dispatcher)}
         hits, misses = (sum(sum(getattr(d.stats, s).values()) for d in found) for s in ("cache_hits", "cache_misses"))

@@ -20,10 +20,10 @@ import json, os, sys
 import torch
 LOADED = sorted(name for name in NOT_NEEDED if name in sys.modules)
 import threadpoolctl
-class Progress:
-    def __init__(self, write, *, label):
+class ProgressLog:
+    def __init__(self, write, label):
         self.write = write
-    def __call__(self, standing):
+    def __call__(self, progress):
         pools = [pool["num_threads"] for pool in threadpoolctl.threadpool_info()]
         running = len(os.listdir("/proc/self/task")) if sys.platform == "linux" else None
         loaded = sorted(name for name in NOT_NEEDED if name in sys.modules)
