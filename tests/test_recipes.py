@@ -67,15 +67,15 @@ def test_there_is_a_file_for_each_recipe() -> None:
 
 
 @pytest.mark.parametrize(
-    ("suite", "name", "least"),
+    ("suite", "chosen", "least"),
     [
-        ("tests/tasks/test_conformance.py", "latch", 20),
-        ("tests/models/test_conformance.py", "leaky_rnn", 7),
-        ("tests/analysis/test_figures.py", "loss_versus_lag", 2),
+        ("tests/tasks/test_conformance.py", "--task=latch", 20),
+        ("tests/models/test_conformance.py", "--cell=leaky_rnn", 13),
+        ("tests/analysis/test_figures.py", "-k=loss_versus_lag", 2),
     ],
 )
-def test_the_conformance_suites_find_and_pass_the_new_files(tree: Path, suite: str, name: str, least: int) -> None:
-    printed = run(tree, "pytest", "-q", "-p", "no:cacheprovider", suite, "-k", name)
+def test_the_conformance_suites_find_and_pass_the_new_files(tree: Path, suite: str, chosen: str, least: int) -> None:
+    printed = run(tree, "pytest", "-q", "-p", "no:cacheprovider", suite, chosen)
     passed = re.search(r"(\d+) passed", printed)
     assert passed is not None, printed
     assert int(passed[1]) >= least, printed

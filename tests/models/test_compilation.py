@@ -48,10 +48,10 @@ def test_a_change_of_any_source_gives_another_folder(sources: Path) -> None:
 
 
 def test_where_the_sources_cannot_be_written_the_user_s_cache_is_taken(sources: Path, tmp_path: Path) -> None:
-    (sources / "__pycache__").write_text("a file in the way of the folder")
+    (sources / "__pycache__").write_text("a file in the way of the folder", encoding="utf-8")
     assert folder().is_relative_to(tmp_path / "cache" / "lagbench")
     (tmp_path / "cache" / "lagbench").rename(tmp_path / "cache" / "moved")
-    (tmp_path / "cache" / "lagbench").write_text("in the way as well")
+    (tmp_path / "cache" / "lagbench").write_text("in the way as well", encoding="utf-8")
     assert folder().is_dir()
 
 
@@ -71,7 +71,7 @@ def test_every_type_of_cpu_has_a_folder_of_its_own(setting: str, tmp_path: Path)
 
 
 def test_a_user_without_a_home_has_a_folder_that_can_be_written(sources: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (sources / "__pycache__").write_text("a file in the way of the folder")
+    (sources / "__pycache__").write_text("a file in the way of the folder", encoding="utf-8")
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setattr(Path, "home", lambda: Path("~").expanduser())
     monkeypatch.delenv("HOME")
@@ -171,7 +171,7 @@ print(sum(compiled.stats.cache_hits.values()), sum(compiled.stats.cache_misses.v
 
 def test_processes_that_start_at_once_compile_once(sources: Path, tmp_path: Path) -> None:
     program = tmp_path / "at_once.py"
-    program.write_text(AT_ONCE)
+    program.write_text(AT_ONCE, encoding="utf-8")
     command = [sys.executable, program, sources]
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     started = [

@@ -16,7 +16,9 @@ from tests.models.cases import Case, Options, draw_case
 from tests.models.torch_lstm_experiment import SIZES, Run, assert_close, draw, run
 
 ROOT = Path(__file__).resolve().parents[2]
-EXAMPLES = re.findall(r"<!-- run -->\n```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+EXAMPLES = re.findall(
+    r"<!-- run -->\n```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL
+)
 OPTIONS = [{}, {"batch_first": True}, {"bias": False}, {"num_layers": 3}, {"num_layers": 2, "batch_first": True}]
 RTOL = {torch.float64: 1e-12, torch.float32: 1e-5}
 CASE = Options("lstm", peepholes=True)
@@ -143,7 +145,7 @@ def test_truncated_1997_sends_no_error_to_the_first_hidden_state(dtype: torch.dt
 
 
 def test_the_named_flows_are_those_of_the_config() -> None:
-    config = yaml.safe_load((ROOT / "config/default.yaml").read_text())["gradients"]
+    config = yaml.safe_load((ROOT / "config/default.yaml").read_text(encoding="utf-8"))["gradients"]
     lstm = LSTM(**SIZES, peepholes=True, gradient_flow="truncated_1997")
     assert lstm.gradient_flow == GradientFlow(frozenset(config["truncated_1997"]["paths"]))
     for flow in (None, "full"):
