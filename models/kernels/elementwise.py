@@ -13,7 +13,6 @@ from models.kernels.compilation import inlined
 from models.kernels.lanes import (
     WIDTH,
     Array,
-    Lanes,
     absolute,
     at_least,
     at_most,
@@ -24,6 +23,7 @@ from models.kernels.lanes import (
     with_sign_of,
     zero_below,
 )
+from models.kernels.vectors import Lanes
 
 LOG2_E = np.float32(1.44269504)
 LN2_HIGH = np.float32(0.693359375)  # 9 bits: k times it is exact

@@ -12,26 +12,27 @@ from numba import types
 from numba.core import cgutils
 
 from models.kernels.compilation import inlined
-from models.kernels.lanes import INT, VECTOR, WIDTH, Array, data_of, fused_multiply_add, intrinsic, splat, vector_at
+from models.kernels.lanes import WIDTH, Array, floats
+from models.kernels.vectors import INT, data_of, intrinsic
 
 # The sums of a tile stay in registers: there are 32 of 16 numbers with AVX-512, 16 of 8 with AVX2, 32 of 4 with Neon.
 WIDE = bool(binding.get_host_cpu_features().get("avx512f"))
 ROWS, VECTORS = (8, 2) if WIDE else (4, 1)
 LEFT, RIGHT = (4, 4) if WIDE else (2, 2)
-ZEROS = ir.Constant(VECTOR, [0.0] * WIDTH)
+ZEROS = ir.Constant(floats.type, [0.0] * WIDTH)
 Emit = Callable[[Any, list[Any], list[Any]], None]
 
 
 def _sums(builder: Any, count: int) -> list[Any]:
     """Emit variables that LLVM keeps in registers, zero."""
-    sums = [cgutils.alloca_once(builder, VECTOR) for _ in range(count)]
+    sums = [cgutils.alloca_once(builder, floats.type) for _ in range(count)]
     for variable in sums:
         builder.store(ZEROS, variable)
     return sums
 
 
 def _multiply_add(builder: Any, variable: Any, x: Any, y: Any) -> None:
-    builder.store(fused_multiply_add(builder, x, y, builder.load(variable)), variable)
+    builder.store(floats.call(builder, "fmuladd", x, y, builder.load(variable)), variable)
 
 
 def _tile_of_product(rows: int, vectors: int, *, transposed: bool = False) -> Any:
@@ -55,18 +56,18 @@ def _tile_of_product(rows: int, vectors: int, *, transposed: bool = False) -> An
             with cgutils.for_range(builder, depth) as loop:
                 base = builder.add(builder.mul(loop.index, columns), column)
                 sources = [
-                    builder.load(vector_at(builder, s, builder.add(base, base.type(v * WIDTH))), align=4)
+                    builder.load(floats.at(builder, s, builder.add(base, base.type(v * WIDTH))), align=4)
                     for v in range(vectors)
                 ]
                 along = builder.mul(loop.index, width) if transposed else loop.index
                 for r in range(rows):
-                    weight = splat(builder, builder.load(builder.gep(M.data, [builder.add(starts[r], along)])))
+                    weight = floats.splat(builder, builder.load(builder.gep(M.data, [builder.add(starts[r], along)])))
                     for v in range(vectors):
                         _multiply_add(builder, sums[r * vectors + v], weight, sources[v])
             for r in range(rows):
                 base = builder.add(builder.mul(builder.add(row, row.type(r)), columns), column)
                 for v in range(vectors):
-                    place = vector_at(builder, out, builder.add(base, base.type(v * WIDTH)))
+                    place = floats.at(builder, out, builder.add(base, base.type(v * WIDTH)))
                     builder.store(builder.load(sums[r * vectors + v]), place, align=4)
             return context.get_dummy_value()
 
@@ -101,7 +102,7 @@ def _tile_of_correlation(left: int, right: int, *, narrow: bool = False) -> Any:
                     starts += [builder.gep(struct.data, [builder.mul(row, columns)]) for row in rows]
 
                 def multiply(column: Any, starts: list[Any] = starts) -> None:
-                    loaded = [builder.load(vector_at(builder, start, column), align=4) for start in starts]
+                    loaded = [builder.load(floats.at(builder, start, column), align=4) for start in starts]
                     for n, variable in enumerate(sums):
                         _multiply_add(builder, variable, loaded[n // right], loaded[left + n % right])
 
@@ -139,7 +140,7 @@ def _totals(builder: Any, vectors: list[Any]) -> Any:
 def _add_halves(builder: Any, x: Any, y: Any, *, size: int) -> Any:
     """Emit the sums of the two halves of every run of 2 `size` lanes, those of x first."""
     low = [run + lane for run in range(0, 2 * WIDTH, 2 * size) for lane in range(size)]
-    masks = [ir.Constant(ir.VectorType(INT, WIDTH), [lane + shift for lane in low]) for shift in (0, size)]
+    masks = [ir.Constant(floats.indices, [lane + shift for lane in low]) for shift in (0, size)]
     return builder.fadd(*(builder.shuffle_vector(x, y, mask) for mask in masks))
 
 

@@ -6,7 +6,8 @@ from llvmlite import ir
 from numba import types
 
 from models.kernels.compilation import inlined
-from models.kernels.lanes import FLAGS, INTS, WIDTH, Array, element, intrinsic
+from models.kernels.lanes import WIDTH, Array, element, floats
+from models.kernels.vectors import FLAGS, intrinsic
 
 
 def _square(*, add: bool) -> Any:
@@ -38,7 +39,7 @@ def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
     distance = WIDTH // 2
     while distance:
         low = [lane + (WIDTH - distance if lane & distance else 0) for lane in range(WIDTH)]
-        masks = [ir.Constant(INTS, [lane + shift for lane in low]) for shift in (0, distance)]
+        masks = [ir.Constant(floats.indices, [lane + shift for lane in low]) for shift in (0, distance)]
         for n in range(WIDTH):
             if not n & distance:
                 pair = rows[n], rows[n + distance]

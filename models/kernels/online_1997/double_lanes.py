@@ -1,29 +1,23 @@
-"""Vectors of 8 float64 numbers as a type of numba, as `models.kernels.lanes` has 16 of float32; and their sigmoid.
+"""Vectors of 8 float64 numbers, as `models.kernels.lanes` has 16 of float32; and their sigmoid.
 
 Arrays are C-contiguous, of two axes, the second one of 8; no bounds are checked.
 """
 
 import math
-import operator
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import extending, types
-from numba.core import cgutils
-from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba import types
 from numpy.typing import NDArray
 
 from models.kernels.compilation import inlined
-from models.kernels.lanes import FLAGS, Lanes, data_of, intrinsic
+from models.kernels.vectors import Lanes, Vectors, data_of, intrinsic
 
 Array = NDArray[np.float64]
 
 WIDTH = 8
-DOUBLE, LONG = ir.DoubleType(), ir.IntType(64)
-VECTOR, LONGS = ir.VectorType(DOUBLE, WIDTH), ir.VectorType(LONG, WIDTH)
-MANTISSA_BITS, BIAS = 52, 1023
+MANTISSA_BITS = 52
 
 LOG2_E = 1.4426950408889634
 LN2_HIGH = 0.693147180369123816490  # 32 bits: k times it is exact (fdlibm)
@@ -42,27 +36,17 @@ def aligned(*shape: int) -> Array:
 
 
 class _DoublesType(types.Type):
-    """The type for numba."""
+    """8 float64 numbers."""
 
 
 doubles = _DoublesType("doubles")
-
-
-@extending.register_model(_DoublesType)
-class _Model(extending.models.PrimitiveModel):
-    def __init__(self, manager: Any, kind: Any) -> None:
-        super().__init__(manager, kind, VECTOR)
-
-
-def _splat(builder: Any, number: Any) -> Any:
-    undefined = ir.Constant(VECTOR, ir.Undefined)
-    first = builder.insert_element(undefined, number, ir.IntType(32)(0))
-    return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH))
+vectors = Vectors(doubles, number=types.float64, width=WIDTH)
+spread, _power_of_two = vectors.spread(), vectors.power_of_two()
 
 
 def _row(context: Any, builder: Any, kind: Any, array: Any, row: Any) -> Any:
-    place = builder.gep(data_of(context, builder, kind, array), [builder.mul(row, row.type(WIDTH))])
-    return builder.bitcast(place, VECTOR.as_pointer())
+    data = data_of(context, builder, kind, array)
+    return vectors.at(builder, data, builder.mul(row, row.type(WIDTH)))
 
 
 @intrinsic
@@ -104,8 +88,7 @@ def transpose(_: Any, source: Any, row: Any, target: Any, into: Any) -> Any:
             for k in (k for k in range(WIDTH) if not k & size):
                 pair = rows[k], rows[k + size]
                 rows[k], rows[k + size] = (
-                    builder.shuffle_vector(*pair, ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), order))
-                    for order in (upper, lower)
+                    builder.shuffle_vector(*pair, ir.Constant(vectors.indices, order)) for order in (upper, lower)
                 )
         for k in range(WIDTH):
             builder.store(rows[k], place(of_target, out, begin, k), align=8)
@@ -115,61 +98,17 @@ def transpose(_: Any, source: Any, row: Any, target: Any, into: Any) -> Any:
 
 
 @intrinsic
-def spread(_: Any, number: Any) -> Any:
-    """Return 8 times the same number."""
-
-    def emit(_: Any, builder: Any, __: Any, args: Any) -> Any:
-        return _splat(builder, args[0])
-
-    return doubles(types.float64), emit
-
-
-@intrinsic
 def multiply_add(_: Any, x: Any, y: Any, z: Any) -> Any:
     """Return x y + z, rounded once where the CPU can."""
-
-    def emit(_: Any, builder: Any, __: Any, args: Any) -> Any:
-        kind = ir.FunctionType(VECTOR, [VECTOR] * 3)
-        function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{WIDTH}f64")
-        return builder.call(function, args)
-
-    return doubles(doubles, doubles, doubles), emit
-
-
-def _of_operator(symbol: Callable[..., Any], instruction: str) -> None:
-    """Give the vectors an operator, between themselves and with a number."""
-
-    @infer_global(symbol)
-    class Typing(AbstractTemplate):
-        def generic(self, args: Any, _: Any) -> Any:
-            is_ours = len(args) == 2 and doubles in args and all(arg in (doubles, types.float64) for arg in args)
-            return signature(doubles, *args) if is_ours else None
-
-    def emit(_: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pair = [
-            arg if kind == doubles else _splat(builder, arg) for kind, arg in zip(signature.args, args, strict=True)
-        ]
-        return getattr(builder, instruction)(*pair, flags=FLAGS)
-
-    for pair in ((doubles, doubles), (doubles, types.float64), (types.float64, doubles)):
-        extending.lower_builtin(symbol, *pair)(emit)
-
-
-for _symbol, _instruction in (
-    (operator.add, "fadd"),
-    (operator.sub, "fsub"),
-    (operator.mul, "fmul"),
-    (operator.truediv, "fdiv"),
-):
-    _of_operator(_symbol, _instruction)
+    return doubles(doubles, doubles, doubles), lambda _, builder, __, args: vectors.call(builder, "fmuladd", *args)
 
 
 def _of_comparison(comparison: str) -> Any:
     @intrinsic
     def replaced(_: Any, x: Any, limit: Any, value: Any, other: Any) -> Any:
         def emit(_: Any, builder: Any, __: Any, args: Any) -> Any:
-            beyond = builder.fcmp_ordered(comparison, args[0], _splat(builder, args[1]))  # of NaN: false
-            return builder.select(beyond, _splat(builder, args[3]), args[2])
+            beyond = builder.fcmp_ordered(comparison, args[0], vectors.splat(builder, args[1]))  # of NaN: false
+            return builder.select(beyond, vectors.splat(builder, args[3]), args[2])
 
         return doubles(doubles, types.float64, doubles, types.float64), emit
 
@@ -180,18 +119,6 @@ unless_above = _of_comparison(">")
 """(x, limit, value, other): other where x > limit, and value elsewhere."""
 unless_below = _of_comparison("<")
 """(x, limit, value, other): other where x < limit, and value elsewhere."""
-
-
-@intrinsic
-def _power_of_two(_: Any, shifted: Any) -> Any:
-    """Return 2^k of shifted = 1.5 * 2^52 + k: the low bits of its mantissa are k."""
-
-    def emit(_: Any, builder: Any, __: Any, args: Any) -> Any:
-        zero = int(np.float64(ROUND).view(np.int64))
-        k = builder.sub(builder.bitcast(args[0], LONGS), ir.Constant(LONGS, [zero - BIAS] * WIDTH))
-        return builder.bitcast(builder.shl(k, ir.Constant(LONGS, [MANTISSA_BITS] * WIDTH)), VECTOR)
-
-    return doubles(doubles), emit
 
 
 @inlined
