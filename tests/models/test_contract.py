@@ -80,7 +80,7 @@ def test_an_unknown_cell_is_refused_in_one_line() -> None:
 def test_a_file_that_breaks_the_contract_has_one_error_that_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, replacement: str, message: str
 ) -> None:
-    name = f"broken_{abs(hash((text, replacement)))}"
+    name = tmp_path.name  # of this test alone
     assert text in SLSTM
     (tmp_path / f"{name}.py").write_text(SLSTM.replace(text, replacement), encoding="utf-8")
     monkeypatch.setattr(models, "__path__", [*models.__path__, str(tmp_path)])

@@ -29,7 +29,7 @@ COPY = Path(tasks.__path__[0], "copy.py").read_text(encoding="utf-8")
 def test_a_file_that_breaks_the_contract_has_one_error_that_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, replacement: str, message: str
 ) -> None:
-    name = f"broken_{abs(hash((text, replacement)))}"
+    name = tmp_path.name  # of this test alone
     assert text in COPY
     (tmp_path / f"{name}.py").write_text(COPY.replace(text, replacement), encoding="utf-8")
     monkeypatch.setattr(tasks, "__path__", [*tasks.__path__, str(tmp_path)])
