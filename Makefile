@@ -1,48 +1,49 @@
 # Everything a user types; `make help` lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := all
-.PHONY: all smoke estimate status partial verify archive retrain bench setup test test-all lint clean clean-results help
+.PHONY: all smoke estimate status partial verify archive retrain check bench setup test test-all lint clean clean-results help
 
 PYTHON ?= python3
 CORES ?= all
 CONFIG ?= config/default.yaml
 export CONFIG
+unexport PYTHONSAFEPATH # python -m finds the packages of this folder
 BIN := .venv/bin
 STAMP := .venv/.lagbench-setup
 BENCH_STAMP := .venv/.lagbench-bench
+WORKFLOW := $(BIN)/python -m workflow
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --quiet host rules
 RULES := Snakefile workflow/rules
 
 all: setup ## set up and run the main job: figures and table (CONFIG=..., CORES=...)
-	@$(BIN)/python -m workflow.experiment.gate "$$CONFIG"
+	@$(WORKFLOW) validate "$$CONFIG"
 	@$(SNAKEMAKE) --configfile "$$CONFIG"
-	@$(BIN)/python -m workflow.operations.outcome "$$CONFIG"
+	@$(WORKFLOW) outcome "$$CONFIG"
 
 smoke: setup ## run a complete tiny benchmark in under a minute
 	@$(SNAKEMAKE) --configfile config/smoke.yaml
-	@$(BIN)/python -m workflow.operations.outcome config/smoke.yaml
+	@$(WORKFLOW) outcome config/smoke.yaml
 
-estimate: setup ## say what a run would cost before it is begun: jobs, core-hours, memory, disk (CONFIG=..., CORES=...)
-	@$(BIN)/python -m workflow.operations.estimate $(if $(filter-out all,$(CORES)),--cores "$(CORES)") "$$CONFIG"
+estimate: setup ## estimate what a run would cost before it is begun: jobs, core-hours, memory, disk (CONFIG=..., CORES=...)
+	@$(WORKFLOW) estimate $(if $(filter-out all,$(CORES)),--cores "$(CORES)") "$$CONFIG"
 
-status: setup ## say what is done, runs, waits, failed and why (CONFIG=...)
-	@$(BIN)/python -m workflow.operations.status "$$CONFIG"
+status: setup ## report what is done, runs, waits, failed and why (CONFIG=...)
+	@$(WORKFLOW) status "$$CONFIG"
 
-partial: setup ## make tables and figures of what there is so far, also while a run goes on (CONFIG=...)
-	@OMP_NUM_THREADS=1 $(BIN)/python -m workflow.operations.partial "$$CONFIG" # as the jobs have: BLAS rounds by its threads
+partial: setup ## write tables and figures of what there is so far, also while a run goes on (CONFIG=...)
+	@$(WORKFLOW) partial "$$CONFIG"
 
-verify: setup ## make published tables and a random sample of runs again and compare (CONFIG=... or ARCHIVE=..., SAMPLE=n, SEED=s)
-	@$(BIN)/python -m $(if $(ARCHIVE),workflow.archive verify "$(ARCHIVE)",workflow.verification "$$CONFIG") \
-	  --cores $(CORES) $(if $(SAMPLE),--sample "$(SAMPLE)") $(if $(SEED),--seed "$(SEED)")
+verify: setup ## compute published tables and a random sample of runs again and compare (CONFIG=... or ARCHIVE=..., SAMPLE=n, SEED=s)
+	@$(WORKFLOW) verify "$(if $(ARCHIVE),$(ARCHIVE),$$CONFIG)" --cores $(CORES) $(if $(SAMPLE),--sample "$(SAMPLE)") $(if $(SEED),--seed "$(SEED)")
 
 archive: all ## pack a finished experiment into results/<experiment>.zip, checksums and report within (CONFIG=...)
-	@$(BIN)/python -m workflow.archive pack "$$CONFIG" --report
+	@$(WORKFLOW) archive "$$CONFIG" --report
 
-retrain: setup ## train again what other versions of torch, numpy or numba made (CONFIG=...)
-	@stale=$$($(BIN)/python -m workflow.operations.staleness "$$CONFIG") && \
-	  if [ -n "$$stale" ]; then $(SNAKEMAKE) --configfile "$$CONFIG" --forcerun $$stale; \
-	  else echo "retrain: all runs were made under the versions that are installed"; fi
-	@$(BIN)/python -m workflow.operations.outcome "$$CONFIG"
+retrain: setup ## train again what other versions of torch, numpy or numba trained (CONFIG=...)
+	@$(WORKFLOW) retrain "$$CONFIG" --cores $(CORES)
+
+check: setup ## run the conformance suite for one file (CELL=name or TASK=name)
+	@$(WORKFLOW) check $(if $(CELL),--cell "$(CELL)") $(if $(TASK),--task "$(TASK)")
 
 # An OpenBLAS told to run as on another CPU would slow all that use it.
 bench: setup $(BENCH_STAMP) ## measure the fused kernel beside its rivals, under half an hour (THREADS=..., QUICK=1)

@@ -13,7 +13,7 @@ configfile: default_file(ROOT)
 include: "workflow/rules/experiment.smk"
 include: "workflow/rules/driver.smk"
 include: "workflow/rules/kernel.smk"
-include: "workflow/rules/train.smk"
+include: "workflow/rules/jobs.smk"
 include: "workflow/rules/pack.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/baselines.smk"
@@ -33,5 +33,4 @@ report: "workflow/report/workflow.rst"
 rule all:
     default_target: True
     input:
-        TABLES,
-        FIGURES,
+        FILES,

@@ -11,15 +11,15 @@ NAME_LIMIT = 150  # characters of a block's name; file systems allow 255 in a fi
 
 
 class Block(NamedTuple):
-    """Seeds trained by one job, and those of them whose rows are wanted."""
+    """Seeds trained by one job, and those of them whose rows are requested."""
 
     seeds: tuple[int, ...]
-    wanted: tuple[int, ...]
+    requested: tuple[int, ...]
 
 
-def assign(wanted: Iterable[int], *, existing: Iterable[tuple[int, ...]], size: int) -> list[Block]:
-    """Cover the wanted seeds by existing blocks, the one that covers most first, the others by new ones of `size`."""
-    left = sorted(set(wanted))
+def assign_blocks(requested: Iterable[int], *, existing: Iterable[tuple[int, ...]], size: int) -> list[Block]:
+    """Cover seeds by existing blocks, the one that covers most first, the others by new ones of `size`."""
+    left = sorted(set(requested))
     blocks = []
     candidates = {tuple(sorted(set(block))) for block in existing}
     while candidates:
@@ -56,17 +56,17 @@ def block_seeds(name: str) -> tuple[int, ...] | None:
     return seeds if increases and block_name(seeds) == name else None
 
 
-def blocks_on_disk(folder: Path) -> list[tuple[int, ...]]:
+def list_blocks_on_disk(folder: Path) -> list[tuple[int, ...]]:
     """Return the blocks whose run records lie in a condition's folder."""
     try:
         with os.scandir(folder) as entries:
             names = [entry.name for entry in entries]
     except OSError:
         return []
-    found = (
+    blocks = (
         block_seeds(name.removeprefix("seeds=").removesuffix(".json")) for name in names if name.startswith("seeds=")
     )
-    return [seeds for seeds in found if seeds]
+    return [seeds for seeds in blocks if seeds]
 
 
 def _chunks(seeds: Sequence[int], *, size: int) -> list[tuple[int, ...]]:

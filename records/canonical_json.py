@@ -12,4 +12,9 @@ def format_canonical_json(record: Any) -> str:
 
 def compute_digest(record: Any) -> str:
     """Return the SHA-256 of a record's canonical JSON."""
-    return hashlib.sha256(format_canonical_json(record).encode()).hexdigest()
+    return hash_text(format_canonical_json(record))
+
+
+def hash_text(text: str) -> str:
+    """Return the SHA-256 of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()

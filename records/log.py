@@ -1,4 +1,4 @@
-"""What a job tells: progress while it runs, and at the end of its log why it failed."""
+"""The log of a job: progress while it runs, and as its last line why it failed."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ from pathlib import Path
 REASON = "error: "
 
 
-def say(line: str) -> None:
+def log_line(line: str) -> None:
     """Write a line to the log (stderr) and, when the job runs alone, to the terminal."""
     print(line, file=sys.stderr, flush=True)
     if os.environ.get("LAGBENCH_TERMINAL") and not sys.stderr.isatty():
@@ -18,7 +18,7 @@ def say(line: str) -> None:
 
 
 @contextmanager
-def told(log: str | None = None) -> Iterator[None]:
+def log_errors(log: str | None = None) -> Iterator[None]:
     """Send stderr to a log, if one is given; on an error end it with the traceback and `error: reason`, and exit 1."""
     if log is not None:
         sys.stderr = Path(log).open("w", encoding="utf-8", buffering=1)  # noqa: SIM115 (open to the end of the process)
@@ -26,12 +26,12 @@ def told(log: str | None = None) -> Iterator[None]:
         yield
     except (Exception, KeyboardInterrupt) as error:
         traceback.print_exc()
-        print(f"{REASON}{reason(error)}", file=sys.stderr, flush=True)
+        print(f"{REASON}{describe_error(error)}", file=sys.stderr, flush=True)
         raise SystemExit(1) from None
 
 
-def reason(error: BaseException) -> str:
-    """Tell an error in one line; a ValueError or RuntimeError speaks for itself."""
+def describe_error(error: BaseException) -> str:
+    """Return an error as one line; a ValueError or RuntimeError needs no type before it."""
     text = printable(" ".join(str(error).split()))
     if type(error) in (ValueError, RuntimeError) and text:
         return text

@@ -9,6 +9,7 @@ import yaml
 
 from training.condition import train_condition
 from workflow.experiment.experiment import Experiment, complete
+from workflow.jobs.requested import list_requests
 
 EVALUATIONS = 40
 """Points of a learning curve, as many as config/default.yaml has at most."""
@@ -43,19 +44,19 @@ def write(config: Mapping[str, Any], folder: Path) -> Path:
 def pretend(config: Mapping[str, Any], folder: Path, *, root: Path) -> None:
     """Write the run records and provenances that training would leave, all with the numbers of one small training."""
     experiment = Experiment(complete(config, root=root), root=root)
-    expected = experiment.expected(experiment.run_paths)
-    settings = next(iter(expected.values()))["settings"]
+    requests = list_requests(experiment, "run")
+    settings = requests[0].settings
     updates = {"evaluate_every": 1, "batch_size": 1, "validation_sequences": 16, "test_sequences": 16}
     small = {
         "task": settings["task"] | {"lag": 2, "sequences": EVALUATIONS},
         "training": settings["training"] | updates,
     }
-    record = train_condition(settings | small, lambda progress: None)
+    record = train_condition({**settings, **small}, lambda progress: None)
     results = json.dumps({name: value for name, value in record.items() if name != "settings"}, allow_nan=False)[1:]
-    for path, contents in expected.items():
-        run = folder / path
+    for request in requests:
+        run = folder / request.path
         run.parent.mkdir(parents=True, exist_ok=True)
-        header = json.dumps({"settings": contents["settings"], "sources": contents["sources"]})
+        header = json.dumps({"settings": request.settings, "sources": request.sources})
         run.write_text(f"{header[:-1]}, {results}\n")
         run.with_suffix(".provenance.json").write_text('{"commit": null, "wall_seconds": 0.0}\n')
 

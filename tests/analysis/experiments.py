@@ -4,12 +4,12 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from records.paths import log_of
+from records.paths import log_path
 from tests.analysis.conftest import make_run
 from tests.settings import TINY
 from workflow.experiment.experiment import Experiment
 from workflow.experiment.reading import merge
-from workflow.jobs.requested import Wanted, wanted_records
+from workflow.jobs.requested import Request, list_requests, requested_records
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -19,14 +19,14 @@ def tiny(**changes: object) -> Experiment:
     return Experiment(merge(TINY, changes), root=ROOT)
 
 
-def runs_of(experiment: Experiment) -> list[Wanted]:
-    return [one for one in wanted_records(experiment) if one.kind == "run"]
+def runs_of(experiment: Experiment) -> list[Request]:
+    return list_requests(experiment, "run")
 
 
-def write_runs(wanted: Iterable[Wanted]) -> None:
+def write_runs(wanted: Iterable[Request]) -> None:
     """Write run records as training would have left them, with their provenance, below the working directory."""
     for one in wanted:
-        record = make_run(one.expected["settings"]) | {"sources": one.expected["sources"]}
+        record = make_run(one.settings) | {"sources": one.sources}
         Path(one.path).parent.mkdir(parents=True, exist_ok=True)
         Path(one.path).write_text(json.dumps(record))
         Path(one.path).with_suffix(".provenance.json").write_text(json.dumps({"host": "here", "threads": 1}))
@@ -34,16 +34,22 @@ def write_runs(wanted: Iterable[Wanted]) -> None:
 
 def write_guesses(experiment: Experiment) -> None:
     """Write the records of all baselines."""
-    for one in wanted_records(experiment):
+    for one in requested_records(experiment):
         if one.kind == "baseline":
-            about = {"success_accuracy": 0.99, "chance": {"loss": 1.0, "accuracy": 0.1}, "kernel": "reference"}
+            about = {
+                "settings": one.settings,
+                "sources": one.sources,
+                "success_accuracy": 0.99,
+                "chance": {"loss": 1.0, "accuracy": 0.1},
+                "kernel": "reference",
+            }
             best = {"test_accuracy": 0.2, "test_loss": 1.0}
             Path(one.path).parent.mkdir(parents=True, exist_ok=True)
-            Path(one.path).write_text(json.dumps({**one.expected, **about, "best": best}))
+            Path(one.path).write_text(json.dumps({**about, "best": best}))
 
 
-def write_log(one: Wanted, text: str) -> Path:
-    log = Path(log_of(one.path))
+def write_log(one: Request, text: str) -> Path:
+    log = Path(log_path(one.path))
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text(text)
     return log

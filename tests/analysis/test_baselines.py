@@ -1,7 +1,5 @@
 """The baselines beside an accuracy: which lag is easy, the join, and the refusal of what is stale."""
 
-import copy
-import json
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +7,7 @@ import pytest
 
 from tests.analysis.test_figures import assert_readable
 from workflow.figures.accuracy_versus_lag import draw
-from workflow.tables.baselines import baselines_table, read_baselines, with_baselines
+from workflow.tables.baselines import baselines_table, with_baselines
 from workflow.tables.columns import BASELINES, CONTROLS
 from workflow.tables.summary import read_csv, write_csv
 
@@ -84,41 +82,3 @@ def test_the_figure_of_accuracies_draws_the_best_guess_and_marks_easy_lags(runs_
     legend = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
     assert {"best of random weight guessing", "easy: guessing solves this lag"} <= set(legend)
     assert not [line for line in draw(tables).axes[0].get_lines() if line.get_gid() == "guess"]
-
-
-@pytest.fixture
-def stored(tmp_path: Path) -> tuple[Path, dict[str, dict]]:
-    path, made = tmp_path / "lstm.json", record(lag=20, accuracy=0.5)
-    path.write_text(json.dumps(made))
-    return path, {str(path): copy.deepcopy({name: made[name] for name in ("settings", "sources")})}
-
-
-def test_a_record_that_fits_is_read(stored: tuple[Path, dict[str, dict]]) -> None:
-    path, expected = stored
-    assert read_baselines([path], expected=expected) == [record(lag=20, accuracy=0.5)]
-
-
-@pytest.mark.parametrize(
-    ("change", "phrase"),
-    [
-        (
-            lambda wanted: wanted["settings"]["guessing"].update(guesses=9),
-            "guessing.guesses is 500, the config asks for 9",
-        ),
-        (lambda wanted: wanted.update(sources="8" * 64), "the code has changed since"),
-    ],
-)
-def test_a_stale_record_is_refused_in_one_line(stored: tuple[Path, dict[str, dict]], change, phrase: str) -> None:
-    path, expected = stored
-    change(expected[str(path)])
-    with pytest.raises(ValueError, match=phrase) as caught:
-        read_baselines([path], expected=expected)
-    assert "\n" not in str(caught.value)
-    assert str(path) in str(caught.value)
-
-
-def test_a_record_without_its_parts_is_refused(stored: tuple[Path, dict[str, dict]]) -> None:
-    path, expected = stored
-    path.write_text("{}")
-    with pytest.raises(ValueError, match="lacks best, chance, settings, sources, success_accuracy; delete the file"):
-        read_baselines([path], expected=expected)

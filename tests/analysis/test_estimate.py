@@ -13,10 +13,10 @@ from records.condition import Condition
 from tests.analysis.experiments import ROOT, runs_of, tiny, write_runs
 from tests.settings import TINY
 from workflow.experiment.experiment import Experiment
-from workflow.jobs.existing_records import existing
-from workflow.jobs.requested import wanted_records
+from workflow.jobs.records import load_records
+from workflow.jobs.requested import requested_records
 from workflow.operations.calibration import Calibration, Costs, Job, calibrate, chosen, costs_by, interpolated
-from workflow.operations.estimate import USUAL_SHARE, amount, estimate, report, shares
+from workflow.operations.estimate import USUAL_SHARE, amount, estimate, report_rows, shares
 from workflow.tables.summary import summary_table
 
 PARTS = ("fixed", "sampling", "evaluation", "update", "memory", "parameters", "bytes_per_sequence")
@@ -29,7 +29,7 @@ def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def jobs_of(experiment: Experiment) -> list[Job]:
-    return [Job(one, experiment.undrawn(one.condition)) for one in wanted_records(experiment)]
+    return [Job(one, experiment.undrawn(one.condition)) for one in requested_records(experiment)]
 
 
 def costs(**changes: float) -> Costs:
@@ -37,7 +37,7 @@ def costs(**changes: float) -> Costs:
 
 
 def call(*words: str) -> str:
-    command = [sys.executable, "-m", "workflow.operations.estimate", *words]
+    command = [sys.executable, "-m", "workflow", "estimate", *words]
     place = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, env=place, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
@@ -57,8 +57,8 @@ def test_the_ends_of_every_series_are_timed_and_nothing_between() -> None:
 
 def test_one_of_every_kind_is_timed_first_then_the_largest_of_every_model() -> None:
     timed = chosen(jobs_of(tiny(tasks=LAGS, tables=["baselines"])))
-    assert {job.wanted.kind for job in timed[:2]} == {"run", "baseline"}
-    runs = [job for job in timed if job.wanted.kind == "run"]
+    assert {job.request.kind for job in timed[:2]} == {"run", "baseline"}
+    runs = [job for job in timed if job.request.kind == "run"]
     assert {lag for _, lag, _ in names(runs[:3])} == {9, 11}
 
 
@@ -72,7 +72,7 @@ def test_drawn_sizes_of_a_search_are_one_series() -> None:
     search = {"hidden_size": {"draws": 4, "from": 2, "to": 40}, "learning_rate": {"draws": 2, "from": 0.01, "to": 0.1}}
     grid = [{"devices": ["cpu"], "tasks": ["copy"], "models": ["rnn"], "gradients": ["full"]}]
     timed = chosen(jobs_of(tiny(grid=grid, search=search | {"seed": 0, "reference": "rnn"})))
-    sizes = [job.wanted.expected["settings"]["model"]["hidden_size"] for job in timed]
+    sizes = [job.request.settings["model"]["hidden_size"] for job in timed]
     assert len(sizes) == 2
     assert sizes[0] > 2 * sizes[1]
 
@@ -98,7 +98,7 @@ def test_a_job_of_which_nothing_alike_was_timed_borrows_from_the_most_alike() ->
 def test_a_run_costs_its_start_its_evaluations_its_updates_and_its_test() -> None:
     (one, *_) = runs_of(tiny())
     parts = costs(fixed=1.0, sampling=0.01, evaluation=0.1, update=10.0, memory=1e6, bytes_per_sequence=100.0)
-    found = amount(one.expected["settings"], parts, kind="run", share=0.5, started=2.0)
+    found = amount(one.settings, parts, kind="run", share=0.5, started=2.0)
     # two updates, each followed by an evaluation on 16 sequences; 16 sequences before and 16 to test; three seeds
     once = 2 + 1 + 3 * 0.01 * 32 + 0.1 * 32
     assert found.most == pytest.approx(once + 2 * 10 + 2 * 16 * 0.1)
@@ -108,8 +108,8 @@ def test_a_run_costs_its_start_its_evaluations_its_updates_and_its_test() -> Non
 
 
 def test_a_baseline_costs_its_guesses() -> None:
-    (one, *_) = (one for one in wanted_records(tiny(tables=["baselines"])) if one.kind == "baseline")
-    found = amount(one.expected["settings"], costs(fixed=1.0, update=10.0), kind="baseline", share=0.5, started=2.0)
+    (one, *_) = (one for one in requested_records(tiny(tables=["baselines"])) if one.kind == "baseline")
+    found = amount(one.settings, costs(fixed=1.0, update=10.0), kind="baseline", share=0.5, started=2.0)
     assert found.most == found.expected == pytest.approx(2 + 1 + 6 * 10)
 
 
@@ -117,7 +117,7 @@ def test_the_share_of_the_budget_is_that_of_the_most_alike_finished_runs() -> No
     experiment = tiny(tasks={"adding": {"sequences": 64_000}, "copy": {"sequences": 128_000}})
     wanted = runs_of(experiment)
     write_runs(wanted)
-    summary = summary_table([one.record for one in existing(wanted)])
+    summary = summary_table([entry.record for entry in load_records(wanted)])
     summary["updates"] = summary["task"].map({"adding": 500, "copy": 400})
     summary.loc[summary["lag"] == 3, "updates"] = 1500
     share = shares([summary])
@@ -136,13 +136,13 @@ def test_the_share_of_the_budget_is_that_of_the_most_alike_finished_runs() -> No
 def test_only_what_is_missing_costs_and_what_is_unknown_is_said() -> None:
     experiment = tiny(tables=["baselines"])
     jobs, done = jobs_of(experiment), {one.path for one in runs_of(experiment)[:2]}
-    timed = [(job, costs(fixed=3600.0, memory=2e9)) for job in jobs if job.wanted.kind == "run"]
+    timed = [(job, costs(fixed=3600.0, memory=2e9)) for job in jobs if job.request.kind == "run"]
     rows = estimate(jobs, Calibration(0.0, timed, {}), done=done, share=lambda _: 1.0)
     assert [(row.kind, row.wanted, row.missing, row.unknown) for row in rows] == [
         ("run", 5, 3, 0),
         ("baseline", 5, 5, 5),
     ]
-    lines = "\n".join(report(rows, experiment, cores=2))
+    lines = "\n".join(report_rows(rows, experiment, cores=2))
     assert "core-hours: 3, at most 3\n" in lines
     assert "on 2 cores with nothing else to do: 90.0 minutes, at most 90.0 minutes" in lines
     assert "memory: up to 2.0 GB in one job, 4.0 GB in the 2 that run at once" in lines
@@ -155,7 +155,7 @@ def test_the_longest_job_bounds_the_time_on_many_cores() -> None:
     done: set[str] = set()
     timed = [(job, costs(fixed=60.0 if number else 7200.0)) for number, job in enumerate(jobs)]
     rows = estimate(jobs, Calibration(0.0, timed, {}), done=done, share=lambda _: 1.0)
-    assert "on 64 cores with nothing else to do: 2.0 hours" in "\n".join(report(rows, experiment, cores=64))
+    assert "on 64 cores with nothing else to do: 2.0 hours" in "\n".join(report_rows(rows, experiment, cores=64))
 
 
 ADAPTER = """#!{python}
@@ -175,7 +175,7 @@ def test_a_process_that_is_killed_ends_only_its_share(tmp_path: Path) -> None:
     python.chmod(python.stat().st_mode | stat.S_IXUSR)
     jobs = sorted(jobs_of(tiny()), key=lambda job: job.condition.task, reverse=True)
     found = calibrate(jobs, processes=2, seconds=60, python=str(python))
-    assert found.refused == {jobs[0].wanted.path: "the process was killed"}
+    assert found.refused == {jobs[0].request.path: "the process was killed"}
     assert [job.condition.task for job, _ in found.timed] == ["adding"] * 4
     assert found.started == 2.5
     assert calibrate(jobs, processes=2, seconds=-1, python=str(python)).timed == []

@@ -9,13 +9,12 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from records.writing import write_json
 from tests.analysis.conftest import LABELS, SERIES
 from tests.analysis.test_figures import assert_readable, texts_of
 from workflow.figures.style.look import Tables, rows_of
 from workflow.tables.columns import ALIGNMENT, ATTRIBUTION, GRADIENT_VERSUS_LAG, PATH_SHARES, SNAPSHOTS
 from workflow.tables.comparisons import holm
-from workflow.tables.measurements import measured_tables, read_measurements
+from workflow.tables.measurements import measured_tables
 from workflow.tables.statistics import chosen_replicas, statistics_table
 from workflow.tables.summary import read_csv, write_csv
 from workflow.tables.truncation_cost import truncation_table
@@ -152,25 +151,6 @@ def test_tables_hold_every_number_once_and_survive_their_file(runs_of: Any, tmp_
     for name, table in tables.items():
         write_csv(table, tmp_path / f"{name}.csv")
         pd.testing.assert_frame_equal(read_csv(tmp_path / f"{name}.csv"), table)
-
-
-def test_measurements_that_would_not_be_made_again_are_refused(runs_of: Any, tmp_path: Path) -> None:
-    (run,) = runs_of(tasks=["adding"], lags=[10], seeds=[0, 3], series=[("lstm", "full")])
-    made = {name: value for name, value in measurement(run).items() if name != "seeds"}
-    path = tmp_path / "seeds=0_3.json"
-    write_json(path, made)
-    wanted = {"settings": made["settings"], "sources": made["sources"], "seeds": [3]}
-    (record,) = read_measurements([path], expected={str(path): wanted})
-    assert set(measured_tables([record])["snapshots"]["seed"]) == {3}
-    for changed, says in [
-        ({"sources": "6" * 64}, "the code has changed"),
-        ({"settings": made["settings"] | {"device": "cuda"}}, 'device is "cpu", the config asks for "cuda"'),
-    ]:
-        with pytest.raises(ValueError, match=says):
-            read_measurements([path], expected={str(path): wanted | changed})
-    write_json(path, {"settings": made["settings"]})
-    with pytest.raises(ValueError, match=r"lacks alignment, attribution, flows"):
-        read_measurements([path], expected={str(path): wanted})
 
 
 def test_cost_is_the_paired_difference_with_the_budget_for_what_was_not_solved(runs_of: Any) -> None:

@@ -11,8 +11,8 @@ from matplotlib.colors import to_hex
 from tests.analysis.experiments import runs_of, tiny, write_guesses, write_runs
 from workflow.experiment.experiment import Experiment
 from workflow.figures.style.look import Labels, Tables
-from workflow.jobs.existing_records import existing
-from workflow.jobs.requested import Wanted
+from workflow.jobs.records import load_records
+from workflow.jobs.requested import Request
 from workflow.operations import partial
 from workflow.operations.coverage import DONE, MISSING, coverage_table, draw_coverage
 from workflow.operations.partial import make_partial, report
@@ -41,8 +41,8 @@ def made(folder: Path) -> set[str]:
     return {path.stem for path in folder.glob("*.csv")}
 
 
-def coverage_of(experiment: Experiment, wanted: Sequence[Wanted]) -> pd.DataFrame:
-    return coverage_table(wanted, list(existing(wanted)), name=experiment.undrawn)
+def coverage_of(experiment: Experiment, wanted: Sequence[Request]) -> pd.DataFrame:
+    return coverage_table(wanted, list(load_records(wanted)), name=experiment.undrawn)
 
 
 def test_finished_experiment_has_the_same_tables_byte_for_byte(undrawn) -> None:
@@ -50,7 +50,7 @@ def test_finished_experiment_has_the_same_tables_byte_for_byte(undrawn) -> None:
     write_runs(runs_of(experiment))
     write_guesses(experiment)
     folder, provenance = make_partial(experiment)
-    runs = [one.record for one in existing(runs_of(experiment))]
+    runs = [one.record for one in load_records(runs_of(experiment))]
     final = {"summary": summary_table(runs), "curves": curves_table(runs)}
     summary = final["summary"]
     final["statistics"] = with_baselines(statistics_table(summary), read_csv(folder / "baselines.csv"))

@@ -12,10 +12,10 @@ import pytest
 
 from tests.analysis.experiments import ROOT, runs_of, tiny, write_guesses, write_log, write_runs
 from workflow.experiment.experiment import Experiment
-from workflow.jobs.requested import wanted_records
+from workflow.jobs.requested import Request, requested_records
 from workflow.operations.failures import NO_REASON
-from workflow.operations.running import FRESH, checkpoints_of
-from workflow.operations.status import Standing, report, standings, tables
+from workflow.operations.running import FRESH, checkpoint_folder
+from workflow.operations.status import Status, build_tables, find_status, report_status
 
 RESULTS = "results/tiny"
 
@@ -26,11 +26,11 @@ def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def states(experiment: Experiment) -> list[str]:
-    return [one.state for one in standings(runs_of(experiment), results=RESULTS)]
+    return [one.state for one in find_status(runs_of(experiment), results=RESULTS)]
 
 
-def own(expected: dict, **owner: object) -> Path:
-    folder = checkpoints_of(expected, results=RESULTS)
+def own(request: Request, **owner: object) -> Path:
+    folder = checkpoint_folder(request, results=RESULTS)
     folder.mkdir(parents=True)
     (folder / "lock").write_text(json.dumps({"host": "elsewhere", "process": 1, "since": "0"} | owner))
     return folder / "lock"
@@ -52,10 +52,10 @@ def test_states_are_told_apart_and_stale_and_failed_ones_say_why() -> None:
     content["settings"]["training"]["batch_size"] = 16
     Path(wanted[1].path).write_text(json.dumps(content))
     age(write_log(wanted[2], "update 1/2\nTraceback\nerror: no space left\n"), seconds=1)
-    own(wanted[3].expected)
-    found = standings(wanted, results=RESULTS)
+    own(wanted[3])
+    found = find_status(wanted, results=RESULTS)
     assert [one.state for one in found] == ["done", "stale", "failed", "running", "waiting"]
-    assert [one.why for one in found] == [
+    assert [one.reason for one in found] == [
         "",
         "training.batch_size is 16, the config asks for 32",
         "no space left",
@@ -67,10 +67,10 @@ def test_states_are_told_apart_and_stale_and_failed_ones_say_why() -> None:
 def test_changed_code_makes_a_record_stale() -> None:
     wanted = runs_of(tiny())
     write_runs(wanted)
-    older = [one._replace(expected={**one.expected, "sources": "0" * 64}) for one in wanted[:1]]
-    (found,) = standings(older, results=RESULTS)
+    older = [one._replace(sources="0" * 64) for one in wanted[:1]]
+    (found,) = find_status(older, results=RESULTS)
     assert found.state == "stale"
-    assert "the code now is 000000000000" in found.why
+    assert "the code now is 000000000000" in found.reason
 
 
 def test_broken_record_is_stale_and_not_an_error() -> None:
@@ -94,7 +94,7 @@ def test_broken_record_is_stale_and_not_an_error() -> None:
 def test_a_job_runs_while_its_owner_gives_signs_of_life(owner: dict, seconds: float, state: str) -> None:
     (one, *_) = runs_of(tiny())
     write_log(one, "update 1/2\n")
-    age(own(one.expected, **owner), seconds=seconds)
+    age(own(one, **owner), seconds=seconds)
     assert states(tiny())[0] == state
 
 
@@ -102,27 +102,27 @@ def test_a_job_runs_while_its_owner_gives_signs_of_life(owner: dict, seconds: fl
 def test_without_an_owner_a_log_that_grows_is_a_sign_of_life(seconds: float, state: str) -> None:
     (one, *_) = runs_of(tiny())
     age(write_log(one, "update 1/2\n"), seconds=seconds)
-    (found, *_) = standings([one], results=RESULTS)
+    (found, *_) = find_status([one], results=RESULTS)
     assert found.state == state
-    assert found.why == ("" if state == "running" else f"{NO_REASON}; last line: update 1/2")
+    assert found.reason == ("" if state == "running" else f"{NO_REASON}; last line: update 1/2")
 
 
 def test_a_failed_job_with_a_checkpoint_says_that_it_goes_on_from_there() -> None:
     (one, *_) = runs_of(tiny())
     write_log(one, "error: stopped by SIGTERM after update 1 of 2\n")
-    folder = checkpoints_of(one.expected, results=RESULTS)
+    folder = checkpoint_folder(one, results=RESULTS)
     folder.mkdir(parents=True)
     (folder / "last.checkpoint").touch()
-    (found,) = standings([one], results=RESULTS)
-    assert found.why == "stopped by SIGTERM after update 1 of 2; the next run goes on from its checkpoint"
+    (found,) = find_status([one], results=RESULTS)
+    assert found.reason == "stopped by SIGTERM after update 1 of 2; the next run goes on from its checkpoint"
 
 
 def test_there_is_a_table_per_model_of_tasks_and_lags_in_the_order_of_the_config() -> None:
     experiment = tiny(seeds_per_job=2)
     wanted = runs_of(experiment)
     write_runs(wanted[:3])
-    found = standings(wanted, results=RESULTS)
-    made = tables(found, name=experiment.undrawn, labels=experiment.labels)
+    found = find_status(wanted, results=RESULTS)
+    made = build_tables(found, name=experiment.undrawn, labels=experiment.labels)
     assert list(made) == ["rnn", "lstm_peephole"]
     table = made["rnn"]
     assert list(table.index) == [("adding", "full"), ("copy", "full")]
@@ -137,16 +137,16 @@ def test_gradients_stand_in_the_order_of_the_config_whatever_their_names() -> No
     labels = ["tbptt_1", "tbptt_2", "tbptt_10", "a"]
     grid = [{"devices": ["cpu"], "tasks": ["copy", "adding"], "models": ["rnn"], "gradients": sorted(labels)}]
     experiment = tiny(grid=grid, gradients={label: {"paths": "all"} for label in labels})
-    found = standings(runs_of(experiment), results=RESULTS)
-    (table,) = tables(found, name=experiment.undrawn, labels=experiment.labels).values()
+    found = find_status(runs_of(experiment), results=RESULTS)
+    (table,) = build_tables(found, name=experiment.undrawn, labels=experiment.labels).values()
     assert list(table.index) == [(task, label) for task in ("adding", "copy") for label in labels]
 
 
 def test_sizes_that_a_search_draws_are_listed_under_their_model() -> None:
     search = {"hidden_size": {"draws": 3, "from": 2, "to": 9}, "learning_rate": {"draws": 2, "from": 0.01, "to": 0.1}}
     experiment = tiny(search=search | {"seed": 0, "reference": "rnn"})
-    found = standings(runs_of(experiment), results=RESULTS)
-    made = tables(found, name=experiment.undrawn, labels=experiment.labels)
+    found = find_status(runs_of(experiment), results=RESULTS)
+    made = build_tables(found, name=experiment.undrawn, labels=experiment.labels)
     assert list(made) == ["rnn", "lstm_peephole"]
     assert made["rnn"].loc[("copy", "full"), 11] == "3 waiting"
 
@@ -154,10 +154,10 @@ def test_sizes_that_a_search_draws_are_listed_under_their_model() -> None:
 def test_report_counts_and_lists_each_failure_once_with_its_log() -> None:
     experiment = tiny(tables=["baselines"])
     write_guesses(experiment)
-    wanted = wanted_records(experiment)
-    found = [Standing(wanted[0], "failed", "no space left"), *(Standing(one, "waiting") for one in wanted[1:5])]
-    found += standings(wanted[5:], results=RESULTS)
-    lines = list(report(found, experiment=experiment))
+    wanted = requested_records(experiment)
+    found = [Status(wanted[0], "failed", "no space left"), *(Status(one, "waiting") for one in wanted[1:5])]
+    found += find_status(wanted[5:], results=RESULTS)
+    lines = list(report_status(found, experiment=experiment))
     assert lines[0].startswith("runs: 5: 4 waiting, 1 failed")
     assert lines[1] == "baselines: 5: 5 done"
     log = wanted[0].path.replace("/runs/", "/logs/").replace(".json", ".log")
@@ -166,14 +166,14 @@ def test_report_counts_and_lists_each_failure_once_with_its_log() -> None:
 
 def test_many_failures_are_not_all_listed() -> None:
     experiment = tiny(seeds=list(range(30)), seeds_per_job=1)
-    found = [Standing(one, "failed", "no space left") for one in runs_of(experiment)]
-    lines = [line for line in report(found, experiment=experiment) if line.startswith("failed: ")]
+    found = [Status(one, "failed", "no space left") for one in runs_of(experiment)]
+    lines = [line for line in report_status(found, experiment=experiment) if line.startswith("failed: ")]
     assert len(lines) == 21
     assert lines[-1] == f"failed: and {len(found) - 20} more"
 
 
 def call(*words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "workflow.operations.status", *words]
+    command = [sys.executable, "-m", "workflow", "status", *words]
     place = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.run(command, env=place, capture_output=True, text=True, timeout=120, check=False)
 

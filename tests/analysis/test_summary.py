@@ -7,6 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from records.condition import Condition
+from workflow.jobs.requested import Request
 from workflow.tables.summary import (
     curves_table,
     provenance_table,
@@ -66,7 +68,8 @@ def test_tables_written_in_parts_are_the_whole_tables(runs_of, tmp_path: Path, m
     for number, run in enumerate(runs):
         path = tmp_path / f"{number}.json"
         path.write_text(json.dumps(run))
-        expected[str(path)] = {"settings": run["settings"], "sources": run["sources"], "seeds": [0, 2]}
+        condition = Condition.from_settings(run["settings"])
+        expected[str(path)] = Request("run", str(path), condition, run["settings"], run["sources"], (0, 2))
     monkeypatch.setattr("workflow.tables.summary.AT_ONCE", at_once)
     write_tables(expected, summary=tmp_path / "summary.csv", curves=tmp_path / "curves.csv")
     for name, table in (("summary", summary_table(runs)), ("curves", curves_table(runs))):
@@ -121,5 +124,5 @@ def test_provenance_is_flat_and_keyed_by_run(tmp_path: Path) -> None:
     assert list(table.columns) == ["run", "commit", "versions.numpy", "versions.torch", "wall_seconds"]
     assert list(table["run"]) == ["a/seeds=0-2_5.json", "b/seeds=0-2.json"]
     assert list(table["wall_seconds"]) == [1.5, 2.5]
-    with pytest.raises(ValueError, match=r"provenance file .*c\.provenance\.json does not exist"):
+    with pytest.raises(ValueError, match=r"provenance .*c\.provenance\.json: does not exist"):
         provenance_table([tmp_path / "c.json"], tmp_path)

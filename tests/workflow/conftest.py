@@ -19,11 +19,11 @@ PARTS = ("Snakefile", "config", "models", "profiles", "records", "tasks", "train
 UNTRAINED = """
 import argparse, json, pathlib
 parser = argparse.ArgumentParser()
-for name in ("settings", "sources", "threads", "run", "provenance", "minutes"):
+for name in ("settings", "sources", "threads", "record", "provenance", "minutes"):
     parser.add_argument(f"--{name}")
 job = parser.parse_args()
 pathlib.Path(job.provenance).write_text("{}")
-pathlib.Path(job.run).write_text(json.dumps({"settings": json.loads(job.settings), "sources": job.sources}))
+pathlib.Path(job.record).write_text(json.dumps({"settings": json.loads(job.settings), "sources": job.sources}))
 """
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from workflow.__main__ import main
 from workflow.archive import manifest, packing
-from workflow.archive.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNS = [
@@ -52,9 +52,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def verify(archive: Path) -> int:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.argv", ["archive", "verify", str(archive)])
-        return main()
+    return main(["verify", str(archive)])
 
 
 def graph(folder: Path) -> dict[str, dict]:
@@ -221,11 +219,9 @@ def test_what_is_no_archive_is_refused_in_one_line(tmp_path, content, capsys):
 
 def test_an_experiment_without_results_is_refused_in_one_line(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.argv", ["archive", "pack", str(ROOT / "config/smoke.yaml")])
-    assert main() == 1
-    assert capsys.readouterr().err == (
-        "archive: expected the tables of a finished run in results/smoke; there is no summary.csv\n"
-    )
+    assert main(["archive", str(ROOT / "config/smoke.yaml")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("archive: missing: results/smoke/runs/")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -233,5 +229,5 @@ def test_an_experiment_without_results_is_refused_in_one_line(tmp_path, capsys, 
     "path", sorted((ROOT / "results/reference").glob(f"*/{manifest.NAME}")), ids=lambda p: p.parent.name
 )
 def test_published_files_are_those_of_their_manifest(path):
-    mend = f"python -m workflow.archive write {path.parent.relative_to(ROOT)}"
+    mend = f"python -m workflow manifest {path.parent.relative_to(ROOT)}"
     assert manifest.check(path.parent) == [], f"if they are meant to have changed: {mend}"

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from records.condition import Condition
 from tests.settings import TINY
 from tests.workflow.conftest import Tree
 from workflow.experiment.experiment import Experiment
 from workflow.experiment.reading import merge
 from workflow.experiment.sources import Sources
-from workflow.jobs.baseline import Baselines, Point
+from workflow.jobs.requested import Request, digest_requests, list_requests
 from workflow.tables.summary import read_csv
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,20 +24,20 @@ POINTS = {
 }
 
 
-def baselines(**changes: object) -> Baselines:
-    return Baselines(Experiment(merge(TINY, changes), root=ROOT))
+def baselines(**changes: object) -> dict[Condition, Request]:
+    requests = list_requests(Experiment(merge(TINY, changes), root=ROOT), "baseline")
+    return {request.condition: request for request in requests}
 
 
 def test_there_is_one_point_per_task_lag_and_model_whatever_the_gradients():
-    assert set(baselines().points) == POINTS
+    assert {tuple(condition[:4]) for condition in baselines()} == POINTS
     both = [{**block, "gradients": ["full", "tbptt"]} for block in TINY["grid"]]
-    assert set(baselines(grid=both).points) == POINTS
-    assert len(baselines(grid=both).paths) == 5
+    assert {tuple(condition[:4]) for condition in baselines(grid=both)} == POINTS
 
 
 def test_settings_hold_what_determines_a_guess_and_nothing_else():
-    point = Point("cpu", "adding", 3, "lstm_peephole")
-    settings = baselines().settings(point)
+    point = Condition("cpu", "adding", 3, "lstm_peephole")
+    settings = baselines()[point].settings
     assert settings["task"] == {
         "name": "adding",
         "task": "adding",
@@ -48,22 +49,24 @@ def test_settings_hold_what_determines_a_guess_and_nothing_else():
     trained_otherwise = baselines(
         seeds=[7], learning_rates=[0.5], gradients={"tbptt": {"num_steps": 3}}, training={"batch_size": 8}
     )
-    assert trained_otherwise.settings(point) == settings
-    assert trained_otherwise.digest == baselines().digest
+    digest = digest_requests(baselines().values())
+    assert trained_otherwise[point].settings == settings
+    assert digest_requests(trained_otherwise.values()) == digest
     for change in (
         {"baselines": {"guesses": 7}},
         {"training": {"test_sequences": 17}},
         {"models": {"lstm_peephole": {"hidden_size": 3}}},
     ):
-        assert baselines(**change).settings(point) != settings
-        assert baselines(**change).digest != baselines().digest
+        assert baselines(**change)[point].settings != settings
+        assert digest_requests(baselines(**change).values()) != digest
 
 
 def test_a_guess_depends_on_its_task_cell_and_kernel_and_on_nothing_that_trains():
     closure = {path.as_posix() for path in Sources(ROOT).closure(["training/guessing.py"])}
     assert {"training/evaluation.py", "training/streams.py", "models/network.py", "tasks/task.py"} <= closure
     assert not closure & {"training/setup.py", "training/optimiser.py", "training/condition.py", "models/lstm.py"}
-    copy, adding = (baselines().sources(Point("cpu", task, lag, "rnn")) for task, lag in (("copy", 11), ("adding", 2)))
+    points = (Condition("cpu", task, lag, "rnn") for task, lag in (("copy", 11), ("adding", 2)))
+    copy, adding = (baselines()[point].sources for point in points)
     assert copy != adding
 
 

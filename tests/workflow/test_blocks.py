@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from records.blocks import Block, assign, block_name, block_seeds, blocks_on_disk
+from records.blocks import Block, assign_blocks, block_name, block_seeds, list_blocks_on_disk
 
 SEEDS = st.lists(st.integers(0, 40), unique=True, min_size=1, max_size=20)
 EXISTING = st.lists(SEEDS.map(lambda seeds: tuple(sorted(seeds))), max_size=4)
@@ -24,29 +24,29 @@ EXISTING = st.lists(SEEDS.map(lambda seeds: tuple(sorted(seeds))), max_size=4)
     ],
 )
 def test_known_assignments(wanted, existing, size, blocks):
-    assert assign(wanted, existing=existing, size=size) == [Block(*block) for block in blocks]
+    assert assign_blocks(wanted, existing=existing, size=size) == [Block(*block) for block in blocks]
 
 
 @given(wanted=SEEDS, existing=EXISTING, size=st.integers(1, 7))
 def test_every_wanted_seed_is_covered_once_and_new_blocks_hold_only_what_is_missing(wanted, existing, size):
-    blocks = assign(wanted, existing=existing, size=size)
-    assert sorted(seed for block in blocks for seed in block.wanted) == sorted(wanted)
+    blocks = assign_blocks(wanted, existing=existing, size=size)
+    assert sorted(seed for block in blocks for seed in block.requested) == sorted(wanted)
     there = {seed for block in existing for seed in block}
     for block in blocks:
-        assert set(block.wanted) <= set(block.seeds)
+        assert set(block.requested) <= set(block.seeds)
         if block.seeds not in existing:
-            assert block.wanted == block.seeds
+            assert block.requested == block.seeds
             assert len(block.seeds) <= size
             assert not there & set(block.seeds)
 
 
 @given(wanted=SEEDS, existing=EXISTING, size=st.integers(1, 7))
 def test_what_was_assigned_is_assigned_again_once_it_exists(wanted, existing, size):
-    blocks = assign(wanted, existing=existing, size=size)
+    blocks = assign_blocks(wanted, existing=existing, size=size)
     names = [block.seeds for block in blocks]
-    again = assign(wanted, existing=[*existing, *names], size=1)
+    again = assign_blocks(wanted, existing=[*existing, *names], size=1)
     assert {block.seeds for block in again} <= {*existing, *names}
-    assert assign(wanted, existing=names, size=1) == blocks
+    assert assign_blocks(wanted, existing=names, size=1) == blocks
 
 
 @given(SEEDS)
@@ -68,7 +68,7 @@ def test_other_text_names_no_block(name):
 
 def test_scattered_seeds_never_make_a_name_that_no_file_can_have():
     seeds = list(range(0, 2_000_000, 2_001))
-    blocks = assign(seeds, existing=[], size=1000)
+    blocks = assign_blocks(seeds, existing=[], size=1000)
     assert sorted(seed for block in blocks for seed in block.seeds) == seeds
     assert max(len(block_name(block.seeds)) for block in blocks) <= 150
 
@@ -76,5 +76,5 @@ def test_scattered_seeds_never_make_a_name_that_no_file_can_have():
 def test_blocks_on_disk_are_run_records_alone(tmp_path):
     for name in ("seeds=0-2.json", "seeds=3.json", "seeds=0-2.provenance.json", ".seeds=4.json.17", "notes.json"):
         (tmp_path / name).touch()
-    assert sorted(blocks_on_disk(tmp_path)) == [(0, 1, 2), (3,)]
-    assert blocks_on_disk(tmp_path / "absent") == []
+    assert sorted(list_blocks_on_disk(tmp_path)) == [(0, 1, 2), (3,)]
+    assert list_blocks_on_disk(tmp_path / "absent") == []

@@ -1,10 +1,8 @@
 """From a configuration to conditions, settings and files."""
 
-import json
 import re
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -15,6 +13,7 @@ from workflow.experiment.declarations import Declaration, met, smallest_lag
 from workflow.experiment.experiment import Experiment
 from workflow.experiment.gate import require_devices
 from workflow.experiment.reading import merge
+from workflow.jobs.requested import digest_requests, list_requests, list_requests_at, request_job
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
@@ -29,9 +28,13 @@ def experiment(**changes: object) -> Experiment:
     return Experiment(merge(TINY, changes), root=ROOT)
 
 
+def run_paths(tiny: Experiment) -> list[str]:
+    return [request.path for request in list_requests(tiny, "run")]
+
+
 def test_grid_is_a_union_of_products():
     tiny = experiment()
-    assert {path.partition("/cpu/")[2].removesuffix(".json") for path in tiny.run_paths} == TINY_RUNS
+    assert {path.partition("/cpu/")[2].removesuffix(".json") for path in run_paths(tiny)} == TINY_RUNS
     assert experiment(grid=TINY["grid"] * 2).conditions == tiny.conditions
 
 
@@ -109,26 +112,26 @@ def test_paths_and_window_are_resolved_against_the_cell():
         {"grid": TINY["grid"][::-1]},
     ],
 )
-def test_settings_text_does_not_depend_on_what_changes_no_number(changes):
-    wildcards = SimpleNamespace(device="cpu", task="adding", lag="2", model="rnn", gradient="full", seeds="0-2")
-    text = experiment(**changes).settings_text(wildcards)
-    assert text == experiment().settings_text(wildcards)
-    assert json.loads(text)["seeds"] == [0, 1, 2]
+def test_settings_do_not_depend_on_what_changes_no_number(changes):
+    wildcards = {"device": "cpu", "task": "adding", "lag": "2", "model": "rnn", "gradient": "full", "seeds": "0-2"}
+    requested = request_job(experiment(**changes), "run", wildcards)
+    assert requested == request_job(experiment(), "run", wildcards)
+    assert requested.settings["seeds"] == [0, 1, 2]
 
 
-def test_expected_names_the_wanted_seeds_of_every_block(tmp_path):
+def test_requests_name_the_seeds_of_every_block(tmp_path):
     folder = tmp_path / "results/tiny/runs/cpu/copy/lag=11/rnn/full"
     folder.mkdir(parents=True)
     (folder / "seeds=1-4.json").touch()
     tiny = experiment()
     path = "results/tiny/runs/cpu/copy/lag=11/rnn/full/seeds="
-    assert {f"{path}1-4.json", f"{path}0.json"} <= set(tiny.run_paths)
-    expected = tiny.expected(tiny.run_paths)
-    assert expected[f"{path}1-4.json"]["seeds"] == [1, 2]
-    assert expected[f"{path}1-4.json"]["settings"]["seeds"] == [1, 2, 3, 4]
-    assert expected[f"{path}0.json"]["seeds"] == [0]
-    below = tiny.expected([f"prefix/{path}0-2.json"])
-    assert below[f"prefix/{path}0-2.json"]["seeds"] == [0, 1, 2]
+    requests = {request.path: request for request in list_requests(tiny, "run")}
+    assert requests[f"{path}1-4.json"].seeds == (1, 2)
+    assert requests[f"{path}1-4.json"].settings["seeds"] == [1, 2, 3, 4]
+    assert requests[f"{path}0.json"].seeds == (0,)
+    assert list_requests_at(tiny, "run", requests) == requests
+    below = list_requests_at(tiny, "run", [f"prefix/{path}0-2.json"])
+    assert below[f"prefix/{path}0-2.json"].seeds == (0, 1, 2)
 
 
 def test_digest_of_the_tables_follows_the_seed_list_when_no_run_changes(tmp_path):
@@ -137,8 +140,9 @@ def test_digest_of_the_tables_follows_the_seed_list_when_no_run_changes(tmp_path
     (folder / "seeds=0-2.json").touch()
     grid = [{"devices": ["cpu"], "tasks": ["copy"], "models": ["rnn"], "gradients": ["full"]}]
     before, after = experiment(grid=grid), experiment(grid=grid, seeds=[0, 1])
-    assert before.run_paths == after.run_paths
-    assert before.digest != after.digest
+    assert run_paths(before) == run_paths(after)
+    digests = {digest_requests(list_requests(one, "run")) for one in (before, after)}
+    assert len(digests) == 2
 
 
 def test_a_when_is_met_by_equal_values():
@@ -157,15 +161,10 @@ def test_cuda_is_refused_only_without_a_gpu_and_only_while_its_runs_are_missing(
         python.chmod(0o755)
     grid = [TINY["grid"][0], {"devices": ["cuda"], "tasks": ["copy"], "models": ["rnn"], "gradients": ["full"]}]
     asked = experiment(grid=grid)
-    require_devices(asked, python=str(gpu))
-    require_devices(experiment(), python=str(no_gpu))
+    require_devices(asked, devices={"cpu", "cuda"}, python=str(gpu))
+    require_devices(asked, devices={"cpu"}, python=str(no_gpu))
     with pytest.raises(SystemExit, match=r"^config: grid\[1\]\.devices: .*allowed here: cpu; came 'cuda'$"):
-        require_devices(asked, python=str(no_gpu))
-    for path in asked.run_paths:
-        if "/cuda/" in path:
-            Path(path).parent.mkdir(parents=True)
-            Path(path).touch()
-    require_devices(asked, python=str(no_gpu))
+        require_devices(asked, devices={"cpu", "cuda"}, python=str(no_gpu))
 
 
 def test_ten_thousand_conditions_are_expanded_at_once():
@@ -176,8 +175,9 @@ def test_ten_thousand_conditions_are_expanded_at_once():
     grid = [{"devices": ["cpu"], "tasks": ["adding", "copy"], "models": ["rnn"], "gradients": ["full"]}]
     began = time.monotonic()
     big = experiment(tasks=tasks, grid=grid)
-    assert len(big.run_paths) == 10_000
-    assert re.fullmatch("[0-9a-f]{64}", big.digest)
+    requests = list_requests(big, "run")
+    assert len(requests) == 10_000
+    assert re.fullmatch("[0-9a-f]{64}", digest_requests(requests))
     assert time.monotonic() - began < 10
 
 

@@ -1,6 +1,5 @@
 """A job tells why it failed, and the workflow lists it."""
 
-import json
 import os
 import re
 import subprocess
@@ -9,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from records.log import reason, say, told
-from records.paths import log_of
+from records.log import describe_error, log_errors, log_line
+from records.paths import log_path
 from records.writing import write_json
 from tests.settings import TINY, TINY_RUNS
 from tests.workflow.conftest import Tree
 from workflow.jobs.resources import training_need
-from workflow.operations.failures import NO_REASON, ends_of, explained, failures
+from workflow.operations.failures import NO_REASON, explain_end, list_failures, read_ends
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -23,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_error_ends_the_log_with_traceback_and_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "stderr", sys.stderr)
     log = tmp_path / "job.log"
-    with pytest.raises(SystemExit) as ended, told(str(log)):
+    with pytest.raises(SystemExit) as ended, log_errors(str(log)):
         raise ValueError("lag 3:\nexpected 5 or more")
     assert ended.value.code == 1
     text = log.read_text()
@@ -42,7 +41,7 @@ def test_error_ends_the_log_with_traceback_and_one_line(tmp_path, monkeypatch):
     ],
 )
 def test_reason_is_one_line(error, line):
-    assert reason(error) == line
+    assert describe_error(error) == line
 
 
 def test_failures_are_listed_once_each_with_their_reason(tmp_path, monkeypatch):
@@ -56,16 +55,17 @@ def test_failures_are_listed_once_each_with_their_reason(tmp_path, monkeypatch):
         "results/x/figures/f.svg": "error: no data\n",
     }
     for path, text in wanted.items():
-        log = Path(log_of(path))
+        log = Path(log_path(path))
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text(text)
-    os.utime(log_of("results/x/runs/cpu/old/seeds=0.json"), (1, 1))
+    os.utime(log_path("results/x/runs/cpu/old/seeds=0.json"), (1, 1))
     done = Path("results/x/runs/cpu/done/seeds=0.json")
     done.parent.mkdir(parents=True)
     done.touch()
     unwritten = "results/x/runs/cpu/unwritten.json"
-    ends = {log_of(unwritten): 1, log_of("results/x/runs/cpu/done/seeds=0.json"): 137}
-    said = failures([*wanted, "results/x/runs/cpu/never_began.json", unwritten], since=1000, ends=ends, asked={})
+    ends = {log_path(unwritten): 1, log_path("results/x/runs/cpu/done/seeds=0.json"): 137}
+    paths = [*wanted, "results/x/runs/cpu/never_began.json", unwritten]
+    said = list_failures(paths, since=1000, ends=ends, requests={})
     assert said == [
         "failed: results/x/runs/cpu/a/seeds=0.json: no such task (log: results/x/logs/cpu/a/seeds=0.log)",
         f"failed: results/x/runs/cpu/b/seeds=0.json: {NO_REASON}; last line: update 3/9 "
@@ -83,7 +83,7 @@ SETTINGS = {
     "model": {"hidden_size": 32},
     "training": TINY["training"],
 }
-FIT = f"(about {round(training_need(json.dumps(SETTINGS)).memory / 1e6)} MB would fit; "
+FIT = f"(about {round(training_need(SETTINGS).memory / 1e6)} MB would fit; "
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ FIT = f"(about {round(training_need(json.dumps(SETTINGS)).memory / 1e6)} MB woul
     ],
 )
 def test_end_of_a_job_is_explained(last, end, line):
-    said = explained(last, end=end, settings=SETTINGS)
+    said = explain_end(last, end=end, need=training_need(SETTINGS))
     assert said == line if FIT not in line else said.startswith(line) and said.endswith(last.removeprefix("error: "))
 
 
@@ -125,7 +125,7 @@ def test_ends_are_read_from_snakemake_s_log(tmp_path):
         "Command 'set -euo pipefail;  python 2> results/x/logs/b/seeds=0.log' died with <Signals.SIGTERM: 15>.\n"
         "Command 'echo 2> results/x/logs/c.log; exit 3' returned non-zero exit status 3.\n"
     )
-    assert ends_of([str(log)]) == {"results/x/logs/a/seeds=0.log": 137, "results/x/logs/b/seeds=0.log": 143}
+    assert read_ends([str(log)]) == {"results/x/logs/a/seeds=0.log": 137, "results/x/logs/b/seeds=0.log": 143}
 
 
 def test_ends_are_read_from_snakemake_s_log_of_a_cluster(tmp_path):
@@ -142,7 +142,7 @@ def test_ends_are_read_from_snakemake_s_log_of_a_cluster(tmp_path):
     slurm.mkdir()
     (slurm / "d.log").write_text("slurmstepd-c1: error: Detected 1 oom-kill event(s) in StepId=6.0.\n")
     log.write_text("".join(said.format(job, why, state, n, n, n, slurm, n) for job, why, state, n in ends))
-    assert ends_of([str(log)]) == {
+    assert read_ends([str(log)]) == {
         "results/x/logs/a.log": "CANCELLED",
         "results/x/logs/b.log": "OUT_OF_MEMORY",
         "results/x/logs/c.log": "NODE_FAIL",
@@ -157,12 +157,12 @@ def test_killed_job_and_one_without_memory_are_told_apart_and_leave_the_others(f
     fresh.configure(tasks={"adding": {"lags": [2, 3, 1_000_000]}}, training={"validation_sequences": 64}, figures=[])
     fresh.edit(
         "workflow/scripts/train.py",
-        "with told():",
+        "with log_errors():",
         "import os, resource\n"
         f"resource.setrlimit(resource.RLIMIT_AS, ({limit}, {limit}))\n"
         "if '/copy/' in ' '.join(sys.argv):\n"
         "    os.kill(os.getpid(), 9)\n"
-        "with told():",
+        "with log_errors():",
     )
     said = fresh.snakemake("--cores", "2", "--quiet", "host", "rules", check=False)
     listed = {line.split(": ")[1]: line.split(": ", 2)[2] for line in said.splitlines() if line.startswith("failed: ")}
@@ -202,7 +202,7 @@ def test_a_record_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("alone", "lines"), [("", []), ("yes", ["update 1/2"])])
 def test_progress_goes_to_the_terminal_only_when_the_job_runs_alone(capsys, monkeypatch, alone, lines):
     monkeypatch.setenv("LAGBENCH_TERMINAL", alone)
-    say("update 1/2")
+    log_line("update 1/2")
     printed = capsys.readouterr()
     assert printed.err == "update 1/2\n"
     assert printed.out.splitlines() == lines
@@ -220,7 +220,7 @@ def test_training_job_with_bad_settings_says_so(tmp_path):
         "1",
     ]
     done = subprocess.run(
-        [*command, "--run", tmp_path / "r.json", "--provenance", tmp_path / "p.json"],
+        [*command, "--record", tmp_path / "r.json", "--provenance", tmp_path / "p.json"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

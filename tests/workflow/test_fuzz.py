@@ -14,14 +14,13 @@ from snakemake.common.configfile import load_configfile
 from snakemake.utils import update_config
 
 from records.log import printable
-from records.paths import log_of
+from records.paths import log_path
 from tests.workflow.conftest import UNTRAINED, Tree, copy_tree
 from tests.workflow.mutations import NASTY_TEXT, SHELL, SOUND, Mutant, mutants
 from workflow.experiment.experiment import Experiment
 from workflow.experiment.gate import admit, admit_claims, admit_file
 from workflow.experiment.validation import known_at
-from workflow.jobs.baseline import Baselines
-from workflow.jobs.measurement import Measurements
+from workflow.jobs.requested import list_requests
 
 ROOT = Path(__file__).resolve().parents[2]
 LINE = re.compile(r"config: (?P<key>\S.*?)(, line \d+, column \d+)?: .*", re.DOTALL)
@@ -99,10 +98,10 @@ def keys_of(mutant: Mutant) -> set[str]:
 
 def check_files(experiment: Experiment) -> None:
     """Check of what passed that all its files lie in its folder, and that its jobs' settings can be told to a shell."""
-    place, baselines, measurements = experiment.place, Baselines(experiment), Measurements(experiment)
-    runs = experiment.run_paths
-    files = [*runs, *baselines.paths, *(measurements.paths if "measurement" in experiment.config else ())]
-    for file in [*files, *map(log_of, files), f"{place.figures}/x.pdf", f"{place.results}/x.csv"]:
+    place = experiment.place
+    kinds = ("run", "baseline", *(("measurement",) if "measurement" in experiment.config else ()))
+    files = [request.path for kind in kinds for request in list_requests(experiment, kind)]
+    for file in [*files, *map(log_path, files), f"{place.figures}/x.pdf", f"{place.results}/x.csv"]:
         assert SAFE.fullmatch(file), file
         assert file.startswith(f"results/{experiment.config['experiment']}/")
         assert ".." not in Path(file).parts

@@ -9,6 +9,7 @@ from tests.settings import TINY
 from workflow.experiment.errors import ConfigurationError
 from workflow.experiment.experiment import Experiment
 from workflow.experiment.reading import merge
+from workflow.jobs.requested import digest_requests, list_requests
 
 ROOT = Path(__file__).resolve().parents[2]
 RNN = {"devices": ["cpu"], "tasks": ["copy"], "models": ["rnn"], "gradients": ["full"]}
@@ -26,22 +27,25 @@ def _elsewhere(tmp_path, monkeypatch):
 
 def test_a_block_runs_its_own_seeds_and_rates_and_another_the_experiments():
     mixed = experiment(RNN | {"seeds": [7, 4], "learning_rates": [0.5, 0.25]}, LSTM)
-    ends = {path.partition("lag=11/")[2] for path in mixed.run_paths}
+    ends = {request.path.partition("lag=11/")[2] for request in list_requests(mixed, "run")}
     assert ends == {"rnn/full/seeds=4_7.json", "lstm/full/seeds=0-2.json"}
     rnn, lstm = (Condition("cpu", "copy", 11, model, "full") for model in ("rnn", "lstm"))
     assert mixed.settings(rnn, [4, 7])["learning_rates"] == [0.25, 0.5]
     assert mixed.settings(lstm, [0])["learning_rates"] == [0.01]
     assert mixed.settings(lstm, [0]) == experiment(LSTM).settings(lstm, [0])
-    expected = mixed.expected(mixed.run_paths)
-    (record,) = (part for path, part in expected.items() if "/rnn/" in path)
-    assert record["seeds"] == [4, 7]
-    assert record["settings"]["learning_rates"] == [0.25, 0.5]
+    (record,) = (request for request in list_requests(mixed, "run") if request.condition.model == "rnn")
+    assert record.seeds == (4, 7)
+    assert record.settings["learning_rates"] == [0.25, 0.5]
+
+
+def digest(block):
+    return digest_requests(list_requests(experiment(block), "run"))
 
 
 def test_tables_are_made_again_when_a_block_changes_its_rates_or_seeds():
-    digests = {experiment(RNN | own).digest for own in ({}, {"seeds": [0, 1]}, {"learning_rates": [0.5]})}
+    digests = {digest(RNN | own) for own in ({}, {"seeds": [0, 1]}, {"learning_rates": [0.5]})}
     assert len(digests) == 3
-    assert experiment(RNN | {"seeds": [2, 1, 0], "learning_rates": [0.01]}).digest == experiment(RNN).digest
+    assert digest(RNN | {"seeds": [2, 1, 0], "learning_rates": [0.01]}) == digest(RNN)
 
 
 def test_seeds_of_a_block_are_covered_by_the_records_that_exist(tmp_path):
@@ -49,7 +53,7 @@ def test_seeds_of_a_block_are_covered_by_the_records_that_exist(tmp_path):
     folder.mkdir(parents=True)
     (folder / "seeds=0-2.json").touch()
     added = experiment(RNN | {"seeds": [0, 1, 2, 9]})
-    assert [path.rpartition("=")[2] for path in added.run_paths] == ["0-2.json", "9.json"]
+    assert [request.path.rpartition("=")[2] for request in list_requests(added, "run")] == ["0-2.json", "9.json"]
 
 
 @pytest.mark.parametrize("own", [{"seeds": [2, 1, 0]}, {"learning_rates": [0.01]}, {"seeds": [5], "tasks": ["adding"]}])

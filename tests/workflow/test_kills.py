@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from records.paths import checkpoints_of, key_of
+from records.paths import checkpoint_folder, compute_key
 from tests.settings import job_settings, online_settings
 
 pytestmark = pytest.mark.slow
@@ -39,13 +39,13 @@ class Job:
     @property
     def folder(self) -> Path:
         """Where its checkpoints are."""
-        return checkpoints_of(self.where / RUN, key=key_of(self.about, sources="s"))
+        return checkpoint_folder(self.where / RUN, key=compute_key(self.about, sources="s"))
 
     def start(self, *, every: float = 0.02) -> subprocess.Popen[str]:
         """Start it; what it says goes to a pipe."""
         provenance = RUN.with_suffix(".provenance.json")
         words = ["--settings", json.dumps(self.about), "--sources", "s", "--threads", "1"]
-        words += ["--run", str(RUN), "--provenance", str(provenance), "--minutes", "1"]
+        words += ["--record", str(RUN), "--provenance", str(provenance), "--minutes", "1"]
         return subprocess.Popen(
             [sys.executable, str(ROOT / "workflow/scripts" / self.script), *words],
             cwd=self.where,

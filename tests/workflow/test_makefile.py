@@ -16,10 +16,7 @@ case "$1 $2" in
   "-c import ensurepip"*) exit {without_venv} ;;
   "-m venv") mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
   "-m pip") echo "$@" >> pip.calls; exit {pip} ;;
-  "-m workflow.experiment.gate") echo "$3" > gate.call ;;
-  "-m workflow.operations.estimate" | "-m workflow.operations.status" | "-m workflow.operations.partial")
-    echo "$@" >> analysis.calls ;;
-  "-m workflow."*) echo "$@" >> ours.calls; [ "$2" != workflow.operations.staleness ] || echo a.json b.json ;;
+  "-m workflow") if [ "$3" = validate ]; then echo "$4" > gate.call; else shift 2; echo "$@" >> ours.calls; fi ;;
   "-m benchmarks") echo "$@" > bench.call; env > bench.environment ;;
 esac
 """
@@ -117,26 +114,11 @@ def ours(folder: Path, *words: str) -> list[str]:
     return (folder / "ours.calls").read_text().splitlines()
 
 
-def test_verify_takes_a_config_or_an_archive(ready):
-    assert ours(ready, "verify", "CONFIG=a.yaml", "SAMPLE=1", "SEED=5", "CORES=2") == [
-        "-m workflow.verification a.yaml --cores 2 --sample 1 --seed 5"
-    ]
-    (ready / "ours.calls").unlink()
-    assert ours(ready, "verify", "ARCHIVE=x y.zip") == ["-m workflow.archive verify x y.zip --cores all"]
-
-
 def test_archive_is_packed_once_the_run_is_complete(ready):
     (ready / "a.yaml").touch()
     calls = ours(ready, "archive", "CONFIG=a.yaml")
     assert calls[0].startswith("snakemake --cores all ")
-    assert calls[-1] == "-m workflow.archive pack a.yaml --report"
-
-
-def test_retrain_forces_what_other_versions_made(ready):
-    calls = ours(ready, "retrain", "CONFIG=a.yaml")
-    assert calls[0] == "-m workflow.operations.staleness a.yaml"
-    assert calls[1].endswith(" --configfile a.yaml --forcerun a.json b.json")
-    assert calls[2] == "-m workflow.operations.outcome a.yaml"
+    assert calls[-1] == "archive a.yaml --report"
 
 
 @pytest.mark.parametrize("name", ["`touch canary`.yaml", 'a"; touch canary; ".yaml', "a b'*.yaml"])
@@ -147,14 +129,21 @@ def test_configuration_passes_the_gate_first_under_any_name(folder, name):
     assert not (folder / "canary").exists()
 
 
-def test_estimate_status_and_partial_are_given_the_configuration(ready):
-    for words in (["estimate", "CORES=3"], ["status"], ["partial"]):
-        assert make(ready, *words, "CONFIG=my own.yaml").returncode == 0
-    assert (ready / "analysis.calls").read_text().splitlines() == [
-        "-m workflow.operations.estimate --cores 3 my own.yaml",
-        "-m workflow.operations.status my own.yaml",
-        "-m workflow.operations.partial my own.yaml",
-    ]
+@pytest.mark.parametrize(
+    ("words", "call"),
+    [
+        (["estimate", "CORES=3"], "estimate --cores 3 my own.yaml"),
+        (["status"], "status my own.yaml"),
+        (["partial"], "partial my own.yaml"),
+        (["retrain"], "retrain my own.yaml --cores all"),
+        (["verify", "SAMPLE=1", "SEED=5", "CORES=2"], "verify my own.yaml --cores 2 --sample 1 --seed 5"),
+        (["verify", "ARCHIVE=x y.zip"], "verify x y.zip --cores all"),
+        (["check", "CELL=gru"], "check --cell gru"),
+        (["check", "TASK=copy"], "check --task copy"),
+    ],
+)
+def test_commands_are_given_the_configuration_and_their_options(ready, words, call):
+    assert ours(ready, *words, "CONFIG=my own.yaml") == [call]
 
 
 def test_clean_keeps_results(folder):

@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 
 from records import paths
-from records.canonical_json import format_canonical_json
 from tests.settings import TINY, TINY_RUNS
 from tests.workflow.conftest import Tree
 from workflow.experiment.experiment import Experiment
 from workflow.experiment.reading import merge
-from workflow.jobs.measurement import Measurements
+from workflow.jobs.requested import list_requests, list_requests_at
 from workflow.jobs.resources import measuring_need
 from workflow.operations import running
 
@@ -51,28 +50,26 @@ def test_an_experiment_without_a_measurement_measures_nothing(fresh: Tree) -> No
 
 
 def test_a_job_is_given_the_rate_and_the_flows_that_its_model_can_have() -> None:
-    measurements = Measurements(
-        Experiment(merge(TINY, MEASURING | {"grid": GRID, "learning_rates": [0.1, 0.01]}), root=ROOT)
-    )
-    given = {c.model: measurements.settings(c, [0]) for c in measurements.experiment.conditions}
+    experiment = Experiment(merge(TINY, MEASURING | {"grid": GRID, "learning_rates": [0.1, 0.01]}), root=ROOT)
+    requests = list_requests(experiment, "measurement")
+    given = {request.condition.model: request.settings for request in requests}
     assert given["rnn"]["measurement"]["flows"] == {"full": ["recurrent"]}
     assert given["lstm_peephole"]["measurement"]["flows"] == {
         "full": ["block_input", "cell", "gates", "output_peephole", "peepholes"],
         "truncated_1997": ["cell"],
     }
     assert given["rnn"]["learning_rates"] == [0.01]
-    prefixed = [f"below/{path}" for path in measurements.paths]
-    assert list(measurements.expected(prefixed)) == prefixed
-    assert measurements.expected(prefixed)[prefixed[0]]["seeds"] == TINY["seeds"]
+    prefixed = list_requests_at(experiment, "measurement", [f"below/{request.path}" for request in requests])
+    assert list(prefixed.values()) == requests
 
 
 def test_a_failed_measurement_is_told_in_one_line(fresh: Tree) -> None:
     fresh.configure(**MEASURING)
-    failing = "with told():\n    raise ValueError(f'no luck in {arguments.arguments(__doc__).minutes} minutes')\n"
-    fresh.edit("workflow/scripts/measure.py", "with told():\n", failing)
+    failing = "raise ValueError(f'no luck in {job.minutes} minutes')\n    process.limit"
+    fresh.edit("workflow/scripts/measure.py", "process.limit", failing)
     record = "results/tiny/measurements/cpu/adding/lag=2/rnn/full/seeds=0-2.json"
-    given = Measurements(Experiment(merge(TINY, MEASURING), root=ROOT)).expected([record])[record]["settings"]
-    minutes = measuring_need(format_canonical_json(given)).runtime(1)
+    experiment = Experiment(merge(TINY, MEASURING), root=ROOT)
+    minutes = measuring_need(list_requests_at(experiment, "measurement", [record])[record].settings).runtime(1)
     said = fresh.snakemake("--cores", "1", record, check=False)
     assert [line.partition(" (log")[0] for line in said.splitlines() if line.startswith("failed: ")] == [
         f"failed: {record}: no luck in {minutes:.1f} minutes"
@@ -80,13 +77,12 @@ def test_a_failed_measurement_is_told_in_one_line(fresh: Tree) -> None:
 
 
 def test_a_job_s_checkpoints_lie_where_its_status_is_read_and_not_with_those_of_its_training() -> None:
-    measurements = Measurements(Experiment(merge(TINY, MEASURING), root=ROOT))
-    path, run = measurements.paths[0], measurements.experiment.run_paths[0]
-    about = measurements.expected([path])[path]
-    given = json.loads(json.dumps(about["settings"]))  # as on the command line
-    folder = paths.checkpoints_of(Path(path), key=paths.key_of(given, sources=about["sources"]))
-    assert folder == running.checkpoints_of(about, results="results/tiny")
-    assert folder != running.checkpoints_of(measurements.experiment.expected([run])[run], results="results/tiny")
+    experiment = Experiment(merge(TINY, MEASURING), root=ROOT)
+    measurement, run = (list_requests(experiment, kind)[0] for kind in ("measurement", "run"))
+    given = json.loads(json.dumps(measurement.settings))  # as on the command line
+    folder = paths.checkpoint_folder(Path(measurement.path), key=paths.compute_key(given, sources=measurement.sources))
+    assert folder == running.checkpoint_folder(measurement, results="results/tiny")
+    assert folder != running.checkpoint_folder(run, results="results/tiny")
     assert folder.parent == Path("results/tiny/checkpoints")
 
 
@@ -98,9 +94,9 @@ def test_a_killed_measurement_goes_on_and_a_finished_one_is_not_made_again(fresh
     fresh.edit("workflow/scripts/measure.py", "import sys\n", "import os\nimport sys\n")
     fresh.edit("workflow/scripts/measure.py", "            about = provenance.", killing)
     path = "results/tiny/measurements/cpu/adding/lag=3/rnn/full/seeds=0-2.json"
-    record, log = fresh.root / path, fresh.root / paths.log_of(path)
+    record, log = fresh.root / path, fresh.root / paths.log_path(path)
     assert f"failed: {path}: killed by SIGKILL, as a system does" in fresh.snakemake("--cores", "1", path, check=False)
-    status = [sys.executable, "-m", "workflow.operations.status", "tiny.yaml"]
+    status = [sys.executable, "-m", "workflow", "status", "tiny.yaml"]
     told = subprocess.run(status, cwd=fresh.root, capture_output=True, text=True, timeout=60, check=True).stdout
     (line,) = (line for line in told.splitlines() if line.startswith("failed: "))
     assert line.startswith(f"failed: {path}: ")

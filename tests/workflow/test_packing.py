@@ -12,7 +12,7 @@ from workflow.experiment.experiment import Experiment
 from workflow.experiment.reading import merge
 from workflow.jobs import packing
 from workflow.jobs.arguments import Job
-from workflow.jobs.packing import Member, adopted, is_stored, read_members, train_pack
+from workflow.jobs.packing import adopt_record, is_stored, read_members, store_path, train_pack
 from workflow.jobs.packs import Packs, pack_device, pack_need
 from workflow.jobs.resources import training_need
 
@@ -25,7 +25,7 @@ print("trained", file=sys.stderr)
 if settings["task"]["lag"] == 3:
     sys.exit("error: lag 3 is too much")
 pathlib.Path(words["--provenance"]).write_text("{}")
-pathlib.Path(words["--run"]).write_text(json.dumps({"settings": settings, "sources": words["--sources"]}))
+pathlib.Path(words["--record"]).write_text(json.dumps({"settings": settings, "sources": words["--sources"]}))
 """
 
 
@@ -50,10 +50,9 @@ def train(members):
     return train_pack(members, train=Path("train.py"), threads=1, minutes=60)
 
 
-def job_of(member: Member) -> Job:
-    run = Path(member.run)
-    run.parent.mkdir(parents=True, exist_ok=True)
-    return Job(member.settings, member.sources, 1, run, run.with_suffix(".provenance.json"), 60)
+def adopted(job: Job) -> bool:
+    job.record.parent.mkdir(parents=True, exist_ok=True)
+    return adopt_record(job)
 
 
 def test_every_run_that_is_to_do_is_in_one_pack_and_no_pack_is_larger_than_asked(here):
@@ -71,7 +70,7 @@ def test_packs_are_of_one_device(here):
 
 def test_a_pack_asks_for_the_time_of_all_and_the_memory_of_the_largest(here):
     path = str(Path(packs(conditions_per_job=5).plan()[0]).with_suffix(".json"))
-    needs = [training_need(json.dumps(member.settings)) for member in read_members(Path(path))]
+    needs = [training_need(member.settings) for member in read_members(Path(path))]
     assert pack_need(path).seconds == pytest.approx(sum(need.seconds for need in needs))
     assert pack_need(path).memory == max(need.memory for need in needs)
 
@@ -83,9 +82,9 @@ def test_a_member_that_fails_leaves_the_others_and_is_tried_alone_the_next_time(
     assert all("lag=3" in line and line.endswith(": lag 3 is too much") for line in failed)
     stored = [member for member in members if is_stored(member)]
     assert len(stored) == 3
-    times = [member.stored.stat().st_mtime_ns for member in stored]
+    times = [store_path(member.record).stat().st_mtime_ns for member in stored]
     train(members)
-    assert [member.stored.stat().st_mtime_ns for member in stored] == times
+    assert [store_path(member.record).stat().st_mtime_ns for member in stored] == times
     (again,) = members_of(packs(conditions_per_job=5).plan())
     assert {member.label for member in again} == {member.label for member in members if member not in stored}
 
@@ -101,9 +100,9 @@ def test_a_record_is_adopted_with_its_provenance_and_log(here, capsys):
     (members,) = members_of(packs(conditions_per_job=5).plan())
     train(members)
     member = next(member for member in members if is_stored(member))
-    job = job_of(member)
+    job = member
     assert adopted(job)
-    assert json.loads(job.run.read_text()) == {"settings": member.settings, "sources": member.sources}
+    assert json.loads(job.record.read_text()) == {"settings": member.settings, "sources": member.sources}
     assert job.provenance.exists()
     assert capsys.readouterr().err == "trained\n"
     assert not adopted(job)  # it is in the store no more
@@ -113,9 +112,9 @@ def test_a_record_without_its_provenance_is_trained_again(here):
     (members,) = members_of(packs(conditions_per_job=5).plan())
     train(members)
     member = next(member for member in members if is_stored(member))
-    member.stored.with_suffix(".provenance.json").unlink()
+    store_path(member.record).with_suffix(".provenance.json").unlink()
     assert not is_stored(member)
-    assert not adopted(job_of(member))
+    assert not adopted(member)
 
 
 def test_a_job_that_is_killed_while_it_adopts_leaves_the_store_as_it_was(here, monkeypatch):
@@ -124,7 +123,7 @@ def test_a_job_that_is_killed_while_it_adopts_leaves_the_store_as_it_was(here, m
     member = next(member for member in members if is_stored(member))
     monkeypatch.setattr(packing, "write_text", _full)
     with pytest.raises(OSError, match="no space"):
-        adopted(job_of(member))
+        adopted(member)
     assert is_stored(member)
 
 
@@ -136,7 +135,7 @@ def _full(path, text):
 def test_a_record_of_other_settings_or_code_is_not_adopted(here, field):
     (members,) = members_of(packs(conditions_per_job=5).plan())
     train(members)
-    job = job_of(next(member for member in members if is_stored(member)))
+    job = next(member for member in members if is_stored(member))
     other = (
         job._replace(sources="other") if field == "sources" else job._replace(settings=job.settings | {"seeds": [7]})
     )
@@ -146,7 +145,7 @@ def test_a_record_of_other_settings_or_code_is_not_adopted(here, field):
 def test_where_nothing_should_train_a_job_without_a_record_tells_the_reason_of_its_pack(here, monkeypatch, capsys):
     monkeypatch.setenv("LAGBENCH_PACKED", "yes")
     (members,) = members_of(packs(conditions_per_job=5).plan())
-    job = job_of(next(member for member in members if member.settings["task"]["lag"] == 3))
+    job = next(member for member in members if member.settings["task"]["lag"] == 3)
     with pytest.raises(RuntimeError, match="run the target `packed` first"):
         adopted(job)
     train(members)
@@ -159,10 +158,9 @@ def test_a_finished_run_is_not_packed_unless_its_settings_or_code_have_changed(h
     train([member for member in members if member.settings["task"]["lag"] == 2])
     for member in members:
         if is_stored(member):
-            job = job_of(member)
-            adopted(job)
+            adopted(member)
             about = {"settings": _digest(member.settings), "sources": member.sources}
-            job.provenance.write_text(json.dumps(about))
+            member.provenance.write_text(json.dumps(about))
     left = {member.label for group in members_of(packs().plan()) for member in group}
     assert left == {run for run in TINY_RUNS if "/lag=2/" not in run}
     changed = packs(learning_rates=[0.02]).plan()

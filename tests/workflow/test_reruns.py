@@ -16,6 +16,8 @@ import yaml
 from tests.settings import TINY, TINY_RUNS
 from tests.workflow.conftest import Tree
 from workflow.experiment.experiment import Experiment, complete
+from workflow.jobs.records import is_current
+from workflow.jobs.requested import list_requests
 
 ADDING = {run for run in TINY_RUNS if run.startswith("adding")}
 RNN = {run for run in TINY_RUNS if "/rnn/" in run}
@@ -29,12 +31,9 @@ def by_record(tree: Tree) -> set[str]:
         complete(yaml.safe_load((tree.root / "tiny.yaml").read_text()), root=tree.root), root=tree.root
     )
     stale = set()
-    for path, asked in experiment.expected(experiment.run_paths).items():
-        record = json.loads((tree.root / path).read_text()) if (tree.root / path).exists() else {}
-        if {name: record.get(name) for name in ("settings", "sources")} != {
-            name: asked[name] for name in ("settings", "sources")
-        }:
-            stale.add(path.partition("/cpu/")[2].removesuffix(".json"))
+    for request in list_requests(experiment, "run"):
+        if not is_current(request, path=tree.root / request.path):
+            stale.add(request.path.partition("/cpu/")[2].removesuffix(".json"))
     return stale
 
 

@@ -1,7 +1,6 @@
 """What jobs ask of a cluster: covers what was measured, and grows with the condition and the attempt."""
 
 import csv
-import json
 from functools import lru_cache
 from pathlib import Path
 
@@ -9,9 +8,8 @@ import numpy as np
 import pytest
 import yaml
 
-from records.blocks import block_seeds
-from records.canonical_json import format_canonical_json
 from records.condition import Condition
+from records.paths import RecordPath
 from tasks.task import load_task
 from tests.settings import TINY, TINY_RUNS
 from workflow.experiment.declarations import tasks
@@ -34,12 +32,12 @@ BASE = Condition("cpu", "adding", 100, "lstm", "full")
 @lru_cache
 def base():
     """The settings of one training job of the main job."""
-    return format_canonical_json(Experiment(complete({}, root=ROOT), root=ROOT).settings(BASE, range(5)))
+    return Experiment(complete({}, root=ROOT), root=ROOT).settings(BASE, range(5))
 
 
 def settings(**changes):
     """The same with some keys changed."""
-    return format_canonical_json(merge(json.loads(base()), changes))
+    return merge(base(), changes)
 
 
 def measured():
@@ -47,14 +45,9 @@ def measured():
     experiment = Experiment(complete(read(REFERENCE / "config.yaml"), root=ROOT), root=ROOT)
     with (REFERENCE / "provenance.csv").open() as file:
         for row in csv.DictReader(file):
-            device, task, lag, model, gradient, block = row["run"].split("/")
-            condition = Condition(device, task, int(lag.removeprefix("lag=")), model, gradient)
-            seeds = block_seeds(block.removeprefix("seeds=").removesuffix(".json"))
-            yield (
-                format_canonical_json(experiment.settings(condition, seeds)),
-                int(row["peak_memory_bytes"]),
-                float(row["wall_seconds"]),
-            )
+            run = RecordPath.from_path(row["run"])
+            settings = experiment.settings(run.condition, run.seeds)
+            yield settings, int(row["peak_memory_bytes"]), float(row["wall_seconds"])
 
 
 def test_requests_cover_what_was_measured_and_are_no_multiple_of_it():
@@ -100,18 +93,18 @@ def test_measuring_takes_more_than_training_and_guessing_less():
     text = settings(learning_rates=[0.01])
     trained = training_need(text)
     measurement = {"measurement": {"sequences": 64, "evaluations": 20, "flows": {}}}
-    need = measuring_need(json.dumps(json.loads(text) | measurement))
+    need = measuring_need(text | measurement)
     assert need.memory > trained.memory
     assert need.seconds > trained.seconds
-    job = json.loads(text)
+    job = text
     often = merge(job, measurement | {"training": {"evaluate_every": 1}})  # a snapshot each, also in the checkpoint
     snapshot = len(job["seeds"]) * 4 * 4 * job["model"]["hidden_size"] ** 2
     count = job["task"]["sequences"] // job["training"]["batch_size"]
-    assert measuring_need(json.dumps(often)).memory - need.memory > 4 * count * snapshot
+    assert measuring_need(often).memory - need.memory > 4 * count * snapshot
     guess = {key: job[key] for key in ("device", "task", "model")}
     guess |= {"training": {key: job["training"][key] for key in ("kernel", "dtype", "test_sequences")}}
     guess |= {"guessing": complete({}, root=ROOT)["baselines"]}
-    assert 0 < guessing_need(json.dumps(guess)).seconds < trained.seconds
+    assert 0 < guessing_need(guess).seconds < trained.seconds
 
 
 @pytest.mark.parametrize("label", sorted(tasks(ROOT)))
@@ -132,9 +125,7 @@ def test_jobs_ask_for_what_is_computed_and_for_a_gpu_where_they_train_on_one(fre
     said = fresh.snakemake("-n", "--until", "train")
     experiment = Experiment(merge(TINY, {"grid": grid}), root=ROOT)
     for device, gpu in (("cpu", 0), ("cuda", 1)):
-        need = training_need(
-            format_canonical_json(experiment.settings(Condition(device, "adding", 2, "rnn", "full"), range(3)))
-        )
+        need = training_need(experiment.settings(Condition(device, "adding", 2, "rnn", "full"), range(3)))
         job = said.partition(f"wildcards: device={device}, task=adding, lag=2,")[2].partition("\n\n")[0]
         for resource in (f"mem_mb={need.mem_mb(1)}", f"runtime={need.runtime(1)}", f"gpu={gpu}"):
             assert resource in job

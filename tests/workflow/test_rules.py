@@ -102,15 +102,15 @@ def test_threads_reach_the_job_and_its_libraries(fresh):
 def test_job_that_runs_alone_tells_its_progress_on_the_terminal(fresh, cores, alone):
     (fresh.root / "workflow/scripts/train.py").write_text(
         "import sys\nsys.path.insert(0, sys.argv[0].rpartition('/workflow/')[0])\n"
-        "from records.log import say\nsay('update 7/9')\nsys.exit('error: enough')\n"
+        "from records.log import log_line\nlog_line('update 7/9')\nsys.exit('error: enough')\n"
     )
     said = fresh.snakemake("--cores", cores, "--until", "train", check=False)
     assert ("update 7/9\n" in said) == alone, said
 
 
 def test_whatever_reaches_the_shell_is_quoted():
-    rule = (ROOT / "workflow/rules/train.smk").read_text()
-    for field in ("params.settings", "params.sources", "output.run", "output.provenance", "log"):
+    rule = (ROOT / "workflow/rules/jobs.smk").read_text()
+    for field in ("params.settings", "params.sources", "output.record", "output.provenance", "log"):
         assert f"{{{field}:q}}" in rule
 
 
@@ -120,8 +120,8 @@ def test_lint_is_clean(fresh):
 
 @pytest.mark.slow
 def test_lint_sees_a_rule_without_a_log(fresh):
-    fresh.edit("workflow/rules/train.smk", " 2> {log:q}", "")
-    fresh.edit("workflow/rules/train.smk", "    log:\n", "    benchmark:\n")
+    fresh.edit("workflow/rules/jobs.smk", " 2> {log:q}", "")
+    fresh.edit("workflow/rules/jobs.smk", "        log:\n", "        benchmark:\n")
     assert "No log directive" in fresh.snakemake("--lint", config=None, check=False)
 
 

@@ -13,6 +13,7 @@ from workflow.experiment.errors import ConfigurationError
 from workflow.experiment.experiment import Experiment
 from workflow.experiment.reading import merge
 from workflow.experiment.search import draws
+from workflow.jobs.requested import list_requests
 
 ROOT = Path(__file__).resolve().parents[2]
 SEARCH = {
@@ -86,7 +87,7 @@ def test_every_model_task_and_gradient_has_the_same_trials():
     assert set(trials) == {(model, task) for model in BLOCK["models"] for task in ("adding 2", "adding 3", "copy 11")}
     drawn = {(draw.hidden_size, rate) for draw in draws(SEARCH) for rate in draw.learning_rates}
     assert all(found == drawn for found in trials.values())
-    assert len(searched.run_paths) == 5 * 2 * 3
+    assert len(list_requests(searched, "run")) == 5 * 2 * 3
 
 
 def test_variants_come_in_the_order_of_the_configuration():
@@ -96,7 +97,7 @@ def test_variants_come_in_the_order_of_the_configuration():
 def test_another_draw_leaves_the_runs_of_the_sizes_that_stay():
     """A condition is what it is by its settings; how it came into the grid is not among them."""
     searched, other = experiment(), experiment(reference="lstm_peephole")
-    assert searched.run_paths == other.run_paths
+    assert list_requests(searched, "run") == list_requests(other, "run")
     condition = searched.conditions[0]
     model = condition.model
     size = searched.config["models"][model]["hidden_size"]

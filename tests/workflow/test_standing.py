@@ -1,64 +1,73 @@
 """Runs that other versions of a library made are told and can be listed; nothing trains them again unasked."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
+from records.canonical_json import compute_digest
+from records.condition import Condition
 from tests.workflow.conftest import Tree
+from workflow.experiment.experiment import Experiment, complete
+from workflow.jobs.requested import Request, requested_records
 from workflow.operations.staleness import (
-    Made,
-    changed_line,
-    installed,
-    made,
-    settings_digest,
-    under_others,
-    version_lines,
+    Provenance,
+    find_other_versions,
+    load_provenance,
+    read_installed_versions,
+    report_changes,
+    report_versions,
 )
 
 HERE = ("2.13.0", "2.4.6", "0.68.1")
 OLD = ("2.12.0", "2.4.6", "0.68.1")
 
 
-def finished(*versions: tuple[str | None, ...]) -> dict[str, Made]:
-    return {f"run{number}": Made(one, "settings", "sources") for number, one in enumerate(versions)}
+def request(path: str, settings: dict) -> Request:
+    return Request("run", path, Condition("cpu", "adding", 2, "rnn", "full"), settings, "x")
+
+
+def finished(*versions: tuple[str | None, ...]) -> dict[str, Provenance]:
+    return {f"run{number}": Provenance(one, "settings", "sources") for number, one in enumerate(versions)}
 
 
 def test_nothing_is_said_where_all_versions_are_those_here():
-    assert list(version_lines(finished(HERE, HERE), here=HERE)) == []
-    assert list(version_lines({}, here=HERE)) == []
+    assert list(report_versions(finished(HERE, HERE), here=HERE)) == []
+    assert list(report_versions({}, here=HERE)) == []
 
 
 def test_other_and_mixed_versions_are_told_in_one_line_with_the_way_to_mend_it():
     runs = finished(OLD, HERE, HERE, OLD, ("2.13.0", "2.4.6", None))
-    assert list(version_lines(runs, here=HERE, config="config/default.yaml")) == [
+    assert list(report_versions(runs, here=HERE, config="config/default.yaml")) == [
         "stale: 2 runs were made under another torch: 2.12.0 (2 runs), 2.13.0 (3 runs); here is 2.13.0. "
         "make retrain CONFIG=config/default.yaml trains them again",
         "stale: 1 runs were made under another numba: 0.68.1 (4 runs), none (1 runs); here is 0.68.1. "
         "make retrain CONFIG=config/default.yaml trains them again",
     ]
-    assert under_others(runs, here=HERE) == ["run0", "run3", "run4"]
-    assert len(list(version_lines(finished(OLD, OLD), here=HERE))) == 1
+    assert find_other_versions(runs, here=HERE) == ["run0", "run3", "run4"]
+    assert len(list(report_versions(finished(OLD, OLD), here=HERE))) == 1
 
 
 def test_changed_code_and_config_are_counted():
     settings = {"b": 1, "a": [1.5, None]}
-    runs = {"same": Made(HERE, settings_digest(settings), "x"), "code": Made(HERE, settings_digest(settings), "y")}
-    runs |= {"config": Made(HERE, settings_digest({}), "x"), "of another block": Made(HERE, "", "")}
-    expected = {name: {"settings": settings, "sources": "x"} for name in ("same", "code", "config", "missing")}
-    assert list(changed_line(runs, expected=expected)) == [
+    runs = {
+        "same": Provenance(HERE, compute_digest(settings), "x"),
+        "code": Provenance(HERE, compute_digest(settings), "y"),
+    }
+    runs |= {"config": Provenance(HERE, compute_digest({}), "x"), "of another block": Provenance(HERE, "", "")}
+    requests = [request(name, settings) for name in ("same", "code", "config", "missing")]
+    assert list(report_changes(runs, requests=requests)) == [
         "stale: 2 of 4 runs, as what determines their numbers has changed: the code of 1, the config of 1"
     ]
-    assert list(changed_line({"same": runs["same"]}, expected=expected)) == []
+    assert list(report_changes({"same": runs["same"]}, requests=requests)) == []
 
 
 @pytest.mark.parametrize("text", [None, "", "{}", "[]", '{"versions": {}}', '{"versions": 1}', "\xff"])
 def test_a_record_without_whole_provenance_is_left_out(tmp_path, text):
     if text is not None:
         (tmp_path / "seeds=0.provenance.json").write_text(text)
-    assert made([str(tmp_path / "seeds=0.json")]) == {}
+    assert load_provenance([request(str(tmp_path / "seeds=0.json"), {})]) == {}
 
 
 def age(tree: Tree, *runs: str) -> None:
@@ -66,21 +75,24 @@ def age(tree: Tree, *runs: str) -> None:
     for path in (tree.root / "results/tiny/runs").rglob("seeds=*.json"):
         if "provenance" not in path.name:
             record = json.loads(path.read_text())
-            versions = dict(zip(("torch", "numpy", "numba"), installed(), strict=True))
+            versions = dict(zip(("torch", "numpy", "numba"), read_installed_versions(), strict=True))
             if any(run in str(path) for run in runs):
                 versions["torch"] = "1.0"
             about = {
                 "versions": versions,
                 "sources": record["sources"],
-                "settings": settings_digest(record["settings"]),
+                "settings": compute_digest(record["settings"]),
             }
             path.with_suffix(".provenance.json").write_text(json.dumps(about))
 
 
 def listed(tree: Tree) -> list[str]:
-    command = [sys.executable, "-m", "workflow.operations.staleness", "tiny.yaml"]
-    done = subprocess.run(command, cwd=tree.root, capture_output=True, text=True, timeout=60, check=True)
-    return done.stdout.split()
+    config = complete(yaml.safe_load((tree.root / "tiny.yaml").read_text()), root=tree.root)
+    requests = [
+        one._replace(path=str(tree.root / one.path)) for one in requested_records(Experiment(config, root=tree.root))
+    ]
+    found = find_other_versions(load_provenance(requests), here=read_installed_versions())
+    return [str(Path(path).relative_to(tree.root)) for path in found]
 
 
 @pytest.mark.slow

@@ -37,7 +37,7 @@ def test_every_published_replica_belongs_to_one_run():
     for config in sorted((ROOT / "results/reference").glob("*/config.yaml")):
         published = read_publication(config, root=ROOT)
         assert published.folder == config.parent
-        assert all(len(run.rows) == len(run.expected["seeds"]) * len(run.expected["settings"]["learning_rates"])
+        assert all(len(run.rows) == len(run.request.seeds) * len(run.request.settings["learning_rates"])
                    for run in published.runs.values()), config  # fmt: skip
         assert len(jobs.find_jobs(published, "baseline")) == len(read_table(config.parent / "baselines.csv"))
         measured = len(published.runs) if config.parent.name == "gradients" else 0
@@ -127,7 +127,7 @@ def change(path: Path, column: str, value: str) -> None:
 @pytest.mark.slow
 def test_a_published_run_comes_out_bit_for_bit_and_nothing_is_touched(done):
     before = state(done)
-    output = python(done, "workflow.verification", "tiny.yaml", "--sample", "1", "--seed", "3", "--cores", "1")
+    output = python(done, "workflow", "verify", "tiny.yaml", "--sample", "1", "--seed", "3", "--cores", "1")
     assert output.returncode == 0, output.stdout + output.stderr
     *tables, first, verdict, total = output.stdout.splitlines()
     assert tables == [
@@ -144,7 +144,7 @@ def test_a_published_run_comes_out_bit_for_bit_and_nothing_is_touched(done):
 @pytest.mark.slow
 def test_a_record_changed_by_hand_is_found(done):
     change(done.root / "results/tiny/summary.csv", "test_loss", "0.25")
-    output = python(done, "workflow.verification", "tiny.yaml", "--cores", "2")
+    output = python(done, "workflow", "verify", "tiny.yaml", "--cores", "2")
     assert output.returncode == 1
     assert (
         f"verify: {RUN}: DIFFERS in 1 of 3 replicas, CPU type, versions and code are the same: test_loss of seed 0"
@@ -164,11 +164,11 @@ def test_a_changed_table_or_baseline_is_found_and_a_measurement_comes_out(fresh)
     fresh.snakemake("--cores", "2", "--quiet", "all")
     results = fresh.root / "results/tiny"
     (fresh.root / "requirements.lock").write_text("torch==2.13.0\n")
-    before, how = python(fresh, "workflow.archive", "pack", "tiny.yaml"), ("--cores", "2")
+    before, how = python(fresh, "workflow", "archive", "tiny.yaml"), ("--cores", "2")
     assert before.returncode == 0, before.stderr
     change(results / "baselines.csv", "guess_loss", "0.25")
     change(results / "statistics.csv", "accuracy", "0.25")
-    output = python(fresh, "workflow.verification", "tiny.yaml", *how)
+    output = python(fresh, "workflow", "verify", "tiny.yaml", *how)
     assert output.returncode == 1
     for line in (
         "statistics.csv: DIFFERS in row (device cpu, task copy, lag 11, model echo, gradient full), column accuracy: "
@@ -188,7 +188,7 @@ def test_a_changed_table_or_baseline_is_found_and_a_measurement_comes_out(fresh)
 @pytest.mark.slow
 def test_a_run_that_fails_is_reported_with_its_reason(done):
     write_cell(done, before_step="raise ValueError('no luck')")
-    output = python(done, "workflow.verification", "tiny.yaml", "--seed", "2", "--sample", "1", "--cores", "1")
+    output = python(done, "workflow", "verify", "tiny.yaml", "--seed", "2", "--sample", "1", "--cores", "1")
     assert output.returncode == 1
     assert ": NOT RECOMPUTED\n" in output.stdout
     assert "no luck" in output.stdout
@@ -199,7 +199,7 @@ def test_a_verification_that_is_stopped_leaves_nothing_behind(done, tmp_path):
     write_cell(done, before_step=f"import os, pathlib, time; {SLEEP}")
     (done.root / "temporary").mkdir()
     running = subprocess.Popen(
-        [sys.executable, "-m", "workflow.verification", "tiny.yaml", "--seed", "2", "--sample", "1", "--cores", "1"],
+        [sys.executable, "-m", "workflow", "verify", "tiny.yaml", "--seed", "2", "--sample", "1", "--cores", "1"],
         cwd=done.root,
         env=os.environ | {"TMPDIR": str(done.root / "temporary"), "LAGBENCH_TEST_PID": str(tmp_path / "pid")},
         stdout=subprocess.PIPE,
@@ -233,7 +233,7 @@ def is_running(pid: int) -> bool:
 def test_an_archive_is_made_twice_with_equal_bytes_and_verified_elsewhere(done, trained, tmp_path):
     archive = done.root / "results/tiny.zip"
     for _ in range(2):
-        made = python(done, "workflow.archive", "pack", "tiny.yaml", "--report")
+        made = python(done, "workflow", "archive", "tiny.yaml", "--report")
         assert made.returncode == 0, made.stderr
         archive.rename(tmp_path / f"{_}.zip")
     assert (tmp_path / "0.zip").read_bytes() == (tmp_path / "1.zip").read_bytes()

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from records import paths
-from records.blocks import Block, assign, block_name, block_seeds, blocks_on_disk
-from records.canonical_json import compute_digest, format_canonical_json
+from records.blocks import Block, assign_blocks
 from records.condition import Condition
 from workflow.experiment import declarations
 from workflow.experiment.declarations import options_of
-from workflow.experiment.errors import ConfigurationError, refuse
+from workflow.experiment.errors import refuse
 from workflow.experiment.reading import merge, read
 from workflow.experiment.search import expanded, variants
 from workflow.experiment.sources import Sources
@@ -93,18 +92,9 @@ class Experiment:
         """Whether any condition trains with the fused kernel."""
         return self.config["training"]["kernel"] == "cpu" and any(c.device == "cpu" for c in self.conditions)
 
-    @cached_property
-    def run_paths(self) -> list[str]:
-        """The run records that the experiment needs: existing seed blocks first, new ones for the seeds they lack."""
-        return [
-            self.run_path(condition, block.seeds)
-            for condition in self.conditions
-            for block in self._blocks(condition, existing=blocks_on_disk(Path(self._folder(condition))))
-        ]
-
-    def run_path(self, condition: Condition, seeds: Iterable[int]) -> str:
-        """Return the path of one run record."""
-        return f"{self._folder(condition)}/seeds={block_name(sorted(seeds))}.json"
+    def blocks(self, condition: Condition, *, existing: Iterable[tuple[int, ...]]) -> list[Block]:
+        """Return the seed blocks of a condition: existing ones first, new ones for the seeds that they lack."""
+        return assign_blocks(self._replication(condition).seeds, existing=existing, size=self.config["seeds_per_job"])
 
     def settings(self, condition: Condition, seeds: Iterable[int]) -> dict[str, Any]:
         """Return everything that determines the numbers of one training job, and nothing else."""
@@ -132,60 +122,20 @@ class Experiment:
             "optimiser": {"name": training["optimiser"], **config["optimisers"][training["optimiser"]]},
         }
 
-    def sources(self, condition: Condition) -> str:
-        """Return the digest of the code that determines the numbers of a condition."""
+    def sources(self, condition: Condition, *, entry: str = "training/condition.py") -> str:
+        """Return the digest of the code that determines the numbers of a condition, begun at a file of training/."""
         task, model = self.config["tasks"][condition.task]["task"], self.config["models"][condition.model]
-        files = (f"tasks/{task}.py", *model_files(model))
+        files = (entry, f"tasks/{task}.py", *model_files(model))
         if files not in self._digests:
             kernels = {self.config["training"]["kernel"], "reference"}  # reference runs what the other does not support
-            loaded = [*files, *(f"models/kernels/{kernel}.py" for kernel in kernels)]
-            entries = ["training/condition.py", *training_files(self.config), *loaded]
-            self._digests[files] = self._sources.digest(entries)
+            trains = [] if entry == "training/guessing.py" else training_files(self.config)
+            loaded = [*trains, *(f"models/kernels/{kernel}.py" for kernel in kernels)]
+            self._digests[files] = self._sources.digest([*files, *loaded])
         return self._digests[files]
-
-    def expected(self, run_paths: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """Return per run record what it must hold: `settings`, `sources`, and the `seeds` whose rows are wanted."""
-        by_folder: dict[str, list[tuple[str, tuple[int, ...]]]] = {}
-        for path in run_paths:
-            seeds = block_seeds(paths.block_of(path))
-            by_folder.setdefault(path.rpartition("/")[0], []).append((path, seeds or ()))
-        conditions = {self._folder(condition): condition for condition in self.conditions}
-        expected = {}
-        for folder, found in by_folder.items():
-            condition = conditions[
-                folder[folder.rindex(self.place.runs) :]
-            ]  # a workflow that imports this one may add a prefix
-            wanted = dict(self._blocks(condition, existing=[seeds for _, seeds in found]))
-            for path, seeds in found:
-                expected[path] = {
-                    "settings": self.settings(condition, seeds),
-                    "sources": self.sources(condition),
-                    "seeds": list(wanted.get(seeds, ())),
-                }
-        return expected
-
-    @cached_property
-    def digest(self) -> str:
-        """A digest of what the tables must hold, for Snakemake to compare."""
-        return compute_digest(self.expected(self.run_paths))
-
-    def settings_text(self, wildcards: Any) -> str:
-        """Return the settings of the job with these wildcards as one line."""
-        seeds = block_seeds(wildcards.seeds)
-        if seeds is None:
-            raise ConfigurationError(f"{wildcards.seeds!r} names no seed block; expected sorted seeds such as 0-2_5")
-        return format_canonical_json(self.settings(_condition(wildcards), seeds))
-
-    def sources_of(self, wildcards: Any) -> str:
-        """Return the digest of the code of the job with these wildcards."""
-        return self.sources(_condition(wildcards))
 
     def constraint(self, kind: str) -> str:
         """Return a pattern of the labels of a kind, for a wildcard."""
         return "|".join(map(re.escape, self.config[kind])) or "(?!)"
-
-    def _blocks(self, condition: Condition, *, existing: Iterable[tuple[int, ...]]) -> list[Block]:
-        return assign(self._replication(condition).seeds, existing=existing, size=self.config["seeds_per_job"])
 
     def _replication(self, condition: Condition) -> Replication:
         return self._replications.get(condition) or self._replication_of({})
@@ -194,9 +144,6 @@ class Experiment:
         """Return what a block asks for: its own seeds and learning rates, or else the experiment's."""
         seeds, rates = (block.get(field, self.config[field]) for field in ("seeds", "learning_rates"))
         return Replication(tuple(sorted(seeds)), tuple(sorted(rates)))
-
-    def _folder(self, condition: Condition) -> str:
-        return f"{self.place.runs}/{paths.CONDITION.format(**condition._asdict())}"
 
     def _gradient(self, condition: Condition) -> dict[str, Any]:
         gradient, model = self.config["gradients"][condition.gradient], self.config["models"][condition.model]
@@ -223,10 +170,6 @@ def training_files(config: Mapping[str, Any]) -> list[str]:
     training, schedule = config["training"], config["training"].get("schedule", "constant")
     files = [f"training/protocols/{training['protocol']}.py", f"training/optimisers/{training['optimiser']}.py"]
     return files if schedule == "constant" else [*files, f"training/schedules/{schedule}.py"]
-
-
-def _condition(wildcards: Any) -> Condition:
-    return Condition(wildcards.device, wildcards.task, int(wildcards.lag), wildcards.model, wildcards.gradient)
 
 
 def _canonical(value: Any) -> Any:

@@ -1,13 +1,13 @@
 """The gate of the pipeline: a configuration passes as an experiment, or one line on the terminal ends it.
 
-`python -m workflow.experiment.gate my.yaml` asks it alone: Snakemake reads a file before its workflow can, and tells
+`python -m workflow validate my.yaml` asks it alone: Snakemake reads a file before its workflow can, and tells
 one that it cannot read at length, or runs the expressions of one that asks for it (`__use_yte__`).
 """
 
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,10 +69,9 @@ def default_file(root: Path) -> str:
     return str(root / DEFAULT)
 
 
-def require_devices(experiment: Experiment, *, python: str) -> None:
-    """End with one line if runs on `cuda` are missing and torch, asked in a process of its own, finds no GPU here."""
-    missing = (path for path in experiment.run_paths if not os.path.exists(path))
-    if any(path.startswith(f"{experiment.place.runs}/cuda/") for path in missing) and not finds_gpu(python):
+def require_devices(experiment: Experiment, *, devices: Collection[str], python: str) -> None:
+    """End with one line if missing runs need `cuda` and torch, asked in a process of its own, finds no GPU here."""
+    if "cuda" in devices and not finds_gpu(python):
         numbers = [number for number, block in enumerate(experiment.asked["grid"]) if "cuda" in block["devices"]]
         why = "torch finds no GPU on this machine; allowed here: cpu; came 'cuda'"
         sys.exit(str(refuse(f"grid[{numbers[0]}].devices", why)))
@@ -85,7 +84,3 @@ def finds_gpu(python: str) -> bool:
         return subprocess.run([python, "-c", question], capture_output=True, timeout=120, check=False).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False
-
-
-if __name__ == "__main__":
-    admit_file(Path(sys.argv[1]), root=Path(__file__).resolve().parents[2])

@@ -1,34 +1,41 @@
-"""What a job that trains or guesses is given on its command line."""
+"""The command lines of jobs: a parser is made from the fields of the record that holds the arguments."""
 
 import argparse
 import json
 import math
 import os
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar, get_type_hints
 
-from records.paths import checkpoints_of, key_of
+from records.paths import checkpoint_folder, compute_key
+
+READERS = {dict[str, Any]: json.loads}
+"""How a field is read whose type does not read a text itself."""
+Arguments = TypeVar("Arguments", bound=tuple[Any, ...])
 
 
 class Job(NamedTuple):
-    """The arguments of a training job."""
+    """What a job is given that writes one record."""
 
     settings: dict[str, Any]
+    """What determines the numbers, as JSON."""
     sources: str
+    """The digest of the code that determines the numbers."""
     threads: int
-    run: Path
+    record: Path
     provenance: Path
-    minutes: float
+    minutes: float = math.inf
+    """The time that a scheduler gives the job."""
 
     @property
     def label(self) -> str:
         """The condition and the seed block: adding/lag=10/lstm/full/seeds=0-4."""
-        return "/".join(self.run.with_suffix("").parts[-5:])
+        return "/".join(self.record.with_suffix("").parts[-5:])
 
     @property
     def checkpoints(self) -> Path:
         """The folder of its checkpoints: results/x/checkpoints/<key> for results/x/runs/cpu/.../seeds=0-4.json."""
-        return checkpoints_of(self.run, key=key_of(self.settings, sources=self.sources))
+        return checkpoint_folder(self.record, key=compute_key(self.settings, sources=self.sources))
 
     @property
     def every(self) -> float:
@@ -40,58 +47,29 @@ class Job(NamedTuple):
         """Seconds after which a scheduler would kill it; on one's own machine nobody does."""
         return 60 * self.minutes if os.environ.get("LAGBENCH_LIMITED") else None
 
-    @property
-    def is_made(self) -> bool:
-        """Say whether its files are there: a process for which this one waited has made them."""
-        if not (self.run.exists() and self.provenance.exists()):
+    def holds(self, record: Path) -> bool:
+        """Say whether a finished record of just these settings and this code lies there, with its provenance."""
+        if not (record.exists() and record.with_suffix(".provenance.json").exists()):
             return False
-        record = json.loads(self.run.read_bytes())
-        return bool(record["settings"] == self.settings and record["sources"] == self.sources)
-
-
-def arguments(description: str) -> Job:
-    """Read the command line; settings that are no JSON are a ValueError."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--settings", required=True, help="what determines the numbers, as JSON")
-    parser.add_argument("--sources", required=True, help="digest of the code that determines the numbers")
-    parser.add_argument("--threads", required=True, type=int, help="threads of this job")
-    parser.add_argument("--run", required=True, type=Path, help="run record to write")
-    parser.add_argument("--provenance", required=True, type=Path, help="provenance file to write")
-    parser.add_argument("--minutes", default=math.inf, type=float, help="the time that a scheduler gives this job")
-    given = vars(parser.parse_args())
-    return Job(**given | {"settings": json.loads(given["settings"])})
-
-
-class GuessJob(NamedTuple):
-    """The arguments of a job that guesses."""
-
-    settings: dict[str, Any]
-    sources: str
-    output: Path
-
-
-def guess_arguments(description: str) -> GuessJob:
-    """Read the command line; settings that are no JSON are a ValueError."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--settings", required=True, help="what determines the numbers, as JSON")
-    parser.add_argument("--sources", required=True, help="digest of the code that determines the numbers")
-    parser.add_argument("--output", required=True, type=Path, help="record to write")
-    given = parser.parse_args()
-    return GuessJob(json.loads(given.settings), given.sources, given.output)
+        content = json.loads(record.read_bytes())
+        return bool(content["settings"] == self.settings and content["sources"] == self.sources)
 
 
 class PackJob(NamedTuple):
-    """The arguments of a job that trains a pack."""
+    """What a job is given that trains a pack."""
 
     members: Path
+    """The file of the members."""
     threads: int
-    minutes: float
+    minutes: float = math.inf
+    """The time that a scheduler gives the job."""
 
 
-def pack_arguments(description: str) -> PackJob:
-    """Read the command line."""
+def parse_arguments(record: type[Arguments], *, description: str | None) -> Arguments:
+    """Read the command line; settings that are no JSON are a ValueError."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--members", required=True, type=Path, help="file of the members")
-    parser.add_argument("--threads", required=True, type=int, help="threads of this job")
-    parser.add_argument("--minutes", default=math.inf, type=float, help="the time that a scheduler gives this job")
-    return PackJob(**vars(parser.parse_args()))
+    hints, defaults = get_type_hints(record), record._field_defaults  # type: ignore[attr-defined]
+    for name in hints:
+        parser.add_argument(f"--{name}", required=name not in defaults, default=argparse.SUPPRESS)
+    given = vars(parser.parse_args())
+    return record(**{name: READERS.get(hints[name], hints[name])(text) for name, text in given.items()})

@@ -11,9 +11,10 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from records.paths import PACKED, RUNS
+from records.canonical_json import format_canonical_json
+from records.paths import PACKED, RUNS, RecordPath, record_folder
 from records.writing import write_text
 from workflow.jobs.arguments import Job
 
@@ -21,45 +22,34 @@ SHORTEST = 2.0
 """Minutes that must be left for a member to begin: a training ends by itself a minute before its limit."""
 
 
-class Member(NamedTuple):
-    """A training job that a pack does: its run record, and what determines the numbers."""
-
-    run: str
-    settings: dict[str, Any]
-    sources: str
-
-    @property
-    def stored(self) -> Path:
-        """Where its record is put."""
-        return stored(Path(self.run))
-
-    @property
-    def label(self) -> str:
-        """The condition and the seed block."""
-        return "/".join(Path(self.run).with_suffix("").parts[-5:])
-
-
-def stored(run: Path) -> Path:
+def store_path(run: Path) -> Path:
     """Return the place in the store of a run record: results/x/packed/... for results/x/runs/..."""
-    return run.parents[5].with_name(PACKED) / run.relative_to(run.parents[5])
+    place = RecordPath.from_path(run)
+    return Path(place._replace(folder=str(Path(place.folder).with_name(PACKED))).to_path())
 
 
-def write_members(path: Path, members: Sequence[Member]) -> None:
+def build_member(run: str, *, settings: dict[str, Any], sources: str) -> Job:
+    """Return a training job that a pack does, with its run record's place."""
+    return Job(settings, sources, 1, Path(run), provenance_path(Path(run)))
+
+
+def write_members(path: Path, members: Sequence[Job]) -> None:
     """Write who belongs to a pack."""
-    write_text(path, json.dumps([member._asdict() for member in members]) + "\n")
+    content = [{"run": str(job.record), "settings": job.settings, "sources": job.sources} for job in members]
+    write_text(path, json.dumps(content) + "\n")
 
 
-def read_members(path: Path) -> list[Member]:
+def read_members(path: Path) -> list[Job]:
     """Read who belongs to a pack."""
-    return [Member(**member) for member in json.loads(path.read_bytes())]
+    return [build_member(**member) for member in json.loads(path.read_bytes())]
 
 
-def is_stored(member: Member) -> bool:
+def is_stored(member: Job) -> bool:
     """Say whether a finished record of just these settings and this code lies in the store."""
-    return _matches(member.stored, settings=member.settings, sources=member.sources)
+    return member.holds(store_path(member.record))
 
 
-def train_pack(members: Sequence[Member], *, train: Path, threads: int, minutes: float) -> list[str]:
+def train_pack(members: Sequence[Job], *, train: Path, threads: int, minutes: float) -> list[str]:
     """Train those that are not in the store, each in a process of its own; return the failures, a line each."""
     began, failed = time.monotonic(), []
     for member in members:
@@ -69,57 +59,51 @@ def train_pack(members: Sequence[Member], *, train: Path, threads: int, minutes:
         if left < SHORTEST:
             failed.append(f"{member.label}: no time was left; the next attempt has more")
             continue
-        member.stored.parent.mkdir(parents=True, exist_ok=True)
-        settings = json.dumps(member.settings, sort_keys=True, separators=(",", ":"))  # the text goes into the record
-        words = ["--settings", settings, "--sources", member.sources, "--threads", str(threads)]
-        words += ["--run", str(member.stored), "--provenance", str(_provenance(member.stored))]
-        log = member.stored.with_suffix(".log")
+        stored = store_path(member.record)
+        stored.parent.mkdir(parents=True, exist_ok=True)
+        words = ["--settings", format_canonical_json(member.settings), "--sources", member.sources]
+        words += ["--threads", str(threads), "--minutes", str(left)]
+        words += ["--record", str(stored), "--provenance", str(provenance_path(stored))]
+        log = stored.with_suffix(".log")
         with log.open("w") as stderr:
-            done = subprocess.run(
-                [sys.executable, str(train), *words, "--minutes", str(left)], stderr=stderr, check=False
-            )
+            done = subprocess.run([sys.executable, str(train), *words], stderr=stderr, check=False)
         if done.returncode or not is_stored(member):
             ended = done.returncode if done.returncode >= 0 else 128 - done.returncode
-            failed.append(f"{member.label}: {_why(log, status=ended, settings=member.settings)}")
+            failed.append(f"{member.label}: {_explain_failure(log, status=ended, settings=member.settings)}")
     return failed
 
 
-def adopted(job: Job) -> bool:
+def adopt_record(job: Job) -> bool:
     """Take a training job's record, its provenance and its log from the store; return whether they were there.
 
     Where LAGBENCH_PACKED says that nothing should train, a job that finds none there is a RuntimeError.
     """
-    if job.run.parts[-7:-6] != (RUNS,):  # it trains into the store itself
+    if record_folder(job.record).name != RUNS:  # it trains into the store itself
         return False
-    only, place = bool(os.environ.get("LAGBENCH_PACKED")), stored(job.run)
-    log = place.with_suffix(".log")
+    only, stored = bool(os.environ.get("LAGBENCH_PACKED")), store_path(job.record)
+    log = stored.with_suffix(".log")
     text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
-    found = _matches(place, settings=job.settings, sources=job.sources)
-    if found or only:
+    is_there = job.holds(stored)
+    if is_there or only:
         sys.stderr.write(text)
-    if found:
-        for source, target in ((_provenance(place), job.provenance), (place, job.run)):
+    if is_there:
+        for source, target in ((provenance_path(stored), job.provenance), (stored, job.record)):
             write_text(target, source.read_text(encoding="utf-8"))
-        for path in (place, _provenance(place), log):  # only now: a kill before leaves the store as it was
+        for path in (stored, provenance_path(stored), log):  # only now: a kill before leaves the store as it was
             path.unlink(missing_ok=True)
     elif only:
-        why = _why(log, status=0, settings=job.settings) if text else ""
-        raise RuntimeError(why or "no pack has trained it: run the target `packed` first")
-    return found
+        reason = _explain_failure(log, status=0, settings=job.settings) if text else ""
+        raise RuntimeError(reason or "no pack has trained it: run the target `packed` first")
+    return is_there
 
 
-def _why(log: Path, *, status: int, settings: dict[str, Any]) -> str:
-    from workflow.operations.failures import explained, last_line  # of no use to the many jobs that do not fail
-
-    return explained(last_line(log), end=status, settings=settings)
-
-
-def _provenance(record: Path) -> Path:
+def provenance_path(record: Path) -> Path:
+    """Return the place of a record's provenance."""
     return record.with_suffix(".provenance.json")
 
 
-def _matches(record: Path, *, settings: dict[str, Any], sources: str) -> bool:
-    if not (record.exists() and _provenance(record).exists()):
-        return False
-    made = json.loads(record.read_bytes())
-    return bool(made["settings"] == settings and made["sources"] == sources)
+def _explain_failure(log: Path, *, status: int, settings: dict[str, Any]) -> str:
+    from workflow.jobs.resources import training_need  # of no use to the many jobs that do not fail
+    from workflow.operations.failures import explain_end, last_line
+
+    return explain_end(last_line(log), end=status, need=training_need(settings))

@@ -1,47 +1,152 @@
-"""The records that an experiment asks for: those of runs, of baselines and of measurements."""
+"""The records that an experiment requests: of each kind of job those that its tables are computed from."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
+from records.blocks import Block, block_seeds, list_blocks_on_disk
+from records.canonical_json import compute_digest
 from records.condition import Condition
+from records.paths import RUNS, RecordPath
+from workflow.experiment.errors import refuse
 from workflow.experiment.experiment import Experiment
 from workflow.experiment.measurement import MEASURED
-from workflow.jobs.baseline import Baselines
-from workflow.jobs.measurement import Measurements
-
-Kind = Literal["run", "baseline", "measurement"]
+from workflow.jobs import baseline, measurement, run
+from workflow.jobs.resources import Need
 
 
-class Wanted(NamedTuple):
-    """A record that an experiment asks for, one job's work."""
+class Kind(Protocol):
+    """A kind of job: a file of this folder."""
 
-    kind: Kind
+    RULE: str
+    """The rule that runs its jobs."""
+    SCRIPT: str
+    """The entry point, a file of workflow/scripts/."""
+    FOLDER: str
+    """The folder of its records below the experiment's results."""
+    PATTERN: str
+    """The path of a record below that folder, with wildcards and without suffix."""
+    PARTS: set[str]
+    """What a record holds at least."""
+
+    def list_conditions(self, experiment: Experiment, /) -> list[Condition]:
+        """Return the conditions that have jobs of this kind."""
+
+    def build_settings(self, experiment: Experiment, condition: Condition, *, seeds: Sequence[int]) -> dict[str, Any]:
+        """Return everything that determines the numbers of one job, and nothing else."""
+
+    def compute_sources(self, experiment: Experiment, condition: Condition, /) -> str:
+        """Return the digest of the code that determines the numbers."""
+
+    def estimate_need(self, settings: Mapping[str, Any], /) -> Need:
+        """Return the memory and time that a job needs."""
+
+    def select_seeds(self, record: Mapping[str, Any], *, seeds: Sequence[int]) -> dict[str, Any]:
+        """Return a record with the rows of these seeds alone."""
+
+
+KINDS: Mapping[str, Kind] = {"run": run, "baseline": baseline, "measurement": measurement}
+FED = {"baselines": "baseline", **dict.fromkeys(MEASURED, "measurement")}
+"""The tables that are computed from records other than those of runs, and the kind of these."""
+NEEDS = {"surface": ("baselines",)}
+USUAL = ("summary", "curves", "provenance", "statistics")
+"""Tables of every experiment."""
+FORMATS = ("pdf", "svg", "png")
+
+
+class Request(NamedTuple):
+    """A record that an experiment requests, one job's work."""
+
+    kind: str
     path: str
     """Relative to the working directory."""
-    expected: Mapping[str, Any]
-    """What it must hold: `settings`, `sources`, and of runs and measurements the `seeds` whose rows are wanted."""
+    condition: Condition
+    settings: Mapping[str, Any]
+    """What determines the record's numbers, with `sources`, the digest of the code."""
+    sources: str
+    seeds: tuple[int, ...] = ()
+    """Those whose rows are requested."""
 
     @property
-    def condition(self) -> Condition:
-        """The condition; that of a baseline, which all gradients share, has the gradient ''."""
-        settings = self.expected["settings"]
-        gradient = settings.get("gradient", {"name": ""})["name"]
-        task = settings["task"]
-        return Condition(settings["device"], task["name"], task["lag"], settings["model"]["name"], gradient)
+    def digests(self) -> tuple[str, str]:
+        """The digests of settings and code, as the record's provenance holds them."""
+        return compute_digest(self.settings), self.sources
 
 
-def wanted_records(experiment: Experiment) -> list[Wanted]:
-    """Return the records that the tables of an experiment are made of, those of runs first, as seed blocks on disk."""
-    return [Wanted(kind, path, about) for kind, found in _by_kind(experiment) for path, about in found.items()]
+def requested_records(experiment: Experiment) -> list[Request]:
+    """Return the records that the tables of an experiment are computed from, those of runs first."""
+    return [request for kind in requested_kinds(experiment) for request in list_requests(experiment, kind)]
 
 
-def _by_kind(experiment: Experiment) -> Iterator[tuple[Kind, dict[str, dict[str, Any]]]]:
-    yield "run", experiment.expected(experiment.run_paths)
+def requested_kinds(experiment: Experiment) -> list[str]:
+    """Return the kinds of job that feed the experiment's tables and those that its figures show."""
     tables = set(experiment.config["tables"])
     tables |= {table for name in experiment.config["figures"] for table in experiment.known.figures[name]}
-    if tables & {"baselines", "surface"}:
-        baselines = Baselines(experiment)
-        yield "baseline", baselines.expected(baselines.paths)
-    if tables & set(MEASURED):
-        measurements = Measurements(experiment)
-        yield "measurement", measurements.expected(measurements.paths)
+    tables |= {table for name in tables for table in NEEDS.get(name, ())}
+    kinds = {"run", *(FED[table] for table in tables if table in FED)}
+    return [kind for kind in KINDS if kind in kinds]
+
+
+def requested_tables(experiment: Experiment) -> list[str]:
+    """Return the names of the tables that an experiment requests."""
+    # In a random search the pairs of sampled models are many and of no interest: odyssey.csv compares the variants.
+    compared = [] if "search" in experiment.config else ["comparisons"]
+    return list(dict.fromkeys([*USUAL, *compared, *experiment.config["tables"]]))
+
+
+def requested_files(experiment: Experiment) -> list[str]:
+    """Return the tables and figures that an experiment requests."""
+    place, figures = experiment.place, experiment.config["figures"]
+    tables = [f"{place.results}/{table}.csv" for table in requested_tables(experiment)]
+    return tables + [f"{place.figures}/{figure}.{suffix}" for figure in figures for suffix in FORMATS]
+
+
+def list_requests(experiment: Experiment, kind: str) -> list[Request]:
+    """Return the records of a kind: seed blocks on disk first, new ones for the seeds that these lack."""
+    runs, requests = Path(experiment.place.results, RUNS), []
+    for condition in KINDS[kind].list_conditions(experiment):
+        blocks = [Block((), ())]
+        if condition.gradient:
+            blocks = experiment.blocks(condition, existing=list_blocks_on_disk(runs / condition.to_path()))
+        requests += [build_request(experiment, kind, condition, block=block) for block in blocks]
+    return requests
+
+
+def list_requests_at(experiment: Experiment, kind: str, paths: Iterable[str]) -> dict[str, Request]:
+    """Return the requests for records at the given paths, whose seed blocks these name; a prefix before is allowed."""
+    places = {path: RecordPath.from_path(path) for path in paths}
+    blocks: dict[Condition, list[tuple[int, ...]]] = {}
+    for place in places.values():
+        blocks.setdefault(place.condition, []).append(place.seeds)
+    assigned = {
+        condition: dict(experiment.blocks(condition, existing=existing) if condition.gradient else [])
+        for condition, existing in blocks.items()
+    }
+    return {
+        path: build_request(
+            experiment, kind, place.condition, block=Block(place.seeds, assigned[place.condition].get(place.seeds, ()))
+        )
+        for path, place in places.items()
+    }
+
+
+def request_job(experiment: Experiment, kind: str, wildcards: Mapping[str, str]) -> Request:
+    """Return the request for the record of the job with these wildcards, all of its seeds."""
+    name = wildcards.get("seeds", "")
+    seeds = block_seeds(name) if name else ()
+    if seeds is None:
+        raise refuse("", f"{name!r} names no seed block; expected sorted seeds such as 0-2_5")
+    return build_request(experiment, kind, Condition.from_wildcards(wildcards), block=Block(seeds, seeds))
+
+
+def build_request(experiment: Experiment, kind: str, condition: Condition, *, block: Block) -> Request:
+    """Return the request for one record."""
+    job = KINDS[kind]
+    path = RecordPath(f"{experiment.place.results}/{job.FOLDER}", condition, block.seeds).to_path()
+    settings = job.build_settings(experiment, condition, seeds=block.seeds)
+    return Request(kind, path, condition, settings, job.compute_sources(experiment, condition), block.requested)
+
+
+def digest_requests(requests: Iterable[Request]) -> str:
+    """Return a digest of all that the records must hold."""
+    return compute_digest([[request.path, *request.digests, request.seeds] for request in requests])

@@ -4,8 +4,8 @@ The estimates are upper bounds of what was measured, made without importing what
 those of any task can be at the job's lag, and every replica as if it trained to the end of its budget.
 """
 
-import json
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 PROCESS_BYTES = 500_000_000  # Python, torch and the kernel's machine code: 390 MB measured
 CLUSTER_BYTES = 400_000_000  # Snakemake, which starts twice within a cluster's job: 160 MB each
@@ -52,14 +52,13 @@ def longest_sequence(lag: int) -> int:
     return max(3 * lag + 10, lag + 140)
 
 
-def training_need(settings: str) -> Need:
-    """Return what a training job needs; its settings come as JSON, as the job is given them.
+def training_need(settings: Mapping[str, Any]) -> Need:
+    """Return what a training job needs.
 
     Memory: the data of all seeds, one pass of an evaluation, and what the backward pass keeps, which is 4 (K + G H + H)
     bytes per step, replica and sequence (K = H + features + 1, G = 4 as of an LSTM) on the fused kernel.
     """
-    job = json.loads(settings)
-    how = job["training"]
+    job, how = settings, settings["training"]
     steps, units = longest_sequence(job["task"]["lag"]), job["model"]["hidden_size"]
     seeds = len(job["seeds"])
     replicas = seeds * len(job["learning_rates"])
@@ -84,9 +83,9 @@ def training_need(settings: str) -> Need:
     return Need(process + data + evaluation + backward + state, seconds)
 
 
-def measuring_need(settings: str) -> Need:
+def measuring_need(settings: Mapping[str, Any]) -> Need:
     """Return what a job needs that trains and then measures the gradient, in float64 and eager."""
-    job, trained = json.loads(settings), training_need(settings)
+    job, trained = settings, training_need(settings)
     steps, units, about = longest_sequence(job["task"]["lag"]), job["model"]["hidden_size"], job["measurement"]
     replicas = len(job["seeds"]) * len(job["learning_rates"])
     states = EAGER_NUMBERS * units * replicas * about["sequences"]
@@ -100,15 +99,14 @@ def measuring_need(settings: str) -> Need:
     return Need(trained.memory + errors + album, trained.seconds + seconds)
 
 
-def guessing_need(settings: str) -> Need:
+def guessing_need(settings: Mapping[str, Any]) -> Need:
     """Return what a job needs that guesses weights."""
-    job = json.loads(settings)
-    about, how = job["guessing"], job["training"]
+    about, how = settings["guessing"], settings["training"]
     size = about["validation_sequences"]
     protocol = {"protocol": "minibatch", "batch_size": 1, "evaluate_every": 1, "validation_sequences": size}
-    once = {"seeds": [0], "learning_rates": [0.0] * GUESSES_AT_ONCE, "task": job["task"] | {"sequences": 0}}
-    guessed = training_need(json.dumps(job | once | {"training": how | protocol | {"test_sequences": size}}))
-    scored = training_need(json.dumps(job | once | {"training": how | protocol, "learning_rates": [0.0]}))
+    once = {"seeds": [0], "learning_rates": [0.0] * GUESSES_AT_ONCE, "task": {**settings["task"], "sequences": 0}}
+    guessed = training_need({**settings, **once, "training": {**how, **protocol, "test_sequences": size}})
+    scored = training_need({**settings, **once, "training": {**how, **protocol}, "learning_rates": [0.0]})
     times = about["guesses"] / GUESSES_AT_ONCE
     return Need(max(guessed.memory, scored.memory), times * guessed.seconds + scored.seconds)
 

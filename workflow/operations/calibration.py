@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from records.condition import Condition
-from workflow.jobs.requested import Wanted
+from workflow.jobs.requested import Request
 
 Costs = dict[str, float]
 """What training/calibration.py times, by the name of the part."""
@@ -27,13 +27,13 @@ ADAPTER = Path(__file__).resolve().parents[1] / "scripts" / "calibrate.py"
 class Job(NamedTuple):
     """A job to be estimated: what it computes, and the condition by which it is listed."""
 
-    wanted: Wanted
+    request: Request
     condition: Condition
 
     @property
     def work(self) -> float:
         """How much an update computes, in no unit: what costs are interpolated over."""
-        settings = self.wanted.expected["settings"]
+        settings = self.request.settings
         units, replicas = settings["model"]["hidden_size"], len(settings.get("seeds", [0]))
         replicas *= len(settings.get("learning_rates", [0]))
         return float(settings["task"]["lag"] * replicas * units * (units + 16))
@@ -41,7 +41,7 @@ class Job(NamedTuple):
     def series(self, length: int) -> tuple[Any, ...]:
         """Return the first `length` of what jobs with alike costs have in common: all four are a series."""
         condition = self.condition
-        return ((self.wanted.kind, condition.device), condition.task, condition.model, condition.gradient)[:length]
+        return ((self.request.kind, condition.device), condition.task, condition.model, condition.gradient)[:length]
 
 
 class Calibration(NamedTuple):
@@ -62,7 +62,7 @@ def chosen(jobs: Iterable[Job]) -> list[Job]:
         models.setdefault(job.series(3), {}).setdefault(job.series(4), []).append(job)
     for serieses in models.values():
         for number, series in enumerate(serieses.values()):
-            series.sort(key=lambda job: (job.work, job.wanted.path))
+            series.sort(key=lambda job: (job.work, job.request.path))
             ends = [series[-1], series[0]] if series[0].work < series[-1].work else series[-1:]
             for end, job in enumerate(ends):
                 rounds[end if number == 0 else 2 + end].append(job)
@@ -95,12 +95,12 @@ def calibrate(jobs: Sequence[Job], *, processes: int, seconds: float, python: st
             until = time.monotonic() + seconds
             while waiting and time.monotonic() < until:
                 job = waiting.pop()
-                piece = {"kind": job.wanted.kind, "settings": job.wanted.expected["settings"]}
+                piece = {"kind": job.request.kind, "settings": job.request.settings}
                 print(json.dumps(piece), file=process.stdin, flush=True)
                 answer = process.stdout.readline()
                 costs = json.loads(answer or '{"error": "the process was killed"}')
                 if "error" in costs:
-                    found.refused[job.wanted.path] = costs["error"]
+                    found.refused[job.request.path] = costs["error"]
                 else:
                     found.timed.append((job, costs))
                 if not answer:

@@ -11,8 +11,8 @@ from matplotlib.patches import Patch, Rectangle
 from records.condition import Condition
 from workflow.figures.style.look import SMALL, Tables, rows_of, styled
 from workflow.figures.style.panels import columns_for, facets_of, panel_grid, place_below, thinned
-from workflow.jobs.existing_records import Existing
-from workflow.jobs.requested import Wanted
+from workflow.jobs.records import Loaded
+from workflow.jobs.requested import Request
 from workflow.tables.columns import COVERAGE
 from workflow.tables.summary import typed
 
@@ -22,22 +22,21 @@ STALE = "#D55E00"
 
 
 def coverage_table(
-    wanted: Sequence[Wanted], found: Sequence[Existing], *, name: Callable[[Condition], Condition]
+    requests: Sequence[Request], loaded: Sequence[Loaded], *, name: Callable[[Condition], Condition]
 ) -> pd.DataFrame:
     """Make the table of coverage: per condition the seeds that are wanted, done, and stale.
 
     `name` gives a condition the model by which it is listed: all drawn sizes of a model share a row, and their seeds
     are counted together.
     """
-    states = {one.wanted.path: "stale" if one.record is None else "done" for one in found}
+    states = {entry.request.path: "stale" if entry.record is None else "done" for entry in loaded}
     counts: dict[Condition, dict[str, int]] = {}
-    for one in wanted:
-        if one.kind == "run":
-            row = counts.setdefault(name(one.condition), dict.fromkeys(("wanted", "done", "stale"), 0))
-            seeds = len(one.expected["seeds"])
-            row["wanted"] += seeds
-            if one.path in states:
-                row[states[one.path]] += seeds
+    for request in requests:
+        if request.kind == "run":
+            row = counts.setdefault(name(request.condition), dict.fromkeys(("wanted", "done", "stale"), 0))
+            row["wanted"] += len(request.seeds)
+            if request.path in states:
+                row[states[request.path]] += len(request.seeds)
     rows = [
         condition._asdict() | {f"seeds_{state}": count for state, count in counts[condition].items()}
         for condition in sorted(counts)

@@ -1,4 +1,4 @@
-"""Says what an experiment will cost before it is begun: `python -m workflow.operations.estimate config/default.yaml`.
+"""The estimate of what an experiment will cost before it is begun.
 
 Only jobs count whose records are not there, or stale. A job's time is that of its parts times their numbers
 (calibration.py). "At most" trains every replica to the end of its budget; "expected" lets them leave
@@ -6,21 +6,17 @@ as early as those of finished runs did, of the same condition, else task, else e
 in the main job.
 """
 
-import argparse
 import math
-import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from records.condition import Condition
 from workflow.experiment.experiment import Experiment
-from workflow.experiment.gate import admit_file
-from workflow.jobs.existing_records import existing, records_of
-from workflow.jobs.requested import wanted_records
+from workflow.jobs.records import load_records, select_kind
+from workflow.jobs.requested import requested_records
 from workflow.operations.calibration import Calibration, Costs, Job, calibrate, chosen, costs_by
 from workflow.tables.columns import CONDITION
 from workflow.tables.summary import read_csv, summary_table
@@ -30,9 +26,6 @@ USUAL_SHARE = 0.85
 
 POINT_BYTES, REPLICA_BYTES, JOB_BYTES = 260, 1100, 6000
 """Of a point of a curve and of a replica in record and tables, and of a job's provenance, log and settings."""
-
-SECONDS = 40.0
-"""After which no further job is timed."""
 
 
 LEFT_OUT = (
@@ -111,16 +104,16 @@ def estimate(
 ) -> list[Row]:
     """Return what the jobs cost whose records are not among those done, by kind and device."""
     tell, rows = costs_by(calibration), []
-    for kind, device in dict.fromkeys((job.wanted.kind, job.wanted.condition.device) for job in jobs):
-        of = [job for job in jobs if (job.wanted.kind, job.wanted.condition.device) == (kind, device)]
-        missing = [job for job in of if job.wanted.path not in done]
+    for kind, device in dict.fromkeys((job.request.kind, job.request.condition.device) for job in jobs):
+        of = [job for job in jobs if (job.request.kind, job.request.condition.device) == (kind, device)]
+        missing = [job for job in of if job.request.path not in done]
         costs = [(job, tell(job)) for job in missing]
         amounts = [
             amount(
-                job.wanted.expected["settings"],
+                job.request.settings,
                 known,
                 kind=kind,
-                share=share(job.wanted.condition),
+                share=share(job.request.condition),
                 started=calibration.started,
             )
             for job, known in costs
@@ -130,7 +123,27 @@ def estimate(
     return rows
 
 
-def report(rows: Sequence[Row], experiment: Experiment, *, cores: int) -> Iterator[str]:
+def report_estimate(experiment: Experiment, *, cores: int, seconds: float) -> Iterator[str]:
+    """Yield the lines of the estimate for a number of cores; after so many seconds no further job is timed."""
+    began = time.monotonic()
+    jobs = [Job(request, experiment.undrawn(request.condition)) for request in requested_records(experiment)]
+    loaded = [entry for entry in load_records(job.request for job in jobs) if entry.record is not None]
+    done = {entry.request.path for entry in loaded}
+    missing = [job for job in jobs if job.request.path not in done]
+    yield f"{experiment.config['experiment']}: {len(experiment.conditions)} conditions"
+    picked = chosen(missing)
+    calibration = calibrate(picked, processes=cores, seconds=seconds) if missing else Calibration(0.0, [], {})
+    runs = select_kind(loaded, "run")
+    share = shares([*([summary_table(runs)] if runs else []), *_published(experiment)])
+    yield from report_rows(estimate(jobs, calibration, done=done, share=share), experiment, cores=cores)
+    for path, reason in calibration.refused.items():
+        yield f"not timed: {path}: {reason}"
+    took = time.monotonic() - began
+    yield f"timed {len(calibration.timed)} of the {len(picked)} jobs between which all others lie, in {took:.0f} s"
+    yield LEFT_OUT
+
+
+def report_rows(rows: Sequence[Row], experiment: Experiment, *, cores: int) -> Iterator[str]:
     """Yield the lines of the estimate."""
     yield pd.DataFrame([_line(row) for row in rows]).to_string(index=False, na_rep="")
     amounts = [one for row in rows for one in row.amounts if row.device == "cpu"]
@@ -178,40 +191,3 @@ def _size(count: float) -> str:
 def _published(experiment: Experiment) -> list[pd.DataFrame]:
     path = experiment.root / "results" / "reference" / experiment.config["experiment"] / "summary.csv"
     return [read_csv(path)] if path.is_file() else []
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def main() -> None:
-    """Read the command line and print the estimate."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("config", type=Path, help="the configuration, such as config/default.yaml")
-    parser.add_argument("--cores", type=int, default=_cores(), help="that a run would have")
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="after which no further job is timed")
-    given = parser.parse_args()
-    began = time.monotonic()
-    experiment = admit_file(given.config, root=Path(__file__).resolve().parents[2]).experiment
-    jobs = [Job(one, experiment.undrawn(one.condition)) for one in wanted_records(experiment)]
-    found = [one for one in existing(job.wanted for job in jobs) if one.record is not None]
-    done = {one.wanted.path for one in found}
-    missing = [job for job in jobs if job.wanted.path not in done]
-    print(f"{experiment.config['experiment']}: {len(experiment.conditions)} conditions")
-    picked = chosen(missing)
-    calibration = (
-        calibrate(picked, processes=given.cores, seconds=given.seconds) if missing else Calibration(0.0, [], {})
-    )
-    runs = records_of(found, kind="run")
-    share = shares([*([summary_table(runs)] if runs else []), *_published(experiment)])
-    rows = estimate(jobs, calibration, done=done, share=share)
-    print(*report(rows, experiment, cores=given.cores), sep="\n")
-    for path, why in calibration.refused.items():
-        print(f"not timed: {path}: {why}")
-    took = time.monotonic() - began
-    print(f"timed {len(calibration.timed)} of the {len(picked)} jobs between which all others lie, in {took:.0f} s")
-    print(LEFT_OUT)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,15 +1,14 @@
-"""Which files a workflow failed to make, and why: read from the logs of their jobs and from Snakemake's own."""
+"""Which files a workflow failed to write, and why: read from the logs of their jobs and from Snakemake's own."""
 
 import re
 import signal
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
-from records.canonical_json import format_canonical_json
 from records.log import REASON, printable
-from records.paths import log_of
-from workflow.jobs.resources import guessing_need, measuring_need, training_need
+from records.paths import log_path
+from workflow.jobs.requested import KINDS, Request
+from workflow.jobs.resources import Need
 
 TAIL = 8192  # bytes of a log in which its last line is looked for
 NO_REASON = "ended without a word: killed, or out of memory or time"
@@ -35,38 +34,39 @@ End = int | str
 """How a job ended: its exit status, 128 + n by signal n, or the state that Slurm gives it."""
 
 
-def failures(
-    wanted: Iterable[str], *, since: float, ends: Mapping[str, End], asked: Mapping[str, Mapping[str, Any]]
+def list_failures(
+    paths: Iterable[str], *, since: float, ends: Mapping[str, End], requests: Mapping[str, Request]
 ) -> list[str]:
     """List the missing files whose job ran after `since` (seconds of the epoch): one line each, with the reason.
 
-    `ends` says per log how its job ended; `asked` says per file what `settings` its job was given.
+    `ends` says per log how its job ended; `requests` are those for records, by path.
     """
     lines: dict[Path, str] = {}
-    for path in wanted:
-        log = Path(log_of(path))
+    for path in paths:
+        log = Path(log_path(path))
         ran = str(log) in ends or (log.exists() and log.stat().st_mtime >= since)
         if ran and log not in lines and not Path(path).exists():
-            settings = asked.get(path, {}).get("settings")
-            why = explained(last_line(log), end=ends.get(str(log), 0), settings=settings)
-            lines[log] = f"failed: {path}: {why} (log: {log})"
+            request = requests.get(path)
+            need = KINDS[request.kind].estimate_need(request.settings) if request else None
+            reason = explain_end(last_line(log), end=ends.get(str(log), 0), need=need)
+            lines[log] = f"failed: {path}: {reason} (log: {log})"
     return list(lines.values())
 
 
-def ends_of(logs: Iterable[str]) -> dict[str, End]:
+def read_ends(snakemake_logs: Iterable[str]) -> dict[str, End]:
     """Read from Snakemake's logs how its failed jobs ended, the last attempt of each, per log of the job."""
-    found: dict[str, End] = {}
-    for log in logs:
+    ends: dict[str, End] = {}
+    for log in snakemake_logs:
         state = None
         with Path(log).open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 if ended := ENDED.search(line):
-                    found[ended[1]] = int(ended["status"]) if ended["status"] else 128 + int(ended["number"])
+                    ends[ended[1]] = int(ended["status"]) if ended["status"] else 128 + int(ended["number"])
                 elif ended := SLURM_ENDED.search(line):
                     state = ended["state"]
-                elif state and (of := LOGS.match(line)):
-                    found[of["ours"]], state = _state(state, slurm=of["slurm"]), None
-    return found
+                elif state and (logs_line := LOGS.match(line)):
+                    ends[logs_line["ours"]], state = _state(state, slurm=logs_line["slurm"]), None
+    return ends
 
 
 def _state(state: str, *, slurm: str | None) -> str:
@@ -78,22 +78,22 @@ def _state(state: str, *, slurm: str | None) -> str:
     return "OUT_OF_MEMORY" if KILLED_FOR_MEMORY.search(text) else state
 
 
-def explained(last: str, *, end: End, settings: Mapping[str, Any] | None) -> str:
-    """Say why a job failed, by the last line of its log, its end and what it was given."""
-    told = printable(last.removeprefix(REASON))
+def explain_end(last: str, *, end: End, need: Need | None = None) -> str:
+    """Say why a job failed, by the last line of its log, its end and what it was estimated to need."""
+    text = printable(last.removeprefix(REASON))
     if MEMORY.search(last):
-        return f"out of memory{_that_would_fit(settings)}: {told}"
-    more = f"; last line: {told}" if told else ""
+        return f"out of memory{_that_would_fit(need)}: {text}"
+    more = f"; last line: {text}" if text else ""
     if end == "OUT_OF_MEMORY":
-        return f"out of memory, as Slurm says{_that_would_fit(settings)}{more}"
+        return f"out of memory, as Slurm says{_that_would_fit(need)}{more}"
     if end in SLURM_SAYS:
         return f"{SLURM_SAYS[str(end)]}{more}"
     if last.startswith(REASON):
-        return told
+        return text
     if isinstance(end, str):  # FAILED says no more than that
         return NO_REASON + more
     if end == 128 + signal.SIGKILL:
-        return f"killed by SIGKILL, as a system does that is out of memory{_that_would_fit(settings)}{more}"
+        return f"killed by SIGKILL, as a system does that is out of memory{_that_would_fit(need)}{more}"
     if end > 128:
         return f"killed by {_signal(end - 128)}{more}"
     if end == TIMED_OUT:
@@ -112,11 +112,10 @@ def last_line(log: Path) -> str:
     return next((line for line in reversed(lines) if line.strip()), "")
 
 
-def _that_would_fit(settings: Mapping[str, Any] | None) -> str:
-    if settings is None:
+def _that_would_fit(need: Need | None) -> str:
+    if need is None:
         return ""
-    need = measuring_need if "measurement" in settings else guessing_need if "guessing" in settings else training_need
-    megabytes = round(need(format_canonical_json(settings)).memory / 1e6)
+    megabytes = round(need.memory / 1e6)
     return f" (about {megabytes} MB would fit; fewer cores are fewer jobs at a time, fewer seeds_per_job smaller ones)"
 
 

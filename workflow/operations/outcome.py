@@ -1,29 +1,37 @@
-"""Says where the results of a configuration are: `python -m workflow.operations.outcome config/default.yaml`."""
+"""The outcome of a run: where the results are, and what of them is missing or stale."""
 
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from records.paths import Place
-from workflow.experiment.experiment import Experiment, complete
-from workflow.experiment.reading import read
-from workflow.operations.staleness import installed, made, records, version_lines
+from workflow.experiment.experiment import Experiment
+from workflow.jobs.records import is_current
+from workflow.jobs.requested import requested_files, requested_records
+
+LISTED = 5
+"""Files that are named one by one."""
 
 
-def outcome(where: Place) -> Iterator[str]:
+def report_outcome(place: Place) -> Iterator[str]:
     """Yield one line each for the figures and the table."""
-    yield f"figures: {Path(where.figures).absolute()}"
-    yield f"table:   {Path(where.results, 'summary.csv').absolute()}"
+    yield f"figures: {Path(place.figures).absolute()}"
+    yield f"table:   {Path(place.results, 'summary.csv').absolute()}"
+
+
+def find_problems(experiment: Experiment) -> Iterator[str]:
+    """Yield a line if records or other files are missing, and one if records are stale: such results are not done."""
+    states: dict[str, list[str]] = {"missing": [], "stale": []}
+    for request in requested_records(experiment):
+        current = is_current(request)
+        if not current:
+            states["missing" if current is None else "stale"].append(request.path)
+    states["missing"] += [path for path in requested_files(experiment) if not Path(path).is_file()]
+    for state, paths in states.items():
+        more = f" and {len(paths) - LISTED} more" if len(paths) > LISTED else ""
+        if paths:
+            yield f"{state}: {', '.join(paths[:LISTED])}{more}: the results are not those of this config and code"
 
 
 def is_partial(targets: Iterable[str]) -> bool:
-    """Say whether only partial results are asked for, which train nothing; the rule's name may have a prefix."""
+    """Say whether only partial results are requested, which train nothing; the rule's name may have a prefix."""
     return {target.rpartition("_")[2] for target in targets} == {"partial"}
-
-
-if __name__ == "__main__":
-    root = Path(__file__).resolve().parents[2]
-    experiment = Experiment(complete(read(Path(sys.argv[1])), root=root), root=root)
-    print("\n".join(outcome(experiment.place)))
-    for line in version_lines(made(records(experiment)), here=installed(), config=sys.argv[1]):
-        print(line)

@@ -1,11 +1,10 @@
-"""Makes the tables and figures of what there is so far: `python -m workflow.operations.partial config/default.yaml`.
+"""Makes the tables and figures of what there is so far.
 
 They go to results/<experiment>/partial/, beside a map of what is there and what is missing. Nothing is trained, no
 other file is touched, and what cannot be made yet is left out. Once all is done the tables are those of the experiment,
 byte for byte.
 """
 
-import argparse
 import importlib
 import os
 import shutil
@@ -17,14 +16,13 @@ from typing import Any
 
 import pandas as pd
 
-from records.log import reason
+from records.log import describe_error
 from records.writing import write_json
 from workflow.experiment.experiment import Experiment
-from workflow.experiment.gate import admit_file
 from workflow.experiment.measurement import MEASURED
 from workflow.figures.style.look import Labels, Tables, save
-from workflow.jobs.existing_records import Existing, existing, records_of
-from workflow.jobs.requested import Wanted, wanted_records
+from workflow.jobs.records import Loaded, load_records, select_kind
+from workflow.jobs.requested import Request, requested_records
 from workflow.operations.coverage import coverage_table, draw_coverage
 from workflow.tables.baselines import baselines_table
 from workflow.tables.derived import DERIVED, derive
@@ -48,7 +46,7 @@ class Draft:
         try:
             yield
         except Exception as error:
-            self.lacking[name] = reason(error)
+            self.lacking[name] = describe_error(error)
 
     def add(self, name: str, table: pd.DataFrame) -> None:
         """Write a table, and keep it as those that are made of it read it."""
@@ -60,8 +58,8 @@ class Draft:
 def make_partial(experiment: Experiment) -> tuple[Path, dict[str, Any]]:
     """Make the partial result of an experiment in place of an earlier one; return its folder and its provenance."""
     folder = Path(experiment.place.results, "partial")
-    wanted = wanted_records(experiment)
-    found = list(existing(wanted))
+    wanted = requested_records(experiment)
+    found = list(load_records(wanted))
     draft = Draft(folder.with_name(f".partial.{os.getpid()}"))
     try:
         _make_tables(draft, experiment, found)
@@ -91,15 +89,15 @@ def report(folder: Path, provenance: Mapping[str, Any]) -> Iterator[str]:
     yield f"tables:   {folder.absolute()}"
 
 
-def _make_tables(draft: Draft, experiment: Experiment, found: Sequence[Existing]) -> None:
+def _make_tables(draft: Draft, experiment: Experiment, found: Sequence[Loaded]) -> None:
     """Make all tables that can be made of the records that exist."""
-    runs, guesses, measured = (records_of(found, kind=kind) for kind in ("run", "baseline", "measurement"))
+    runs, guesses, measured = (select_kind(found, kind) for kind in ("run", "baseline", "measurement"))
     asked = [*USUAL, *([] if "search" in experiment.config else ["comparisons"]), *experiment.config["tables"]]
     if runs:
         draft.add("summary", summary_table(runs))
         draft.add("curves", curves_table(runs))
         with draft.attempt("provenance"):
-            paths = [Path(one.wanted.path) for one in found if one.wanted.kind == "run" and one.record is not None]
+            paths = [Path(one.request.path) for one in found if one.request.kind == "run" and one.record is not None]
             write_csv(provenance_table(paths, Path(experiment.place.runs)), draft.folder / "provenance.csv")
     if guesses:
         draft.add("baselines", baselines_table(guesses))
@@ -139,23 +137,16 @@ def _draw(draft: Draft, experiment: Experiment, *, counts: Mapping[str, int]) ->
             save(figure, draft.folder / "figures" / name)
 
 
-def _provenance(experiment: Experiment, wanted: Sequence[Wanted], found: Sequence[Existing]) -> dict[str, Any]:
+def _provenance(experiment: Experiment, wanted: Sequence[Request], found: Sequence[Loaded]) -> dict[str, Any]:
     """Say what a partial result is made of, and what of it is missing."""
     counts = {
         f"{kind}s": {
             "wanted": sum(one.kind == kind for one in wanted),
-            "done": len(records_of(found, kind=kind)),
-            "stale": sum(one.wanted.kind == kind and one.record is None for one in found),
+            "done": len(select_kind(found, kind)),
+            "stale": sum(one.request.kind == kind and one.record is None for one in found),
         }
         for kind in ("run", "baseline", "measurement")
     }
-    stale = {one.wanted.path: one.why for one in found if one.record is None}
+    stale = {one.request.path: one.reason for one in found if one.record is None}
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return {"experiment": experiment.config["experiment"], "made": now, **counts, "left_out": stale}
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("config", type=Path, help="the configuration, such as config/default.yaml")
-    asked = admit_file(parser.parse_args().config, root=Path(__file__).resolve().parents[2]).experiment
-    print(*report(*make_partial(asked)), sep="\n")

@@ -4,25 +4,24 @@ import json
 import os
 import socket
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from records.log import REASON
-from records.paths import CHECKPOINTS, key_of
+from records.paths import CHECKPOINTS, compute_key
+from workflow.jobs.requested import Request
 from workflow.operations.failures import last_line
 
 FRESH = 120.0
 """Seconds without a sign of life after which a job is taken for dead; caches of shared file systems are late."""
 
 
-def is_running(expected: Mapping[str, Any], *, results: str, log: Path) -> bool:
+def is_running(request: Request, *, results: str, log: Path) -> bool:
     """Say whether the job of a record that is not there is at work.
 
     A job that trains, a measuring one too, holds a lock file that it touches every few seconds; of another kind of job,
     and of one that has not come that far, the log must be younger than `FRESH` and not end with a reason why it failed.
     """
-    lock = checkpoints_of(expected, results=results) / "lock"
+    lock = checkpoint_folder(request, results=results) / "lock"
     age = _age(lock)
     if age is not None:
         return age < FRESH and not _is_gone(lock)
@@ -30,9 +29,9 @@ def is_running(expected: Mapping[str, Any], *, results: str, log: Path) -> bool:
     return age is not None and age < FRESH and not last_line(log).startswith(REASON)
 
 
-def checkpoints_of(expected: Mapping[str, Any], *, results: str) -> Path:
+def checkpoint_folder(request: Request, *, results: str) -> Path:
     """Return the folder of the checkpoints of a job that trains."""
-    return Path(results, CHECKPOINTS, key_of(expected["settings"], sources=expected["sources"]))
+    return Path(results, CHECKPOINTS, compute_key(request.settings, sources=request.sources))
 
 
 def _age(path: Path) -> float | None:

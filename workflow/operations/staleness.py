@@ -1,100 +1,77 @@
-"""Which finished runs still stand: under which versions they were made, and whether code and config are still theirs.
+"""Which finished records are stale: written under other versions of a library, or by other code or another config.
 
-Snakemake trains a run again where code or config has changed, for its settings and the digest of its sources are
-params. Another version of a library is left to the user: an upgrade of torch would else cost a whole experiment, and
-most change no more than last digits. It is told at the end of every run; `make retrain` trains such runs again, and
-`python -m workflow.operations.staleness CONFIG` lists their records.
+What code or config have changed is trained again by itself. Another version of a library is left to the user: an
+upgrade of torch would else cost a whole experiment, and most change no more than last digits. It is reported at the end
+of every run; `make retrain` trains such runs again.
 """
 
 import importlib.metadata
 import json
-import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from records.canonical_json import compute_digest
-from workflow.experiment.experiment import Experiment, complete
-from workflow.experiment.measurement import MEASURED
-from workflow.experiment.reading import read
-from workflow.jobs.baseline import Baselines
-from workflow.jobs.measurement import Measurements
+from workflow.jobs.requested import Request
 
 PACKAGES = ("torch", "numpy", "numba")
 """Those by which networks are trained: another version may change a number."""
 Versions = tuple[str | None, ...]
 
 
-class Made(NamedTuple):
-    """What a finished record's provenance says of it."""
+class Provenance(NamedTuple):
+    """What a finished record's provenance holds of what determines its numbers."""
 
     versions: Versions
     settings: str | None
     sources: str | None
 
 
-def records(experiment: Experiment) -> list[str]:
-    """Return the records that the tables of an experiment are made of: runs, and what it measures and guesses."""
-    tables = set(experiment.config["tables"])
-    measured = Measurements(experiment).paths if "measurement" in experiment.config and tables & set(MEASURED) else []
-    return [*experiment.run_paths, *measured, *(Baselines(experiment).paths if "baselines" in tables else [])]
-
-
-def made(paths: Iterable[str]) -> dict[str, Made]:
-    """Return what made each of the records that are there, from the provenance beside it; others are left out."""
-    found = {}
-    for path in map(Path, paths):
+def load_provenance(requests: Iterable[Request]) -> dict[str, Provenance]:
+    """Return the provenance of the records that exist, by path; others are left out."""
+    loaded = {}
+    for request in requests:
         try:
-            about = json.loads(path.with_suffix(".provenance.json").read_bytes())
-            versions = tuple(about["versions"].get(name) for name in PACKAGES)
-            found[str(path)] = Made(versions, about["settings"], about["sources"])
+            content = json.loads(Path(request.path).with_suffix(".provenance.json").read_bytes())
+            versions = tuple(content["versions"].get(name) for name in PACKAGES)
+            loaded[request.path] = Provenance(versions, content["settings"], content["sources"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue
-    return found
+    return loaded
 
 
-def installed() -> Versions:
-    """Return the versions that a run would be made under now."""
+def read_installed_versions() -> Versions:
+    """Return the versions that a run would be trained under now."""
     return tuple(_version(name) for name in PACKAGES)
 
 
-def under_others(finished: Mapping[str, Made], *, here: Versions) -> list[str]:
-    """Return the records that were made under other versions than those here."""
-    return [path for path, about in finished.items() if about.versions != here]
+def find_other_versions(finished: Mapping[str, Provenance], *, here: Versions) -> list[str]:
+    """Return the records that were written under other versions than those here."""
+    return [path for path, provenance in finished.items() if provenance.versions != here]
 
 
-def version_lines(finished: Mapping[str, Made], *, here: Versions, config: str = "...") -> Iterator[str]:
+def report_versions(finished: Mapping[str, Provenance], *, here: Versions, config: str = "...") -> Iterator[str]:
     """Yield one line per library whose version is not the same here and in all records, and how to mend it."""
     for rank, name in enumerate(PACKAGES):
-        count = Counter(about.versions[rank] or "none" for about in finished.values())
+        count = Counter(provenance.versions[rank] or "none" for provenance in finished.values())
         now = here[rank] or "none"
         others = sum(count.values()) - count[now]
         if others:
-            told = ", ".join(f"{version} ({runs} runs)" for version, runs in sorted(count.items()))
-            yield f"stale: {others} runs were made under another {name}: {told}; here is {now}. " + (
+            counts = ", ".join(f"{version} ({runs} runs)" for version, runs in sorted(count.items()))
+            yield f"stale: {others} runs were made under another {name}: {counts}; here is {now}. " + (
                 f"make retrain CONFIG={config} trains them again"
             )
 
 
-def changed_line(finished: Mapping[str, Made], *, expected: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """Yield one line if code or config have changed since runs were made; `expected` is what each must hold."""
-    code = [path for path in finished if path in expected and finished[path].sources != expected[path]["sources"]]
-    config = [
-        path
-        for path in finished
-        if path in expected and finished[path].settings != settings_digest(expected[path]["settings"])
-    ]
-    either = set(code) | set(config)
-    if either:
-        yield f"stale: {len(either)} of {len(finished)} runs, as what determines their numbers has changed: " + (
+def report_changes(finished: Mapping[str, Provenance], *, requests: Iterable[Request]) -> Iterator[str]:
+    """Yield one line if code or config have changed since records were written."""
+    requested = {request.path: request.digests for request in requests if request.path in finished}
+    code = {path for path, (_, sources) in requested.items() if finished[path].sources != sources}
+    config = {path for path, (settings, _) in requested.items() if finished[path].settings != settings}
+    if code | config:
+        yield f"stale: {len(code | config)} of {len(finished)} runs, as what determines their numbers has changed: " + (
             f"the code of {len(code)}, the config of {len(config)}"
         )
-
-
-def settings_digest(settings: Mapping[str, Any]) -> str:
-    """Return the digest by which provenance names the settings of a run."""
-    return compute_digest(settings)
 
 
 def _version(name: str) -> str | None:
@@ -102,18 +79,3 @@ def _version(name: str) -> str | None:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return None
-
-
-def main(words: Sequence[str]) -> None:
-    """Print the records of a configuration that were made under other versions, one a line."""
-    root = Path(__file__).resolve().parents[2]
-    try:
-        experiment = Experiment(complete(read(Path(words[0])), root=root), root=root)
-    except ValueError as error:
-        sys.exit(str(error))
-    for path in under_others(made(records(experiment)), here=installed()):
-        print(path)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -1,9 +1,5 @@
-"""Says how far an experiment is: `python -m workflow.operations.status config/default.yaml`.
+"""The status of an experiment: per model a table of tasks and lags, then every failure with its reason and log."""
 
-Per model a table of tasks and lags, then the reason of every failure and where its log is.
-"""
-
-import argparse
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -11,77 +7,76 @@ from typing import NamedTuple
 import pandas as pd
 
 from records.condition import Condition
-from records.paths import log_of
+from records.paths import log_path
 from workflow.experiment.experiment import Experiment
-from workflow.experiment.gate import admit_file
-from workflow.jobs.existing_records import existing
-from workflow.jobs.requested import Wanted, wanted_records
-from workflow.operations.failures import explained, last_line
-from workflow.operations.running import checkpoints_of, is_running
+from workflow.jobs.records import load_records
+from workflow.jobs.requested import KINDS, Request
+from workflow.operations.failures import explain_end, last_line
+from workflow.operations.running import checkpoint_folder, is_running
 
 STATES = ("done", "running", "waiting", "failed", "stale")
 LISTED = 20
-"""Failures, and stale records, that are told one by one."""
+"""Failures, and stale records, that are named one by one."""
 
 
-class Standing(NamedTuple):
-    """Where the job of a wanted record stands."""
+class Status(NamedTuple):
+    """What became of the job of a requested record."""
 
-    wanted: Wanted
+    request: Request
     state: str
     """One of `STATES`."""
-    why: str = ""
+    reason: str = ""
     """Of one that failed or is stale."""
 
 
-def standings(wanted: Sequence[Wanted], *, results: str) -> list[Standing]:
-    """Look up where every job stands; `results` is the experiment's folder.
+def find_status(requests: Sequence[Request], *, results: str) -> list[Status]:
+    """Return the status of every job; `results` is the experiment's folder.
 
-    A record that config and code would make again is done, another is stale: the next run makes it anew. Where there is
-    none a job runs, or has left a log and so failed (or was killed), or waits.
+    A record that config and code would write again is done, another is stale: the next run writes it anew. Where there
+    is none a job runs, or has left a log and so failed (or was killed), or waits.
     """
-    found = {one.wanted.path: one for one in existing(wanted)}
-    standing = []
-    for one in wanted:
-        log = Path(log_of(one.path))
-        there = found.get(one.path)
-        if there is not None:
-            standing.append(Standing(one, "stale" if there.record is None else "done", there.why))
-        elif is_running(one.expected, results=results, log=log):
-            standing.append(Standing(one, "running"))
+    loaded = {entry.request.path: entry for entry in load_records(requests)}
+    statuses = []
+    for request in requests:
+        log = Path(log_path(request.path))
+        if (entry := loaded.get(request.path)) is not None:
+            statuses.append(Status(request, "stale" if entry.record is None else "done", entry.reason))
+        elif is_running(request, results=results, log=log):
+            statuses.append(Status(request, "running"))
         elif log.is_file():
-            kept = any(checkpoints_of(one.expected, results=results).glob("*.checkpoint"))
-            more = "; the next run goes on from its checkpoint" if kept else ""
-            standing.append(Standing(one, "failed", explained(last_line(log), end=0, settings=None) + more))
+            has_checkpoint = any(checkpoint_folder(request, results=results).glob("*.checkpoint"))
+            more = "; the next run goes on from its checkpoint" if has_checkpoint else ""
+            statuses.append(Status(request, "failed", explain_end(last_line(log), end=0) + more))
         else:
-            standing.append(Standing(one, "waiting"))
-    return standing
+            statuses.append(Status(request, "waiting"))
+    return statuses
 
 
-def report(standing: Sequence[Standing], *, experiment: Experiment) -> Iterator[str]:
+def report_status(statuses: Sequence[Status], *, experiment: Experiment) -> Iterator[str]:
     """Yield the lines of the report."""
-    trained = [one for one in standing if one.wanted.kind == "run"]
-    yield f"runs: {_counts(trained)} (one each per condition and block of seeds)"
-    for kind in ("baseline", "measurement"):
-        others = [one for one in standing if one.wanted.kind == kind]
-        if others:
-            yield f"{kind}s: {_counts(others)}"
-    for title, table in tables(trained, name=experiment.undrawn, labels=experiment.labels).items():
+    for kind in KINDS:
+        jobs = [status for status in statuses if status.request.kind == kind]
+        if jobs:
+            yield f"{kind}s: {_counts(jobs)}" + (
+                " (one each per condition and block of seeds)" if kind == "run" else ""
+            )
+    runs = [status for status in statuses if status.request.kind == "run"]
+    for title, table in build_tables(runs, name=experiment.undrawn, labels=experiment.labels).items():
         yield f"\n{title}"
         yield table.to_string()
     for state in ("failed", "stale"):
-        told = [one for one in standing if one.state == state]
-        if told:
+        listed = [status for status in statuses if status.state == state]
+        if listed:
             yield ""
-        for one in told[:LISTED]:
-            log = f" (log: {log_of(one.wanted.path)})" if state == "failed" else ""
-            yield f"{state}: {one.wanted.path}: {one.why}{log}"
-        if told[LISTED:]:
-            yield f"{state}: and {len(told) - LISTED} more"
+        for status in listed[:LISTED]:
+            log = f" (log: {log_path(status.request.path)})" if state == "failed" else ""
+            yield f"{state}: {status.request.path}: {status.reason}{log}"
+        if listed[LISTED:]:
+            yield f"{state}: and {len(listed) - LISTED} more"
 
 
-def tables(
-    trained: Iterable[Standing], *, name: Callable[[Condition], Condition], labels: Mapping[str, Sequence[str]]
+def build_tables(
+    runs: Iterable[Status], *, name: Callable[[Condition], Condition], labels: Mapping[str, Sequence[str]]
 ) -> dict[str, pd.DataFrame]:
     """Return a table per model (and device, if there are several): tasks and gradients down, lags across.
 
@@ -89,19 +84,19 @@ def tables(
     model by which it is listed; `labels` the order.
     """
     cells: dict[Condition, list[str]] = {}
-    for one in trained:
-        cells.setdefault(name(one.wanted.condition), []).append(one.state)
+    for status in runs:
+        cells.setdefault(name(status.request.condition), []).append(status.state)
     several = len({condition.device for condition in cells}) > 1
     rows = [condition._asdict() | {"state": _cell(states)} for condition, states in cells.items()]
-    found = pd.DataFrame(rows, columns=[*Condition._fields, "state"])
+    states = pd.DataFrame(rows, columns=[*Condition._fields, "state"])
     ranks = {kind: {label: rank for rank, label in enumerate(labels[f"{kind}s"])} for kind in ("task", "gradient")}
-    made = {}
+    tables = {}
     for model in labels["models"]:
-        for device, group in found[found["model"] == model].groupby("device"):
+        for device, group in states[states["model"] == model].groupby("device"):
             table = group.pivot(index=["task", "gradient"], columns="lag", values="state").fillna("")
             table = table.sort_index(key=lambda index: index.map(ranks[str(index.name)]))
-            made[f"{model}, {device}" if several else model] = table
-    return made
+            tables[f"{model}, {device}" if several else model] = table
+    return tables
 
 
 def _cell(states: Sequence[str]) -> str:
@@ -110,15 +105,5 @@ def _cell(states: Sequence[str]) -> str:
     return ", ".join(f"{states.count(state)} {state}" for state in STATES if state in states)
 
 
-def _counts(standing: Sequence[Standing]) -> str:
-    return f"{len(standing)}: {_cell([one.state for one in standing])}"
-
-
-if __name__ == "__main__":
-    root = Path(__file__).resolve().parents[2]
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("config", type=Path, help="the configuration, such as config/default.yaml")
-    given = parser.parse_args().config
-    experiment = admit_file(given, root=root).experiment
-    found = standings(wanted_records(experiment), results=experiment.place.results)
-    print(*report(found, experiment=experiment), sep="\n")
+def _counts(statuses: Sequence[Status]) -> str:
+    return f"{len(statuses)}: {_cell([status.state for status in statuses])}"

@@ -1,24 +1,14 @@
-# The configuration, validated, and the files that it asks for.
+# The configuration, validated, and the files that it requests.
 from workflow.experiment.declarations import docstring, tables
 from workflow.experiment.sources import analysis_sources
-from records import paths
-from workflow.operations.failures import failures
+from workflow.jobs.requested import requested_files
+from records.canonical_json import format_canonical_json
+from records.paths import log_path
 
 EXPERIMENT = admit(config, root=ROOT, files=workflow.overwrite_configfiles)
 PLACE = EXPERIMENT.place
 AT = workflow.modifier.path_modifier.modify  # where a path lies: a workflow that imports this one may add a prefix
-# In a random search the pairs of drawn models are many and of no interest: odyssey.csv compares the variants.
-TABLES = expand(
-    f"{PLACE.results}/{{table}}.csv",
-    table=["summary", "curves", "provenance", "statistics"]
-    + ([] if "search" in config else ["comparisons"])
-    + config["tables"],
-)
-FIGURES = expand(
-    f"{PLACE.figures}/{{figure}}.{{format}}",
-    figure=config["figures"],
-    format=["pdf", "svg", "png"],
-)
+FILES = requested_files(EXPERIMENT)
 # One job at a time: its progress may go to the terminal too.
 ALONE = (workflow.resource_settings.cores or 0) < 2 * int(config["threads"])
 os.environ.update(

@@ -3,7 +3,7 @@
 
 rule summary:
     input:
-        runs=lambda wildcards: EXPERIMENT.run_paths,
+        runs=lambda wildcards: [request.path for request in requested("run")],
         code=analysis_sources(ROOT, "workflow/tables/summary.py"),
         kernel=ancient(KERNEL) if EXPERIMENT.is_fused else [],
     output:
@@ -18,14 +18,14 @@ rule summary:
         runtime=60,
         disk_mb=1000,
     params:
-        wanted=lambda wildcards: EXPERIMENT.digest,
+        requested=lambda wildcards: digest_requests(requested("run")),
     script:
         "../scripts/summary.py"
 
 
 rule provenance:
     input:
-        runs=lambda wildcards: EXPERIMENT.run_paths,
+        runs=lambda wildcards: [request.path for request in requested("run")],
         code=analysis_sources(ROOT, "workflow/tables/summary.py"),
     output:
         f"{PLACE.results}/provenance.csv",

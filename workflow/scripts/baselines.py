@@ -4,15 +4,15 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(root := Path(__file__).resolve().parents[2]))
-from records.log import told
+from records.log import log_errors
 
-with told(snakemake.log[0]):
+with log_errors(snakemake.log[0]):
     from workflow.experiment.experiment import Experiment
-    from workflow.jobs.baseline import Baselines
-    from workflow.tables.baselines import baselines_table, read_baselines
+    from workflow.jobs.records import read_record
+    from workflow.jobs.requested import list_requests_at
+    from workflow.tables.baselines import baselines_table
     from workflow.tables.summary import write_csv
 
-    paths = list(snakemake.input.records)
-    expected = Baselines(Experiment(snakemake.config, root=root)).expected(paths)
-    records = read_baselines([Path(path) for path in paths], expected=expected)
+    requests = list_requests_at(Experiment(snakemake.config, root=root), "baseline", snakemake.input.records)
+    records = [read_record(request, path=Path(path)) for path, request in requests.items()]
     write_csv(baselines_table(records), Path(snakemake.output[0]))

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from records.log import reason
+from records.log import describe_error
 from workflow.jobs import process
 
 logging.disable(logging.WARNING)  # which kernel runs is told by every job's own log
@@ -20,5 +20,5 @@ for line in sys.stdin:
     try:
         cost = calibration.cost_of(piece["kind"], piece["settings"])._asdict()
     except (ValueError, RuntimeError, MemoryError) as error:
-        cost = {"error": reason(error)}
+        cost = {"error": describe_error(error)}
     print(json.dumps(cost), flush=True)

@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from records.log import told
+from records.log import log_errors
 
-with told(snakemake.log[0]):
+with log_errors(snakemake.log[0]):
     from workflow.tables.comparisons import comparisons_table
     from workflow.tables.summary import read_csv, write_csv
 

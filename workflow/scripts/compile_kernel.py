@@ -4,10 +4,10 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from records.log import told
+from records.log import log_errors
 from workflow.jobs import process
 
-with told():
+with log_errors():
     process.limit_threads(1, kernel="cpu")
     with process.importing():
         from training.compilation import compile_kernel, is_compiled

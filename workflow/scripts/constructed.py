@@ -4,10 +4,10 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(root := Path(__file__).resolve().parents[2]))
-from records.log import told
+from records.log import log_errors
 from workflow.jobs import process
 
-with told(snakemake.log[0]):
+with log_errors(snakemake.log[0]):
     process.limit_threads(1, kernel="reference")
     import pandas as pd
 

@@ -6,9 +6,9 @@ from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from records.log import told
+from records.log import log_errors
 
-with told(snakemake.log[0]):
+with log_errors(snakemake.log[0]):
     from workflow.figures.style.look import Labels, Tables, drawn_from, save
     from workflow.tables.summary import read_csv, read_lags
 

@@ -4,21 +4,21 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(root := Path(__file__).resolve().parents[2]))
-from records.log import told
+from records.log import log_errors
 from records.writing import write_json
 from workflow.jobs import process
-from workflow.jobs.arguments import guess_arguments
+from workflow.jobs.arguments import Job, parse_arguments
 
-with told():
-    job = guess_arguments(__doc__)
+with log_errors():
+    job = parse_arguments(Job, description=__doc__)
     process.limit_threads(1, kernel=job.settings["training"]["kernel"])
     with process.importing():
         import torch
 
         from training import guessing, provenance
     torch.set_num_threads(1)
-    made = guessing.guess_condition(job.settings) | {"sources": job.sources}
-    about = provenance.collect(root=root, started=process.STARTED, threads=1, record=made)
-    write_json(job.output.with_suffix(".provenance.json"), about)
-    write_json(job.output, made)
+    record = guessing.guess_condition(job.settings) | {"sources": job.sources}
+    about = provenance.collect(root=root, started=process.STARTED, threads=1, record=record)
+    write_json(job.provenance, about)
+    write_json(job.record, record)
 process.leave()

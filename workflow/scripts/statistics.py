@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from records.log import told
+from records.log import log_errors
 
-with told(snakemake.log[0]):
+with log_errors(snakemake.log[0]):
     from workflow.statistics.trials import variants_in
     from workflow.tables.baselines import with_baselines
     from workflow.tables.statistics import statistics_table

@@ -4,11 +4,12 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(root := Path(__file__).resolve().parents[2]))
-from records.log import told
+from records.log import log_errors
 
-with told(snakemake.log[0]):
+with log_errors(snakemake.log[0]):
     from workflow.experiment.experiment import Experiment
+    from workflow.jobs.requested import list_requests_at
     from workflow.tables.summary import write_tables
 
-    expected = Experiment(snakemake.config, root=root).expected(list(snakemake.input.runs))
-    write_tables(expected, summary=Path(snakemake.output.summary), curves=Path(snakemake.output.curves))
+    requests = list_requests_at(Experiment(snakemake.config, root=root), "run", snakemake.input.runs)
+    write_tables(requests, summary=Path(snakemake.output.summary), curves=Path(snakemake.output.curves))

@@ -4,22 +4,23 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(root := Path(__file__).resolve().parents[2]))
-from records.log import say, told
+from records.log import log_errors, log_line
 from records.writing import write_json
-from workflow.jobs import arguments, packing, process
+from workflow.jobs import packing, process
+from workflow.jobs.arguments import Job, parse_arguments
 
-with told():  # to import what is trained may fail too
-    if not packing.adopted(job := arguments.arguments(__doc__)):
+with log_errors():  # to import what is trained may fail too
+    if not packing.adopt_record(job := parse_arguments(Job, description=__doc__)):
         process.limit_threads(job.threads, kernel=job.settings["training"]["kernel"])
         with process.importing():
             from training import checkpointing, condition, placement, progress, provenance
         placement.limit_threads(job.threads)
-        with checkpointing.open_checkpointer(job.checkpoints, log=say, every=job.every, limit=job.limit) as saved:
-            if not job.is_made:
-                report = progress.ProgressLog(say, job.label)
+        with checkpointing.open_checkpointer(job.checkpoints, log=log_line, every=job.every, limit=job.limit) as saved:
+            if not job.holds(job.record):  # else a process for which this one waited has written it
+                report = progress.ProgressLog(log_line, job.label)
                 record = {"settings": job.settings, "sources": job.sources}
                 record |= condition.train_condition(job.settings, report, checkpointer=saved)
                 about = provenance.collect(root=root, started=process.STARTED, threads=job.threads, record=record)
                 write_json(job.provenance, saved.extend_provenance(about))
-                write_json(job.run, record)
+                write_json(job.record, record)
 process.leave()

@@ -1,30 +1,11 @@
 """The baselines beside every accuracy: random weight guessing, and the best predictor that remembers nothing."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import pandas as pd
 
-from workflow.jobs.run_records import MEND, differences, read_json
 from workflow.tables.columns import BASELINE, BASELINES, CONTROLS
 from workflow.tables.summary import typed
-
-PARTS = {"settings", "sources", "success_accuracy", "chance", "best"}
-
-
-def read_baselines(paths: Sequence[Path], *, expected: Mapping[str, Mapping]) -> list[dict]:
-    """Read records of baselines; one that the config or the code would not make again is a ValueError of one line."""
-    records = []
-    for path in paths:
-        record, wanted = read_json(path, what="baseline"), expected[str(path)]
-        if not record.keys() >= PARTS:
-            raise ValueError(f"baseline {path}: lacks {', '.join(sorted(PARTS - record.keys()))}; {MEND}")
-        for difference in differences(record["settings"], wanted["settings"]):
-            raise ValueError(f"baseline {path}: {difference}; {MEND}")
-        if record["sources"] != wanted["sources"]:
-            raise ValueError(f"baseline {path}: the code has changed since; {MEND}")
-        records.append(record)
-    return records
 
 
 def baselines_table(records: Sequence[Mapping]) -> pd.DataFrame:

@@ -1,38 +1,20 @@
 """Measurements to the tables of snapshots, norms against u, shares of the paths, attribution and alignment."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 import pandas as pd
 
-from workflow.jobs.run_records import MEND, differences, read_json
+from records.condition import Condition
 from workflow.tables.columns import (
     ALIGNMENT,
     ATTRIBUTION,
-    CONDITION,
     GRADIENT_VERSUS_LAG,
     PATH_SHARES,
     SNAPSHOTS,
 )
 from workflow.tables.summary import typed
 
-PARTS = {"settings", "sources", "snapshots", "u", "flows", "paths", "attribution", "alignment"}
 MOMENTS = ("initial", "half_way", "solved")
-
-
-def read_measurements(paths: Sequence[Path], *, expected: Mapping[str, Mapping]) -> list[dict]:
-    """Read measurements, each with its wanted `seeds`; one that would not be made again is a ValueError of one line."""
-    records = []
-    for path in paths:
-        record, wanted = read_json(path, what="measurement"), expected[str(path)]
-        if not record.keys() >= PARTS:
-            raise ValueError(f"measurement {path}: lacks {', '.join(sorted(PARTS - record.keys()))}; {MEND}")
-        for difference in differences(record["settings"], wanted["settings"]):
-            raise ValueError(f"measurement {path}: {difference}; {MEND}")
-        if record["sources"] != wanted["sources"]:
-            raise ValueError(f"measurement {path}: the code has changed since; {MEND}")
-        records.append(record | {"seeds": set(wanted["seeds"])})
-    return records
 
 
 def measured_tables(records: Sequence[Mapping]) -> dict[str, pd.DataFrame]:
@@ -86,7 +68,4 @@ def _of_series(record: Mapping, part: str) -> Iterator[dict]:
 
 
 def _condition(record: Mapping) -> dict:
-    settings = record["settings"]
-    names = [settings[kind]["name"] for kind in ("model", "gradient")]
-    values = [settings["device"], settings["task"]["name"], settings["task"]["lag"], *names]
-    return dict(zip(CONDITION, values, strict=True))
+    return Condition.from_settings(record["settings"])._asdict()

@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from workflow.jobs.run_records import read_json, read_runs
+from workflow.jobs.records import read_json, read_record
+from workflow.jobs.requested import Request
 from workflow.tables.columns import COUNTS, CURVES, FLAGS, LABELS, MAYBE_COUNTS, REPLICA, SUMMARY
 
 __all__ = [
@@ -18,7 +19,6 @@ __all__ = [
     "provenance_table",
     "read_csv",
     "read_lags",
-    "read_runs",
     "summary_table",
     "write_csv",
     "write_tables",
@@ -30,19 +30,20 @@ PIECE = 200_000
 """Rows of learning curves that are in memory together."""
 
 
-def write_tables(expected: Mapping[str, Mapping], *, summary: Path, curves: Path) -> None:
-    """Write the tables of replicas and of curves of the run records that `expected` describes, as in `read_runs`.
+def write_tables(requests: Mapping[str, Request], *, summary: Path, curves: Path) -> None:
+    """Write the tables of replicas and of curves of the run records that are requested, by their paths.
 
     The bytes are those of the whole tables: both are sorted by condition, so that they can be written in parts.
     """
-    of_condition: dict[tuple, list[Path]] = {}
-    for path, asked in expected.items():
-        of_condition.setdefault(tuple(_condition(asked).values()), []).append(Path(path))
+    of_condition: dict[tuple, list[str]] = {}
+    for path, request in requests.items():
+        of_condition.setdefault(request.condition, []).append(path)
     conditions = sorted(of_condition)
     parts = [conditions[begin : begin + AT_ONCE] for begin in range(0, len(conditions), AT_ONCE)]
     with _draft(summary) as replicas, _draft(curves) as points:
         for number, part in enumerate(parts):
-            runs = read_runs([path for condition in part for path in of_condition[condition]], expected=expected)
+            paths = [path for condition in part for path in of_condition[condition]]
+            runs = [read_record(requests[path], path=Path(path)) for path in paths]
             for table, draft in ((summary_table(runs), replicas), (curves_table(runs), points)):
                 _append(table, draft, header=number == 0)
 
@@ -71,7 +72,11 @@ def provenance_table(paths: Sequence[Path], root: Path) -> pd.DataFrame:
     """
     rows = []
     for path in sorted(paths):
-        content = read_json(path.with_suffix(".provenance.json"), what="provenance file")
+        about = path.with_suffix(".provenance.json")
+        try:
+            content = read_json(about)
+        except ValueError as error:
+            raise ValueError(f"provenance {about}: {error}; run the workflow again") from None
         rows.append({"run": path.relative_to(root).as_posix()} | _flat(content))
     columns = list(dict.fromkeys(name for row in rows for name in row)) or ["run"]
     return pd.DataFrame(rows, columns=columns)

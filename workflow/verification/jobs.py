@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from records.condition import Condition
-from records.paths import BASELINE as BASELINE_PATH
 from workflow.experiment.measurement import MEASURED
-from workflow.jobs.baseline import Baselines, Point
-from workflow.jobs.measurement import Measurements
-from workflow.tables.baselines import baselines_table, read_baselines
+from workflow.jobs.records import read_record
+from workflow.jobs.requested import Request, list_requests_at
+from workflow.tables.baselines import baselines_table
 from workflow.tables.columns import BASELINE, CONDITION
-from workflow.tables.measurements import measured_tables, read_measurements
+from workflow.tables.measurements import measured_tables
 from workflow.tables.summary import provenance_table, write_csv
 from workflow.verification.agreement import Verdict
 from workflow.verification.publication import Publication, Row, Run, read_table
@@ -40,7 +39,7 @@ class PublishedJob(NamedTuple):
     path: str
     run: Run
     """A published run of the same condition, whose provenance stands in where the job's is not published."""
-    expected: Mapping[str, Any]
+    request: Request
     """The settings and sources by the config and code of now, and of a measurement the seeds."""
 
 
@@ -48,15 +47,14 @@ def find_jobs(published: Publication, kind: str) -> dict[str, PublishedJob]:
     """Return the published jobs of a kind by their names."""
     if not _tables(published, kind):
         return {}
-    source: Baselines | Measurements
     if kind == "measurement":
-        measures, source = "measurement" in published.experiment.config, Measurements(published.experiment)
+        measures = "measurement" in published.experiment.config
         runs = {name.removesuffix(".json"): run for name, run in published.runs.items() if measures}
     else:
-        runs, source = _baseline_runs(published), Baselines(published.experiment)
+        runs = _baseline_runs(published)
     paths = {name: f"{published.experiment.place.results}/{kind}s/{name}.json" for name in runs}
-    expected = source.expected(paths.values())
-    return {name: PublishedJob(kind, name, paths[name], run, expected[paths[name]]) for name, run in runs.items()}
+    requests = list_requests_at(published.experiment, kind, paths.values())
+    return {name: PublishedJob(kind, name, paths[name], run, requests[paths[name]]) for name, run in runs.items()}
 
 
 def compare_job(published: Publication, job: PublishedJob, *, folder: Path) -> Verdict:
@@ -75,21 +73,21 @@ def find_provenance(published: Publication, job: PublishedJob) -> Path | None:
 def _baseline_runs(published: Publication) -> dict[str, Run]:
     """Return the names of the rows of baselines.csv, each with a run of its point."""
     run_of = {_point(published, run): run for run in published.runs.values()}
-    points = {tuple(map(str, point)): point for point in run_of}
+    points = {tuple(map(str, point[:4])): point for point in run_of}
     runs = {}
     for row in read_table(published.folder / "baselines.csv"):
         point = points.get(tuple(row.get(name, "") for name in BASELINE))
         if point is None:
             label = ", ".join(f"{name} {row.get(name, '')}" for name in BASELINE)
             raise ValueError(f"baselines.csv has a row ({label}) of no run in provenance.csv and config")
-        runs[BASELINE_PATH.format(**point._asdict())] = run_of[point]
+        runs[point.to_path()] = run_of[point]
     return runs
 
 
 def _compare_baseline(published: Publication, job: PublishedJob, folder: Path) -> Verdict:
     path = folder / job.path
-    recomputed = baselines_table(read_baselines([path], expected={str(path): job.expected}))
-    point = dict(zip(BASELINE, map(str, _point(published, job.run)), strict=True))
+    recomputed = baselines_table([read_record(job.request, path=path)])
+    point = dict(zip(BASELINE, map(str, _point(published, job.run)[:4]), strict=True))
     rows = [row for row in read_table(published.folder / "baselines.csv") if row.items() >= point.items()]
     tests = published.experiment.config["training"]["test_sequences"]
     provenances = _provenances(published, job, path=path)
@@ -100,9 +98,9 @@ def _compare_baseline(published: Publication, job: PublishedJob, folder: Path) -
 
 def _compare_measurement(published: Publication, job: PublishedJob, folder: Path) -> Verdict:
     path = folder / job.path
-    recomputed = measured_tables(read_measurements([path], expected={str(path): job.expected}))
-    condition = dict(zip(CONDITION, map(str, _condition(job.run)), strict=True))
-    replicas = [condition | {"seed": str(seed)} for seed in job.expected["seeds"]]
+    recomputed = measured_tables([read_record(job.request, path=path)])
+    condition = dict(zip(CONDITION, map(str, job.run.request.condition), strict=True))
+    replicas = [condition | {"seed": str(seed)} for seed in job.request.seeds]
     pairs = {}
     for name in _tables(published, job.kind):
         table = read_table(published.folder / f"{name}.csv")
@@ -122,7 +120,7 @@ def _provenances(published: Publication, job: PublishedJob, *, path: Path) -> tu
     recomputed = _read_provenance(path, folder=path.parent)
     if find_provenance(published, job):
         return _read_provenance(published.folder / f"{job.kind}s" / f"{job.name}.json", folder=path.parent), recomputed
-    return job.run.provenance, recomputed | {"sources": job.run.expected["sources"]}
+    return job.run.provenance, recomputed | {"sources": job.run.request.sources}
 
 
 def _read_provenance(record: Path, *, folder: Path) -> Row:
@@ -133,11 +131,6 @@ def _tables(published: Publication, kind: str) -> list[str]:
     return [name for name in KINDS[kind] if (published.folder / f"{name}.csv").is_file()]
 
 
-def _condition(run: Run) -> Condition:
-    settings = run.expected["settings"]
-    names = (settings["task"]["name"], settings["task"]["lag"], settings["model"]["name"], settings["gradient"]["name"])
-    return Condition(settings["device"], *names)
-
-
-def _point(published: Publication, run: Run) -> Point:
-    return Point(*published.experiment.undrawn(_condition(run))[:4])
+def _point(published: Publication, run: Run) -> Condition:
+    """Return the condition of a run's baseline."""
+    return published.experiment.undrawn(run.request.condition)._replace(gradient="")

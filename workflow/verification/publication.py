@@ -1,15 +1,15 @@
 """The published results of an experiment: a folder with summary.csv, provenance.csv, and the config that made them."""
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from records.blocks import block_seeds
 from records.condition import Condition
-from records.paths import block_of, place
+from records.paths import RecordPath, place
 from workflow.experiment.experiment import Experiment, complete
 from workflow.experiment.reading import read
+from workflow.jobs.requested import Request, list_requests_at
 
 TABLES = ("summary.csv", "provenance.csv")
 REFERENCE = Path("results", "reference")
@@ -23,7 +23,7 @@ class Run(NamedTuple):
 
     name: str
     """The path of its record below runs/: cpu/adding/lag=5/lstm/full/seeds=0-4.json."""
-    expected: Mapping[str, Any]
+    request: Request
     """The settings and sources by the config and code of now, and the seeds whose rows are published."""
     provenance: Row
     rows: list[Row]
@@ -83,12 +83,11 @@ def key(row: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _runs(experiment: Experiment, provenance: Mapping[str, Row], *, summary: Iterable[Row]) -> dict[str, Run]:
-    by_text = {tuple(map(str, condition)): condition for condition in experiment.conditions}
     paths = {name: f"{experiment.place.runs}/{name}" for name in provenance}
-    conditions = {name: _condition(name, by_text=by_text) for name in provenance}
-    expected = experiment.expected(paths.values())
+    conditions = {name: _condition(name, known=set(experiment.conditions)) for name in provenance}
+    requests = list_requests_at(experiment, "run", paths.values())
     run_of = {
-        (*map(str, conditions[name]), str(seed)): name for name in provenance for seed in expected[paths[name]]["seeds"]
+        (*map(str, conditions[name]), str(seed)): name for name in provenance for seed in requests[paths[name]].seeds
     }
     rows: dict[str, list[Row]] = {name: [] for name in provenance}
     for row in summary:
@@ -97,15 +96,17 @@ def _runs(experiment: Experiment, provenance: Mapping[str, Row], *, summary: Ite
             label = ", ".join(f"{name} {value}" for name, value in zip(REPLICA, key(row), strict=True))
             raise ValueError(f"summary.csv has a replica ({label}) of no run in provenance.csv and config")
         rows[run].append(row)
-    return {name: Run(name, expected[paths[name]], provenance[name], rows[name]) for name in sorted(provenance)}
+    return {name: Run(name, requests[paths[name]], provenance[name], rows[name]) for name in sorted(provenance)}
 
 
-def _condition(name: str, *, by_text: Mapping[tuple[str, ...], Condition]) -> Condition:
-    parts = name.split("/")
-    condition = by_text.get((*parts[:2], parts[2].removeprefix("lag="), *parts[3:5])) if len(parts) == 6 else None
-    if condition is None or block_seeds(block_of(name)) is None:
+def _condition(name: str, *, known: Container[Condition]) -> Condition:
+    try:
+        place = RecordPath.from_path(name)
+    except ValueError:
+        place = RecordPath("", Condition("", "", 0, ""))
+    if place.folder or not place.seeds or place.condition not in known:
         raise ValueError(f"provenance.csv names a run {name[:150]!r}; the config has no such condition and seed block")
-    return condition
+    return place.condition
 
 
 def _is_published(folder: Path) -> bool:

@@ -4,12 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from workflow.jobs.run_records import read_runs
+from workflow.jobs.records import read_record
 from workflow.tables.summary import provenance_table, summary_table, write_csv
 from workflow.verification.publication import Row, Run, read_table
 
@@ -57,8 +57,7 @@ def touch(config: Path, paths: Iterable[str], *, root: Path) -> None:
 
 def read_run(run: Run, path: Path, *, folder: Path) -> Recomputed:
     """Read a recomputed run through tables in `folder`, so that values are texts as published ones are."""
-    expected: Mapping[str, Mapping[str, object]] = {str(path): run.expected}
-    write_csv(summary_table(read_runs([path], expected=expected)), folder / "summary.csv")
+    write_csv(summary_table([read_record(run.request, path=path)]), folder / "summary.csv")
     write_csv(provenance_table([path], path.parent), folder / "provenance.csv")
     return Recomputed(read_table(folder / "summary.csv"), read_table(folder / "provenance.csv")[0])
 

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 from records.canonical_json import compute_digest, format_canonical_json
 from records.writing import format_json
 from workflow.archive import manifest
+from workflow.jobs.requested import Request
 from workflow.verification.jobs import KINDS, PublishedJob, find_jobs, find_provenance
 from workflow.verification.publication import REFERENCE, Publication, read_publication, read_table
 from workflow.verification.recomputation import recompute, stopped_by_sigterm, touch
@@ -91,13 +92,13 @@ def find_stale(published: Publication) -> list[Stale]:
     """Return the published records whose digests have changed; a job without published provenance has none."""
     runs = f"{published.experiment.place.runs}/"
     records = [
-        Stale(runs + name, run.provenance, _compute_stamps(run.expected), run.expected["settings"])
+        Stale(runs + name, run.provenance, _compute_stamps(run.request), run.request.settings)
         for name, run in published.runs.items()
     ]
     for job in (job for kind in KINDS for job in find_jobs(published, kind).values()):
         if provenance := find_provenance(published, job):
-            stamps = _compute_stamps(job.expected)
-            records.append(Stale(job.path, _read_json(provenance), stamps, job.expected["settings"], job))
+            stamps = _compute_stamps(job.request)
+            records.append(Stale(job.path, _read_json(provenance), stamps, job.request.settings, job))
     return [record for record in records if any(record.old[stamp] != record.new[stamp] for stamp in STAMPS)]
 
 
@@ -217,8 +218,8 @@ def _describe(stale: Sequence[Stale], *, sample: Sequence[Stale], seed: int) -> 
     }
 
 
-def _compute_stamps(expected: Mapping[str, Any]) -> dict[str, str]:
-    return {"sources": expected["sources"], "settings": compute_digest(expected["settings"])}
+def _compute_stamps(request: Request) -> dict[str, str]:
+    return {"sources": request.sources, "settings": compute_digest(request.settings)}
 
 
 def _provenance_of(record: Path) -> Any:

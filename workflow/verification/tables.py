@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from records.log import reason
+from records.log import describe_error
 from workflow.experiment.claims import Source, source_of
 from workflow.experiment.findings import Findings
 from workflow.tables.columns import CONDITION, SUMMARY
@@ -73,9 +73,9 @@ class Remade:
             self.frames[name] = read_csv(path)
         except KeyError as error:
             older = ", ".join(column for column in SUMMARY if column not in self.frames["summary"])
-            self.failed[name] = f"summary.csv has no column {older}" if older else reason(error)
+            self.failed[name] = f"summary.csv has no column {older}" if older else describe_error(error)
         except Exception as error:
-            self.failed[name] = reason(error)
+            self.failed[name] = describe_error(error)
 
     def verdict(self, name: str) -> Verdict:
         """Make a table and compare it with the published one."""
@@ -88,7 +88,7 @@ class Remade:
         try:
             return compare_table(read_table(published), read_table(made), key=NAMED_BY[name])
         except ValueError as error:
-            return describe_differences([reason(error)])
+            return describe_differences([describe_error(error)])
 
     def verdict_of_findings(self) -> Verdict:
         """Compare the findings, in those checks that are decided from tables that are published."""
@@ -99,7 +99,7 @@ class Remade:
             write_csv(findings_table(evaluate_claims(asked.claims, tables=tables, experiment=asked.name)), path)
             published, made = read_table(self.published.folder / "findings.csv"), read_table(path)
         except Exception as error:
-            return Verdict(False, False, f"CANNOT BE MADE AGAIN: {reason(error)}")
+            return Verdict(False, False, f"CANNOT BE MADE AGAIN: {describe_error(error)}")
         if path.read_bytes() == (self.published.folder / "findings.csv").read_bytes():
             return EQUAL
         untold = {
@@ -124,7 +124,7 @@ class Remade:
         except FileNotFoundError:
             self.failed[name] = "it is not published"
         except Exception as error:
-            self.failed[name] = reason(error)
+            self.failed[name] = describe_error(error)
 
     def _tables(self, asked: Findings) -> dict[Source, Any]:
         """Return the tables that decide the claims and are there."""

@@ -1,0 +1,118 @@
+"""Records on disk: read and checked one by one; one that the config or the code would not write again is stale."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from records.canonical_json import compute_digest
+from workflow.jobs.requested import KINDS, Request
+
+REMEDY = "run the workflow again"
+
+
+class Loaded(NamedTuple):
+    """A record that lies on disk."""
+
+    request: Request
+    record: dict[str, Any] | None
+    """As `read_record` returns it; None if it is stale."""
+    reason: str = ""
+    """What of a stale one has changed."""
+
+
+def read_record(request: Request, *, path: Path | None = None) -> dict[str, Any]:
+    """Read a record with the rows of the requested seeds; a stale one is a ValueError of one line that says why.
+
+    `path` is where it lies, if not where the request says.
+    """
+    path = Path(request.path) if path is None else path
+    try:
+        return _check(read_json(path), request)
+    except ValueError as error:
+        raise ValueError(f"{request.kind} {path}: {error}; {REMEDY}") from None
+
+
+def load_records(requests: Iterable[Request]) -> Iterator[Loaded]:
+    """Yield the requested records that exist; a stale one is no error."""
+    for request in requests:
+        if Path(request.path).is_file():
+            try:
+                yield Loaded(request, _check(read_json(Path(request.path)), request))
+            except (ValueError, KeyError, TypeError) as error:
+                yield Loaded(request, None, " ".join(str(error).split()))
+
+
+def select_kind(loaded: Sequence[Loaded], kind: str) -> list[dict[str, Any]]:
+    """Return the records of a kind that are not stale."""
+    return [entry.record for entry in loaded if entry.request.kind == kind and entry.record is not None]
+
+
+def is_current(request: Request, *, path: str | Path | None = None) -> bool | None:
+    """Say whether the record holds what is requested, by its digests; None if it, or its provenance, does not exist.
+
+    They stand in its provenance, which is short; the record is read where that does not say.
+    """
+    path = Path(request.path if path is None else path)
+    try:
+        provenance = json.loads(path.with_suffix(".provenance.json").read_bytes())
+        digests = provenance.get("settings"), provenance.get("sources")
+        if not (all(digests) and path.is_file()):
+            record = json.loads(path.read_bytes())
+            digests = compute_digest(record["settings"]), record["sources"]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+    return digests == request.digests
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object; of another file a ValueError says what it is."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError("does not exist") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"is not JSON ({error})") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"holds a {type(content).__name__} where an object is expected")
+    return content
+
+
+def find_differences(actual: object, expected: object, *, key: str = "") -> Iterator[str]:
+    """Yield one phrase per difference, such as 'training.batch_size is 16, the config asks for 32'."""
+    if isinstance(actual, dict) and isinstance(expected, Mapping):
+        for name in sorted(actual.keys() | expected.keys()):
+            inner = f"{key}.{name}" if key else str(name)
+            if name not in actual:
+                yield f"{inner} is missing, the config asks for {json.dumps(expected[name])}"
+            elif name not in expected:
+                yield f"{inner} is {json.dumps(actual[name])}, the config has no such key"
+            else:
+                yield from find_differences(actual[name], expected[name], key=inner)
+    elif _canonical(actual) != _canonical(expected):
+        yield f"{key} is {json.dumps(actual)}, the config asks for {json.dumps(expected)}"
+
+
+def _check(record: dict[str, Any], request: Request) -> dict[str, Any]:
+    kind = KINDS[request.kind]
+    if not record.keys() >= kind.PARTS:
+        raise ValueError(f"lacks {', '.join(sorted(kind.PARTS - record.keys()))}")
+    differences = list(find_differences(record["settings"], request.settings))
+    if differences:
+        more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
+        raise ValueError(differences[0] + more)
+    if record["sources"] != request.sources:
+        before, now = str(record["sources"])[:12], request.sources[:12]
+        raise ValueError(f"sources is {before}, the code now is {now} (it has changed since)")
+    return kind.select_seeds(record, seeds=request.seeds)
+
+
+def _canonical(value: object) -> str:
+    """Write a value so that 32 equals 32.0 but not true, and a tuple equals a list."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, (list, tuple)):
+        return "[" + ",".join(_canonical(item) for item in value) + "]"
+    return json.dumps(value, sort_keys=True)

@@ -1,0 +1,50 @@
+# One rule per kind of job: it writes a record and its provenance, from settings and code alone.
+from workflow.jobs.requested import KINDS, digest_requests, list_requests, request_job, requested_records
+
+
+def requested(kind):
+    """Return the records of a kind that the experiment requests, as they were when first asked for."""
+    if kind not in REQUESTED:
+        REQUESTED[kind] = list_requests(EXPERIMENT, kind)
+    return REQUESTED[kind]
+
+
+def need(kind, wildcards):
+    """Return the memory and time that a job needs."""
+    return KINDS[kind].estimate_need(request_job(EXPERIMENT, kind, wildcards).settings)
+
+
+REQUESTED = {}
+
+# A job's code is no input: the time of a file's last change would then retrain. `sources` is the digest of the code that
+# determines the numbers, without comments, and `settings` is everything else that determines them. Whatever changes no
+# number (threads, paths, the Python's place) reaches the job by another way.
+# With packing rule train only takes over what packs have trained, next to Snakemake (pack.smk).
+for KIND, JOB in KINDS.items():
+
+    rule:
+        name:
+            JOB.RULE
+        output:
+            record=f"{PLACE.results}/{JOB.FOLDER}/{JOB.PATTERN}.json",
+            provenance=f"{PLACE.results}/{JOB.FOLDER}/{JOB.PATTERN}.provenance.json",
+        log:
+            log_path(f"{PLACE.results}/{JOB.FOLDER}/{JOB.PATTERN}.json"),
+        localrule: KIND == "run" and config["conditions_per_job"] > 1
+        conda:
+            "../envs/lagbench.yaml"
+        threads: config["threads"]
+        resources:
+            mem_mb=lambda wildcards, attempt, kind=KIND: need(kind, wildcards).mem_mb(attempt),
+            runtime=lambda wildcards, attempt, kind=KIND: need(kind, wildcards).runtime(attempt),
+            disk_mb=100,
+            gpu=lambda wildcards: int(wildcards.device == "cuda"),
+        params:
+            settings=lambda wildcards, kind=KIND: format_canonical_json(
+                request_job(EXPERIMENT, kind, wildcards).settings
+            ),
+            sources=lambda wildcards, kind=KIND: request_job(EXPERIMENT, kind, wildcards).sources,
+        shell:
+            f'"$LAGBENCH_PYTHON" "$LAGBENCH_ROOT/workflow/scripts/{JOB.SCRIPT}" --settings {{params.settings:q}}'
+            " --sources {params.sources:q} --threads {threads} --minutes {resources.runtime}"
+            " --record {output.record:q} --provenance {output.provenance:q} 2> {log:q}"
