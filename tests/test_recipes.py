@@ -63,7 +63,9 @@ def run(tree: Path, *words: str) -> str:
 
 
 def test_there_is_a_file_for_each_recipe() -> None:
-    assert [Path(path).parent.as_posix() for path in FILES] == ["tasks", "models", "config", "workflow/figures"]
+    assert [Path(path).parent.as_posix() for path in FILES] == [
+        *("tasks", "models", "config", "workflow/tables", "workflow/figures")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -71,6 +73,7 @@ def test_there_is_a_file_for_each_recipe() -> None:
     [
         ("tests/tasks/test_conformance.py", "--task=latch", 20),
         ("tests/models/test_conformance.py", "--cell=leaky_rnn", 13),
+        ("tests/analysis/test_declarations.py", "-k=budget_share", 1),
         ("tests/analysis/test_figures.py", "-k=loss_versus_lag", 2),
     ],
 )
@@ -98,5 +101,8 @@ def test_the_new_task_cell_flow_and_figure_run_through_the_pipeline(tree: Path) 
         ("lstm", "cell_and_gates", "cell+gates", 6),
     }
     assert set(summary["task"]) == {"latch"}
+    shares = pd.read_csv(results / "budget_share.csv")["budget_share"]
+    assert len(shares) == 6
+    assert shares.between(0, 1).all()
     for figure in ("accuracy_versus_lag", "loss_versus_lag"):
         assert {path.suffix for path in (results / "figures").glob(f"{figure}.*")} == {".pdf", ".svg", ".png"}

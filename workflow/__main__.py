@@ -74,9 +74,9 @@ def _status(given: argparse.Namespace) -> None:
 
 def _partial(given: argparse.Namespace) -> None:
     """Write tables and figures of what there is so far, also while a run goes on."""
-    from workflow.operations.partial import make_partial, report
+    from workflow.operations.partial import report_partial, write_partial
 
-    print(*report(*make_partial(_load(given.path))), sep="\n")
+    print(*report_partial(*write_partial(_load(given.path))), sep="\n")
 
 
 def _outcome(given: argparse.Namespace) -> None:
@@ -183,6 +183,13 @@ def _report_differences(path: Path, lines: list[str]) -> bool:
     return bool(lines)
 
 
+def _document(given: argparse.Namespace) -> None:
+    """Write the generated parts of the documentation anew."""
+    from workflow.operations.document import update_documents
+
+    print(*(f"written: {name}" for name in update_documents(ROOT)), sep="\n")
+
+
 COMMANDS = {
     "validate": (_validate, "CONFIG"),
     "estimate": (_estimate, "CONFIG"),
@@ -195,6 +202,7 @@ COMMANDS = {
     "manifest": (_manifest, "FOLDER"),
     "restamp": (_restamp, "CONFIG"),
     "check": (_check, ""),
+    "document": (_document, ""),
 }
 """What each command runs, and the path that it is given."""
 _CORES = {"default": "all", "help": "cores (default: all)"}

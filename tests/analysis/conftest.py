@@ -7,12 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.analysis.tables import compute, compute_of
+from tests.settings import CELL_OPTIONS, CELL_PATHS
 from workflow.figures.style.look import Labels, Tables
-from workflow.tables.baselines import baselines_table
-from workflow.tables.comparisons import comparisons_table
-from workflow.tables.statistics import statistics_table
-from workflow.tables.summary import at_lags, curves_table, summary_table
-from workflow.tables.surface import surface_table
+from workflow.tables.schema.csv_files import select_lags
 
 SERIES = [
     ("rnn", "full"),
@@ -25,6 +23,8 @@ SERIES = [
     ("lstm_peephole", "tbptt"),
 ]
 REACH = {"rnn": 20, "lstm": 160, "lstm_peephole": 110}
+PATHS = {"rnn": CELL_PATHS["rnn"], "lstm": CELL_PATHS["lstm"]}
+PATHS |= {"lstm_peephole": [*CELL_PATHS["lstm"], "output_peephole", "peepholes"]}
 SHARE = {"full": 1.0, "truncated_1997": 0.6, "tbptt": 0.25}
 CHANCE = {"adding": 0.078, "copy": 0.125, "temporal_order": 0.25}
 LABELS = Labels(
@@ -55,11 +55,11 @@ def make_settings(
             "name": model,
             "cell": "lstm" if lstm else "rnn",
             "hidden_size": 32,
-            "options": {"peepholes": model == "lstm_peephole"} if lstm else {},
+            "options": CELL_OPTIONS["lstm"] | {"peepholes": model == "lstm_peephole"} if lstm else CELL_OPTIONS["rnn"],
         },
         "gradient": {
             "name": gradient,
-            "paths": ["cell"] if gradient == "truncated_1997" else ["block_input", "cell", "gates"],
+            "paths": ["cell"] if gradient == "truncated_1997" else PATHS[model],
             "k1": window,
             "k2": window,
         },
@@ -151,10 +151,13 @@ def make_runs(
 
 def make_tables(runs: Sequence[dict]) -> Tables:
     """Make what the figures read from run records."""
-    summary = summary_table(runs)
-    statistics, baselines = statistics_table(summary), make_baselines(runs)
-    more = {"baselines": baselines, "surface": surface_table(summary, statistics, baselines)}
-    return Tables(summary, statistics, at_lags(curves_table(runs)), LABELS, more)
+    summary = compute_of("summary", runs)
+    statistics, baselines = compute("statistics", summary=summary), make_baselines(runs)
+    more = {
+        "baselines": baselines,
+        "surface": compute("surface", summary=summary, statistics=statistics, baselines=baselines),
+    }
+    return Tables(summary, statistics, select_lags(compute_of("curves", runs)), LABELS, more)
 
 
 def make_baselines(runs: Sequence[dict]) -> pd.DataFrame:
@@ -169,7 +172,7 @@ def make_baselines(runs: Sequence[dict]) -> pd.DataFrame:
         records[settings["device"], settings["task"]["name"], settings["task"]["lag"], settings["model"]["name"]] = (
             record
         )
-    return baselines_table(list(records.values()))
+    return compute_of("baselines", list(records.values()))
 
 
 @pytest.fixture(scope="session")
@@ -200,4 +203,4 @@ def full_tables() -> Tables:
 
 @pytest.fixture(scope="session")
 def full_comparisons(full_tables: Tables):
-    return comparisons_table(full_tables.summary, full_tables.statistics)
+    return compute("comparisons", summary=full_tables.summary, statistics=full_tables.statistics)

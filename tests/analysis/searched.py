@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import pandas as pd
 
-from workflow.tables.summary import typed
+from workflow.tables.schema.columns import set_types
+from workflow.tables.summary import COLUMNS
 
 SEARCH = {
     "hidden_size": {"draws": 6, "from": 8, "to": 64},
@@ -55,4 +56,4 @@ def make_summary(
                             | {"updates_to_solve": 100 if solved else None, "updates": 100 if solved else 500}
                             | {"budget": 8000, "batch_size": 16, "chance_accuracy": 0.1}
                         )
-    return typed(pd.DataFrame(rows))
+    return set_types(pd.DataFrame(rows), COLUMNS)

@@ -5,11 +5,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.analysis.test_figures import assert_readable
+from tests.analysis.readable import assert_readable
+from tests.analysis.tables import compute_of
 from workflow.figures.accuracy_versus_lag import draw
-from workflow.tables.baselines import baselines_table, with_baselines
-from workflow.tables.columns import BASELINES, CONTROLS
-from workflow.tables.summary import read_csv, write_csv
+from workflow.tables.baselines import COLUMNS, join_baselines
+from workflow.tables.schema.columns import CONTROLS
+from workflow.tables.schema.csv_files import read_csv, write_csv
 
 
 def record(*, lag: int, accuracy: float | None, model: str = "lstm") -> dict:
@@ -29,10 +30,10 @@ def record(*, lag: int, accuracy: float | None, model: str = "lstm") -> dict:
 
 
 def test_a_lag_is_easy_from_the_success_criterion_on_by_test_data_alone(tmp_path: Path) -> None:
-    table = baselines_table(
-        [record(lag=30, accuracy=0.9899), record(lag=20, accuracy=0.99), record(lag=40, accuracy=None)]
+    table = compute_of(
+        "baselines", [record(lag=30, accuracy=0.9899), record(lag=20, accuracy=0.99), record(lag=40, accuracy=None)]
     )
-    assert list(table.columns) == BASELINES
+    assert list(table.columns) == list(COLUMNS)
     assert table["lag"].tolist() == [20, 30, 40]
     assert table["easy"].tolist() == [True, False, False]
     assert table["guess_accuracy"].tolist() == [0.99, 0.9899, 0.0]
@@ -43,26 +44,27 @@ def test_a_lag_is_easy_from_the_success_criterion_on_by_test_data_alone(tmp_path
 
 
 def test_the_join_goes_by_device_task_lag_and_model() -> None:
-    baselines = baselines_table(
-        [record(lag=20, accuracy=1.0), record(lag=20, accuracy=0.2, model="rnn"), record(lag=30, accuracy=0.4)]
+    baselines = compute_of(
+        "baselines",
+        [record(lag=20, accuracy=1.0), record(lag=20, accuracy=0.2, model="rnn"), record(lag=30, accuracy=0.4)],
     )
     accuracies = pd.DataFrame(
         [["cpu", "copy", 30, "lstm", "full", 0.7], ["cpu", "copy", 20, "rnn", "full", 0.6]]
         + [["cpu", "copy", 20, "lstm", name, 0.5] for name in ("full", "tbptt")],
         columns=["device", "task", "lag", "model", "gradient", "accuracy"],
     )
-    joined = with_baselines(accuracies, baselines)
+    joined = join_baselines(accuracies, baselines)
     assert list(joined.columns) == [*accuracies.columns, *CONTROLS]
     assert joined["guess_accuracy"].tolist() == [0.4, 0.2, 1.0, 1.0]
     assert joined["easy"].tolist() == [False, False, True, True]
     assert joined["easy"].dtype == bool
     drawn = accuracies.assign(model=accuracies["model"] + ".h8")
     variants = {"lstm.h8": "lstm", "rnn.h8": "rnn"}
-    assert with_baselines(drawn, baselines, variants=variants).equals(joined.assign(model=drawn["model"]))
+    assert join_baselines(drawn, baselines, variants=variants).equals(joined.assign(model=drawn["model"]))
     with pytest.raises(
         ValueError, match=r"^no baseline of device cpu, task copy, lag 30, model lstm; run the workflow"
     ):
-        with_baselines(accuracies, baselines[baselines["lag"] == 20])
+        join_baselines(accuracies, baselines[baselines["lag"] == 20])
 
 
 def test_the_figure_of_accuracies_draws_the_best_guess_and_marks_easy_lags(runs_of, tables_of) -> None:
@@ -70,7 +72,7 @@ def test_the_figure_of_accuracies_draws_the_best_guess_and_marks_easy_lags(runs_
     tables = tables_of(runs)
     baselines = tables.more["baselines"].copy()  # lag 10 is easy there
     baselines.loc[(baselines["lag"] == 50) & (baselines["model"] == "rnn"), "guess_accuracy"] = 0.4
-    with_guesses = tables._replace(statistics=with_baselines(tables.statistics, baselines))
+    with_guesses = tables._replace(statistics=join_baselines(tables.statistics, baselines))
     figure = draw(with_guesses)
     assert_readable(figure)
     (axes,) = figure.axes

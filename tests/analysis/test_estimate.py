@@ -11,13 +11,13 @@ import yaml
 
 from records.condition import Condition
 from tests.analysis.experiments import ROOT, runs_of, tiny, write_runs
+from tests.analysis.tables import compute_of
 from tests.settings import TINY
 from workflow.experiment.experiment import Experiment
 from workflow.jobs.records import load_records
 from workflow.jobs.requested import requested_records
 from workflow.operations.calibration import Calibration, Costs, Job, calibrate, chosen, costs_by, interpolated
 from workflow.operations.estimate import USUAL_SHARE, amount, estimate, report_rows, shares
-from workflow.tables.summary import summary_table
 
 PARTS = ("fixed", "sampling", "evaluation", "update", "memory", "parameters", "bytes_per_sequence")
 LAGS = {"adding": {"lags": [2, 3, 5, 9]}}
@@ -117,7 +117,7 @@ def test_the_share_of_the_budget_is_that_of_the_most_alike_finished_runs() -> No
     experiment = tiny(tasks={"adding": {"sequences": 64_000}, "copy": {"sequences": 128_000}})
     wanted = runs_of(experiment)
     write_runs(wanted)
-    summary = summary_table([entry.record for entry in load_records(wanted)])
+    summary = compute_of("summary", [entry.record for entry in load_records(wanted)])
     summary["updates"] = summary["task"].map({"adding": 500, "copy": 400})
     summary.loc[summary["lag"] == 3, "updates"] = 1500
     share = shares([summary])

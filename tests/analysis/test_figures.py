@@ -3,26 +3,24 @@
 import ast
 import hashlib
 import importlib
-from itertools import combinations
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from matplotlib.text import Text
-from matplotlib.transforms import Bbox
 
+from tests.analysis.readable import assert_readable, texts_of
 from workflow.experiment import declarations
-from workflow.figures.style.look import Labels, Tables, drawn_from, model_colours, rows_of, save, series_of
+from workflow.figures.style.look import Labels, Tables, describe_source, model_colours, rows_of, save, series_of
 
 FOLDER = Path(__file__).parents[2] / "workflow" / "figures"
 CAPTIONED = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
 MADE = {"baselines"}  # by conftest.py, of any experiment; figures of other tables have tests of their own
-FIGURES = [name for name in CAPTIONED if set(declarations.tables(FOLDER.parents[1], name)) <= MADE]
+NEEDS = declarations.figures(FOLDER.parents[1])
+FIGURES = [name for name in CAPTIONED if set(NEEDS[name]) <= MADE]
 REFERENCE_LINES = {"solved_versus_lag": "half", "updates_versus_lag": "budget"}  # the others draw chance
 ONE, TWO = [("lstm", "full")], [("rnn", "full"), ("lstm", "tbptt")]
 SHAPES = {
@@ -65,20 +63,6 @@ def figure(request, shape: Tables) -> Figure:
     return draw(request.param, shape)
 
 
-def texts_of(figure: Figure) -> list[tuple[str, Bbox]]:
-    """Return every text that is drawn and its box in pixels; tick labels outside the limits are not drawn."""
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    hidden = set()
-    for axes in figure.axes:
-        for axis in (axes.xaxis, axes.yaxis):
-            low, high = sorted(axis.get_view_interval())
-            ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
-            hidden |= {tick.label1 for tick in ticks if not low <= tick.get_loc() <= high}
-            hidden |= {tick.label2 for tick in ticks}
-    found = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
-    return [(text.get_text(), text.get_window_extent(renderer)) for text in found if text not in hidden]
-
-
 @pytest.mark.parametrize("name", CAPTIONED)
 def test_docstring_is_a_caption(name: str) -> None:
     caption = ast.get_docstring(ast.parse((FOLDER / f"{name}.py").read_text()))
@@ -98,25 +82,6 @@ def test_the_figures_of_the_main_job_exist() -> None:
     assert {"learning_curves", "learning_rate_sensitivity"} <= set(FIGURES)
 
 
-def assert_readable(figure: Figure) -> None:
-    """Nothing clipped, nothing over anything, nothing too small, no wider than a page, legends outside the panels."""
-    width, height = figure.get_size_inches()
-    assert width <= 7.0
-    canvas = Bbox([[0, 0], [width * figure.dpi, height * figure.dpi]])
-    texts = texts_of(figure)
-    for text, box in texts:
-        assert canvas.x0 <= box.x0 and box.x1 <= canvas.x1, f"{text!r} is clipped sideways"  # noqa: PT018
-        assert canvas.y0 <= box.y0 and box.y1 <= canvas.y1, f"{text!r} is clipped above or below"  # noqa: PT018
-    for (one, box), (other, beside) in combinations(texts, 2):
-        assert not box.padded(-1).overlaps(beside.padded(-1)), f"{one!r} lies over {other!r}"
-    assert min(text.get_fontsize() for text in figure.findobj(Text)) >= 7
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    for legend in figure.legends:
-        for axes in figure.axes:
-            assert not legend.get_window_extent(renderer).overlaps(axes.get_tightbbox(renderer))
-    assert all(axes.get_legend() is None for axes in figure.axes)
-
-
 @pytest.mark.parametrize("shape", SOME, indirect=True)
 @pytest.mark.parametrize(("figure", "name"), [(name, name) for name in FIGURES], indirect=["figure"])
 def test_figure_is_readable(figure: Figure, name: str) -> None:
@@ -126,7 +91,7 @@ def test_figure_is_readable(figure: Figure, name: str) -> None:
     assert REFERENCE_LINES.get(name, "chance") in [text for text, _ in texts]
 
 
-@pytest.mark.parametrize("shape", SHAPES, indirect=True)
+@pytest.mark.parametrize("shape", SOME, indirect=True)
 @pytest.mark.parametrize("figure", FIGURES, indirect=True)
 def test_legend_names_what_is_drawn_and_colours_agree(figure: Figure, shape: Tables) -> None:
     legends = {text.get_text(): line for legend in figure.legends
@@ -262,7 +227,7 @@ def test_a_figure_names_the_tables_that_it_was_drawn_from(full_tables, tmp_path:
     tables = [tmp_path / "summary.csv", tmp_path / "curves.csv"]
     for table in tables:
         table.write_text(table.name)
-    source = drawn_from(tables)
+    source = describe_source(tables)
     digest = hashlib.sha256(b"curves.csv").hexdigest()[:16]
     assert source.startswith("Lagbench, drawn from summary.csv ")
     assert source.endswith(f", curves.csv {digest}")

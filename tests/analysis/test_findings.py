@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +10,13 @@ import pandas as pd
 import pytest
 
 from tests.settings import job_settings
-from training.gradients.constructed import compute_constructed
-from training.gradients.derivatives import compute_derivatives
+from training.gradients.constructed import compute_rows as compute_constructed
+from training.gradients.derivatives import compute_rows as compute_derivatives
 from workflow.experiment.claims import Source, read_claims
-from workflow.report.findings_page import markdown, page
+from workflow.report.findings_page import format_page
 from workflow.statistics.intervals import Interval
-from workflow.tables.findings import (
-    FAILS,
-    HOLDS,
-    ONLY_IF,
-    UNDECIDED,
-    Finding,
-    condition_of,
-    decided,
-    evaluate_claims,
-    findings_table,
-)
+from workflow.statistics.verdicts import FAILS, HOLDS, ONLY_IF, UNDECIDED, find_condition, judge_interval
+from workflow.tables.findings import Finding, evaluate_claims, list_findings
 
 ROOT = Path(__file__).resolve().parents[2]
 CLAIMS = read_claims("config/claims.yaml", root=ROOT)
@@ -111,9 +101,9 @@ def test_another_rule_gives_another_verdict(rule, verdict):
 def test_limits_belong_to_at_least_and_at_most_and_not_to_above_and_below():
     exact, unknown = Interval(1.0, 1.0), Interval(np.nan, np.nan)
     for rule, verdict in [("at_most", HOLDS), ("at_least", HOLDS), ("below", FAILS), ("above", FAILS)]:
-        assert decided(exact, {rule: 1}) == verdict
-        assert decided(unknown, {rule: 1}) == UNDECIDED
-    assert decided(exact, {"within": [1, 2]}) == HOLDS
+        assert judge_interval(exact, {rule: 1}) == verdict
+        assert judge_interval(unknown, {rule: 1}) == UNDECIDED
+    assert judge_interval(exact, {"within": [1, 2]}) == HOLDS
 
 
 def test_one_seed_has_no_interval_and_decides_nothing():
@@ -128,7 +118,7 @@ def test_a_table_that_is_missing_is_told_with_the_command_that_makes_it():
     assert finding.verdict == UNDECIDED
     assert "snakemake --cores 2 --configfile config/other.yaml" in finding.checks[0].note
     (finding,) = evaluate_claims([claim()], tables={}, experiment="mine")
-    assert "does not make table numbers" in finding.checks[0].note
+    assert "does not compute table numbers" in finding.checks[0].note
     finding = decide(claim(measure={"kind": "value", "column": "nrom"}), table_of(x_a="low"))
     assert (finding.verdict, "no column nrom" in finding.checks[0].note) == (UNDECIDED, True)
     assert decide(claim(where={"flow": "q"}), table_of(x_a="low")).verdict == UNDECIDED
@@ -154,8 +144,8 @@ def test_intervals_of_a_table_are_taken_as_they_are():
 
 def test_the_shortest_condition_is_found():
     held = [{"gate": "no", "flow": flow} for flow in ("full", "cell")]
-    assert condition_of(held, failed=[{"gate": "yes", "flow": "full"}]) == "gate = no"
-    assert condition_of(held[:1], failed=[{"gate": "yes", "flow": "full"}, held[1]]) == "gate = no and flow = full"
+    assert find_condition(held, failed=[{"gate": "yes", "flow": "full"}]) == "gate = no"
+    assert find_condition(held[:1], failed=[{"gate": "yes", "flow": "full"}, held[1]]) == "gate = no and flow = full"
 
 
 OPTIONS = {
@@ -190,7 +180,7 @@ def measured() -> dict[Source, pd.DataFrame]:
     cost = {"task": "adding", "model": "all", "measure": "test_accuracy", "pairs": 9, "difference": 0.0}
     tables["truncation_cost"] = [cost | {"low": -0.01, "high": 0.01}]
     found = {Source("gradients", name): pd.DataFrame(rows) for name, rows in tables.items()}
-    found[Source("gradients", "constructed")] = pd.DataFrame(compute_constructed(range(3)))
+    found[Source("gradients", "constructed")] = pd.DataFrame(compute_constructed({"seeds": range(3)}))
     found[Source("hochreiter1997", "summary")] = network_of_1997()
     return found
 
@@ -253,9 +243,9 @@ def test_without_the_other_tables_the_claims_say_what_to_run(measured):
     assert any("config/hochreiter1997.yaml" in note for note in notes)
 
 
-@pytest.mark.parametrize("write", [markdown, page])
-def test_the_text_names_each_claim_once_with_its_verdict_and_figure(write: Callable[..., str], findings):
-    text = write(findings, experiment="gradients", figures=["constructed_network"])
+@pytest.mark.parametrize("suffix", ["md", "html"])
+def test_the_text_names_each_claim_once_with_its_verdict_and_figure(suffix: str, findings):
+    text = format_page(findings, experiment="gradients", figures=["constructed_network"], suffix=suffix)
     for finding in findings:
         headings = re.findall(rf"(?:## |'>)Claim {finding.claim['id']}: (.*?)(?:</h2>|\n)", text)
         assert headings == [finding.words]
@@ -266,15 +256,15 @@ def test_the_text_names_each_claim_once_with_its_verdict_and_figure(write: Calla
 
 def test_what_is_not_ours_is_escaped_in_the_page():
     finding = decide(claim(asks="Is a < b & c > d?") | {"statement": "<script>"}, table_of(x_a="low"))
-    text = page([finding], experiment="mine", figures=[])
+    text = format_page([finding], experiment="mine", figures=[], suffix="html")
     assert "<script>" not in text
     assert "Is a &lt; b &amp; c &gt; d?" in text
 
 
 def test_the_table_has_a_row_per_claim_check_and_group(findings):
-    table = findings_table(findings)
+    table = list_findings(findings)
     assert len(table) == sum(len(checked.groups) for finding in findings for checked in finding.checks)
     assert table.groupby("claim")["verdict"].nunique().eq(1).all()
     (missing,) = evaluate_claims([claim()], tables={}, experiment="mine")
-    row = findings_table([missing]).iloc[0]
+    row = list_findings([missing]).iloc[0]
     assert (row["verdict"], row["seeds"]) == (UNDECIDED, 0)

@@ -9,11 +9,11 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from tests.analysis.test_figures import assert_readable
-from training.gradients.constructed import compute_constructed
+from tests.analysis.readable import assert_readable
+from training.gradients.constructed import compute_rows
 from workflow.figures.style.look import Labels, Tables, model_colours, save
-from workflow.tables.columns import DERIVATIVES
-from workflow.tables.summary import at_lags
+from workflow.tables.derivatives import COLUMNS
+from workflow.tables.schema.csv_files import select_lags
 
 MODELS = ("rnn", "lstm", "lstm_no_forget", "lstm_forget_0", "lstm_forget_1", "lstm_forget_5", "lstm_peephole")
 FLOWS = ("full", "truncated_1997", "cell_and_gates", "cell_and_block_input", "cell_and_peepholes")
@@ -25,7 +25,7 @@ def derivatives(*, models: tuple[str, ...], seeds: range) -> pd.DataFrame:
         {"task": task, "lag": lag, "model": model, "flow": flow, "seed": seed}
         | {
             name: 0.0 if flow == "truncated_1997" and name == "added" else rng.uniform(0.01, 1)
-            for name in DERIVATIVES[5:]
+            for name in list(COLUMNS)[5:]
         }
         | ({"added": np.nan} if model == "rnn" else {})
         for task in ("adding", "copy")
@@ -41,10 +41,10 @@ def derivatives(*, models: tuple[str, ...], seeds: range) -> pd.DataFrame:
 def tables() -> Tables:
     empty, labels = pd.DataFrame(), Labels(MODELS, FLOWS, ("adding", "copy"))
     more = {
-        "constructed": pd.DataFrame(compute_constructed(range(3))),
+        "constructed": pd.DataFrame(compute_rows({"seeds": range(3)})),
         "derivatives": derivatives(models=MODELS, seeds=range(3)),
     }
-    return Tables(empty, empty, at_lags(empty), labels, more)
+    return Tables(empty, empty, select_lags(empty), labels, more)
 
 
 def sample_guess(name: str, tables: Tables) -> Figure:

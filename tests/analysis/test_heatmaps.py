@@ -8,7 +8,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tests.analysis.test_figures import assert_readable
+from tests.analysis.readable import assert_readable
 from workflow.figures.style.heatmaps import maps_of
 from workflow.figures.style.look import Labels, Tables, save
 

@@ -6,27 +6,28 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from workflow.statistics.horizon import horizon_of, horizon_table
+from workflow.statistics.horizon import compute_horizon
+from workflow.tables.statistics import compute_horizons
 
 LAGS = np.array([10, 50, 100])
 
 
 def test_horizon_is_the_largest_lag_that_half_of_the_seeds_solve() -> None:
     outcomes = np.array([[1, 1, 0], [1, 1, 0], [1, 0, 0], [1, 0, 1]])
-    assert horizon_of(outcomes.astype(float), LAGS)[0] == 50  # two of four are half; one of four is not
+    assert compute_horizon(outcomes.astype(float), LAGS)[0] == 50  # two of four are half; one of four is not
 
 
 def test_no_lag_solved_gives_zero() -> None:
-    found = horizon_of(np.zeros((3, 3)), LAGS)
+    found = compute_horizon(np.zeros((3, 3)), LAGS)
     assert found == (0, 0, 0, False)
 
 
 def test_largest_lag_solved_is_censored() -> None:
-    assert horizon_of(np.ones((3, 3)), LAGS) == (100, 100, 100, True)
+    assert compute_horizon(np.ones((3, 3)), LAGS) == (100, 100, 100, True)
 
 
 def test_one_seed_has_no_interval() -> None:
-    found = horizon_of(np.array([[1.0, 1.0, 0.0]]), LAGS)
+    found = compute_horizon(np.array([[1.0, 1.0, 0.0]]), LAGS)
     assert found.horizon == 50
     assert math.isnan(found.low)
     assert math.isnan(found.high)
@@ -34,8 +35,8 @@ def test_one_seed_has_no_interval() -> None:
 
 def test_lags_that_were_not_run_are_not_solved() -> None:
     outcomes = np.array([[1.0, np.nan, np.nan], [1.0, 1.0, np.nan]])
-    assert horizon_of(outcomes, LAGS).horizon == 50
-    assert not horizon_of(outcomes, LAGS).censored
+    assert compute_horizon(outcomes, LAGS).horizon == 50
+    assert not compute_horizon(outcomes, LAGS).censored
 
 
 def test_interval_equals_the_enumeration_of_all_resamples() -> None:
@@ -46,7 +47,7 @@ def test_interval_equals_the_enumeration_of_all_resamples() -> None:
         solved = outcomes[list(drawn)].sum(axis=0)
         horizons.append(max([0, *LAGS[2 * solved >= 3]]))
     low, high = np.quantile(horizons, [0.025, 0.975], method="inverted_cdf")
-    found = horizon_of(outcomes.astype(float), LAGS)
+    found = compute_horizon(outcomes.astype(float), LAGS)
     assert found == (10, low, high, False)
     assert (low, high) == (0, 100)
 
@@ -57,7 +58,7 @@ def test_seeds_are_resampled_whole() -> None:
     Drawn lag by lag instead, a quarter of all resamples would have solved neither.
     """
     outcomes = np.array([[1.0, 0.0], [0.0, 1.0]])
-    assert horizon_of(outcomes, np.array([10, 50])).low == 10
+    assert compute_horizon(outcomes, np.array([10, 50])).low == 10
 
 
 def test_table_has_one_row_per_series() -> None:
@@ -76,7 +77,7 @@ def test_table_has_one_row_per_series() -> None:
         for seed in (1, 0)
         for solved in [lag <= reach]
     ]
-    table = horizon_table(pd.DataFrame(rows))
+    table = compute_horizons(pd.DataFrame(rows))
     assert table[["model", "horizon", "horizon_censored"]].to_numpy().tolist() == [
         ["lstm", 50, True],
         ["rnn", 10, False],

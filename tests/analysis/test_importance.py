@@ -7,9 +7,10 @@ import pytest
 from scipy import stats
 
 from tests.analysis.searched import make_summary, search_of
-from workflow.tables.columns import IMPORTANCE, SHARES
-from workflow.tables.odyssey_importance import expansion, importance_table, scale, shares, shares_with_intervals
-from workflow.tables.summary import read_csv, write_csv
+from tests.analysis.tables import compute, searching
+from workflow.statistics.variance_shares import compute_shares, fit_expansion, map_to_unit, share_variance
+from workflow.tables.odyssey_importance import COLUMNS, SHARES
+from workflow.tables.schema.csv_files import read_csv, write_csv
 
 
 def plan(sizes: int, rates: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -21,7 +22,7 @@ def plan(sizes: int, rates: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarr
 
 
 def shares_of(values: np.ndarray, u: np.ndarray, v: np.ndarray) -> list[float]:
-    return shares(expansion(values, u=u, v=v), values[:, None])[:, 0].tolist()
+    return compute_shares(fit_expansion(values, u=u, v=v), values[:, None])[:, 0].tolist()
 
 
 def test_polynomials_have_the_shares_that_their_coefficients_say() -> None:
@@ -80,37 +81,37 @@ def test_intervals_cover_the_truth_and_shrink_with_the_noise() -> None:
         for seed in range(25):
             u, v = plan(6, 8, seed=seed)
             values = u + noise * np.random.default_rng(seed).normal(size=len(u))
-            row = shares_with_intervals(values, u=u, v=v)
-            covered.append(row["learning_rate_share_low"] <= 1 / 3 / whole <= row["learning_rate_share_high"])
-            widths.setdefault(noise, []).append(row["learning_rate_share_high"] - row["learning_rate_share_low"])
+            row = share_variance(values, u=u, v=v)
+            covered.append(row["u"][1] <= 1 / 3 / whole <= row["u"][2])
+            widths.setdefault(noise, []).append(row["u"][2] - row["u"][1])
     assert np.mean(covered) > 0.75
     assert np.mean(widths[0.1]) < 0.5 * np.mean(widths[0.3])
 
 
 def test_equal_values_have_no_shares_and_too_few_trials_are_refused() -> None:
     u, v = plan(4, 4)
-    assert all(math.isnan(value) for value in shares_with_intervals(np.ones(16), u=u, v=v).values())
+    assert all(math.isnan(value) for value in np.ravel([*share_variance(np.ones(16), u=u, v=v).values()]))
     with pytest.raises(ValueError, match="expected at least 9 trials of a variant; came 8"):
-        shares_with_intervals(np.arange(8.0), u=u[:8], v=v[:8])
+        share_variance(np.arange(8.0), u=u[:8], v=v[:8])
 
 
-def test_scale_maps_the_range_of_the_search_to_minus_one_and_one() -> None:
-    assert scale(np.array([0.001, 0.01, 0.1]), low=0.001, high=0.1) == pytest.approx([-1, 0, 1])
+def test_map_to_unit_maps_the_range_of_the_search_to_minus_one_and_one() -> None:
+    assert map_to_unit(np.array([0.001, 0.01, 0.1]), low=0.001, high=0.1) == pytest.approx([-1, 0, 1])
 
 
 def test_table_has_a_row_per_variant_and_task_and_survives_its_file(tmp_path) -> None:
     summary = make_summary(lambda variant, u, v, seed: 0.5 + 0.2 * (u if variant == "vanilla" else v))
     search = search_of(["vanilla", "nfg"])
-    table = importance_table(summary, search)
-    assert list(table.columns) == IMPORTANCE
+    table = compute("odyssey_importance", summary=summary, experiment=searching(search))
+    assert list(table.columns) == list(COLUMNS)
     assert list(zip(table["task"], table["variant"], strict=True)) == [
         (task, variant) for task in ("adding", "copy") for variant in ("vanilla", "nfg")
     ]
     assert set(table["trials"]) == {96}
-    assert table[SHARES].sum(axis="columns").tolist() == pytest.approx([1] * 4)
+    assert table[list(SHARES)].sum(axis="columns").tolist() == pytest.approx([1] * 4)
     assert table["learning_rate_share"].tolist() == pytest.approx([1, 0, 1, 0], abs=1e-9)
     assert table["hidden_size_share"].tolist() == pytest.approx([0, 1, 0, 1], abs=1e-9)
-    write_csv(table, tmp_path / "table.csv")
-    assert read_csv(tmp_path / "table.csv").equals(table)
-    again = importance_table(summary.sample(frac=1, random_state=1), search)
+    write_csv(table, tmp_path / "odyssey_importance.csv")
+    assert read_csv(tmp_path / "odyssey_importance.csv").equals(table)
+    again = compute("odyssey_importance", summary=summary.sample(frac=1, random_state=1), experiment=searching(search))
     assert again.equals(table)

@@ -2,6 +2,7 @@
 
 import importlib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,13 @@ import pytest
 from matplotlib.figure import Figure
 
 from tests.analysis.conftest import LABELS, SERIES
-from tests.analysis.test_figures import assert_readable, texts_of
+from tests.analysis.readable import assert_readable, texts_of
+from tests.analysis.tables import EXPERIMENT, compute, compute_of
 from workflow.figures.style.look import Tables, rows_of
-from workflow.tables.columns import ALIGNMENT, ATTRIBUTION, GRADIENT_VERSUS_LAG, PATH_SHARES, SNAPSHOTS
-from workflow.tables.comparisons import holm
-from workflow.tables.measurements import measured_tables
-from workflow.tables.statistics import chosen_replicas, statistics_table
-from workflow.tables.summary import read_csv, write_csv
-from workflow.tables.truncation_cost import truncation_table
+from workflow.statistics.comparison import adjust_by_holm
+from workflow.statistics.replicas import select_replicas
+from workflow.tables.schema.computing import load_table
+from workflow.tables.schema.csv_files import read_csv, write_csv
 
 FIGURES = ["gradient_versus_lag", "path_shares", "gradient_alignment", "truncation_cost"]
 PATHS = {
@@ -25,6 +25,7 @@ PATHS = {
     "lstm": ["cell", "gates", "block_input"],
     "lstm_peephole": ["cell", "gates", "block_input", "peepholes", "output_peephole"],
 }
+MEASURED = ("snapshots", "gradient_versus_lag", "path_shares", "attribution", "alignment")
 MOMENTS = ("initial", "half_way", "solved")
 
 
@@ -82,8 +83,9 @@ def measurement(run: dict) -> dict[str, Any]:
 
 
 def tables_with(tables: Tables, runs: list[dict]) -> Tables:
-    made = measured_tables([measurement(run) for run in runs])
-    made["truncation_cost"] = truncation_table(tables.summary, tables.statistics)
+    measurements = [measurement(run) for run in runs]
+    made = {name: compute_of(name, measurements) for name in MEASURED}
+    made["truncation_cost"] = compute("truncation_cost", summary=tables.summary, statistics=tables.statistics)
     return tables._replace(more=made)
 
 
@@ -136,12 +138,13 @@ def test_lines_stand_at_the_medians_of_the_table(runs_of: Any, tables_of: Any) -
 
 def test_tables_hold_every_number_once_and_survive_their_file(runs_of: Any, tmp_path: Path) -> None:
     runs = runs_of(tasks=["adding"], lags=[10], seeds=[0, 3], series=[("rnn", "full"), ("lstm_peephole", "full")])
-    tables = measured_tables([measurement(run) for run in runs])
-    columns = [SNAPSHOTS, GRADIENT_VERSUS_LAG, PATH_SHARES, ATTRIBUTION, ALIGNMENT]
-    assert [list(table.columns) for table in tables.values()] == columns
+    measurements = [measurement(run) for run in runs]
+    tables = {name: compute_of(name, measurements) for name in MEASURED}
+    for name, table in tables.items():
+        assert list(table.columns) == list(load_table(name).COLUMNS)
+        assert not table.duplicated(list(load_table(name).KEY)).any()
     lag = tables["gradient_versus_lag"]
     assert len(lag) == 2 * 3 * 6 * (3 * 1 + 4 * 2)  # seeds, moments, u; quantities and flows of both models
-    assert not lag.duplicated(GRADIENT_VERSUS_LAG[:-1]).any()
     (one,) = rows_of(lag, model="lstm_peephole", flow="truncated_1997", quantity="W_i", seed=3, snapshot="solved", u=4)[
         "norm"
     ]
@@ -163,8 +166,8 @@ def test_cost_is_the_paired_difference_with_the_budget_for_what_was_not_solved(r
             unsolved = truncated and run["settings"]["task"]["lag"] == 50 and seed == 0
             replica |= {"test_accuracy": 0.9 - 0.1 * truncated - 0.01 * seed * truncated, "solved": not unsolved}
             replica |= {"updates_to_solve": None if unsolved else 100 + 50 * truncated * seed, "diverged": False}
-    summary = importlib.import_module("workflow.tables.summary").summary_table(runs)
-    table = truncation_table(summary, statistics_table(summary))
+    summary = compute_of("summary", runs)
+    table = compute("truncation_cost", summary=summary, statistics=compute("statistics", summary=summary))
     assert set(table["model"]) == {"lstm", "all"}  # the RNN has no truncated gradient
     accuracy = rows_of(table, measure="test_accuracy", task="adding", model="lstm")
     assert list(accuracy["lags"]) == ["10", "50", "10+50"]
@@ -175,12 +178,25 @@ def test_cost_is_the_paired_difference_with_the_budget_for_what_was_not_solved(r
     updates = rows_of(table, measure="updates_to_solve", task="adding", model="lstm").set_index("lags")
     assert updates["difference"].to_dict() == {"10": 75.0, "50": (1900 + 50 + 100 + 150) / 4, "10+50": 312.5}
     assert updates["censored"].to_dict() == {"10": 0, "50": 1, "10+50": 1}
-    np.testing.assert_allclose(accuracy["p_holm"], [*holm(accuracy["p"].iloc[:2]), np.nan])
-    replicas = rows_of(chosen_replicas(summary, statistics_table(summary)), gradient="truncated_1997", lag=10)
+    np.testing.assert_allclose(accuracy["p_holm"], [*adjust_by_holm(accuracy["p"].iloc[:2]), np.nan])
+    replicas = rows_of(
+        select_replicas(summary, compute("statistics", summary=summary)), gradient="truncated_1997", lag=10
+    )
     assert accuracy["truncated"].iloc[0] == replicas["test_accuracy"].mean()
 
 
 def test_no_truncated_gradient_no_cost(full_tables: Tables) -> None:
     summary = full_tables.summary[full_tables.summary["gradient"] != "truncated_1997"]
-    assert truncation_table(summary, statistics_table(summary)).empty
-    assert set(LABELS.tasks) < set(truncation_table(full_tables.summary, full_tables.statistics)["task"])
+    assert compute("truncation_cost", summary=summary, statistics=compute("statistics", summary=summary)).empty
+    assert set(LABELS.tasks) < set(
+        compute("truncation_cost", summary=full_tables.summary, statistics=full_tables.statistics)["task"]
+    )
+
+
+def test_the_two_gradients_are_found_by_their_flows_whatever_their_labels(full_tables: Tables) -> None:
+    tables = {"summary": full_tables.summary, "statistics": full_tables.statistics}
+    expected = compute("truncation_cost", **tables)
+    names = {"full": "all", "truncated_1997": "mine", "tbptt": "full"}
+    renamed = {name: table.assign(gradient=table["gradient"].map(names)) for name, table in tables.items()}
+    experiment = SimpleNamespace(config={"gradients": dict.fromkeys(names.values())}, known=EXPERIMENT.known)
+    pd.testing.assert_frame_equal(compute("truncation_cost", experiment=experiment, **renamed), expected)

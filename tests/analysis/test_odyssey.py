@@ -8,11 +8,14 @@ import pytest
 from scipy import stats
 
 from tests.analysis.searched import make_summary, search_of
-from workflow.statistics.trials import trials_of, variants_in
-from workflow.tables.columns import ODYSSEY
-from workflow.tables.odyssey import beside_baselines, best_tenth, best_tenth_interval, odyssey_table, welch_p
-from workflow.tables.summary import read_csv, write_csv
+from tests.analysis.tables import compute, searching
+from workflow.statistics.comparison import compute_welch_p
+from workflow.statistics.trials import find_variants, rank_trials
+from workflow.tables.odyssey import COLUMNS, compute_best_interval, select_best_tenth
+from workflow.tables.schema.columns import CONTROLS
+from workflow.tables.schema.csv_files import read_csv, write_csv
 
+ODYSSEY = [name for name in COLUMNS if name not in CONTROLS]
 SEARCH = search_of(["vanilla", "nfg", "np"])
 SHIFTS = {"vanilla": 0.0, "nfg": -0.2, "np": 0.0}
 
@@ -29,7 +32,7 @@ def summary() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def table(summary: pd.DataFrame) -> pd.DataFrame:
-    return odyssey_table(summary, SEARCH)
+    return compute("odyssey", summary=summary, experiment=searching(SEARCH))
 
 
 def row_of(table: pd.DataFrame, *, task: str = "copy", variant: str) -> pd.Series:
@@ -47,7 +50,7 @@ def test_best_tenth_is_chosen_by_validation_and_scored_on_test(summary: pd.DataF
     mixed = summary.copy()
     rng = np.random.default_rng(0)
     mixed["test_accuracy"] = rng.random(len(mixed))  # now test says nothing about validation
-    row = row_of(odyssey_table(mixed, SEARCH), variant="nfg")
+    row = row_of(compute("odyssey", summary=mixed, experiment=searching(SEARCH)), variant="nfg")
     part = mixed[(mixed["task"] == "copy") & mixed["model"].str.startswith("nfg.")]
     best = part.sort_values("validation_accuracy", ascending=False).head(10)  # none reaches the criterion
     assert (row["trials"], row["best_trials"]) == (96, 10)
@@ -61,7 +64,7 @@ def test_above_the_criterion_the_faster_trial_is_better() -> None:
     summary = make_summary(lambda variant, u, v, seed: 0.97 + 0.02 * u, variants=["vanilla"], tasks=["copy"])
     summary["updates_to_solve"] = pd.array(range(1000, 1000 - len(summary), -1), dtype="Int64")
     (last,) = summary.tail(1).to_dict("records")
-    row = odyssey_table(summary, search_of(["vanilla"])).iloc[0]
+    row = compute("odyssey", summary=summary, experiment=searching(search_of(["vanilla"]))).iloc[0]
     assert (row["best_learning_rate"], row["best_hidden_size"]) == (last["learning_rate"], last["hidden_size"])
 
 
@@ -87,8 +90,10 @@ def test_reference_is_compared_with_nothing(table: pd.DataFrame) -> None:
 
 
 def test_welch_of_the_best_tenths(summary: pd.DataFrame, table: pd.DataFrame) -> None:
-    trials = trials_of(summary[summary["task"] == "copy"], variants=SEARCH["variants"])
-    one, other = (best_tenth(trials[trials["variant"] == name])["score"].to_numpy() for name in ("nfg", "vanilla"))
+    trials = rank_trials(summary[summary["task"] == "copy"], variants=SEARCH["variants"])
+    one, other = (
+        select_best_tenth(trials[trials["variant"] == name])["score"].to_numpy() for name in ("nfg", "vanilla")
+    )
     variance = one.var(ddof=1) / len(one), other.var(ddof=1) / len(other)
     t = (one.mean() - other.mean()) / math.sqrt(sum(variance))
     freedom = sum(variance) ** 2 / sum(v**2 / (n - 1) for v, n in zip(variance, (len(one), len(other)), strict=True))
@@ -97,13 +102,13 @@ def test_welch_of_the_best_tenths(summary: pd.DataFrame, table: pd.DataFrame) ->
 
 def test_welch_of_constants() -> None:
     ones, zeros = np.ones(5), np.zeros(5)
-    assert welch_p(ones, ones) == 1
-    assert welch_p(ones, zeros) == 0
-    assert math.isnan(welch_p(ones[:1], zeros))
+    assert compute_welch_p(ones, ones) == 1
+    assert compute_welch_p(ones, zeros) == 0
+    assert math.isnan(compute_welch_p(ones[:1], zeros))
 
 
 def test_interval_of_the_best_tenth_by_an_independent_bootstrap(summary: pd.DataFrame) -> None:
-    trials = trials_of(summary[summary["task"] == "copy"], variants=SEARCH["variants"])
+    trials = rank_trials(summary[summary["task"] == "copy"], variants=SEARCH["variants"])
     trials = trials[trials["variant"] == "np"]
     jobs = [job for _, job in trials.groupby(["hidden_size", "seed"])]
     rng = np.random.default_rng(0)
@@ -112,7 +117,7 @@ def test_interval_of_the_best_tenth_by_an_independent_bootstrap(summary: pd.Data
         drawn = pd.concat([jobs[k] for k in rng.integers(len(jobs), size=len(jobs))])
         means.append(drawn.sort_values("rank")["score"].head(10).mean())
     low, high = np.quantile(means, [0.025, 0.975])
-    interval = best_tenth_interval(trials)
+    interval = compute_best_interval(trials)
     assert interval.low == pytest.approx(low, abs=0.01)
     assert interval.high == pytest.approx(high, abs=0.01)
     assert interval.high - interval.low > 0.02
@@ -131,26 +136,30 @@ def test_baselines_are_those_of_the_variant(summary: pd.DataFrame, table: pd.Dat
     baselines = keys.assign(guesses=9, guess_accuracy=0.1, guess_loss=1.0, constant_accuracy=0.1, constant_loss=2.0)
     baselines = baselines.assign(success_accuracy=0.95, easy=False)
     baselines.loc[4, ["guess_accuracy", "easy"]] = [0.96, True]
-    joined = beside_baselines(table, baselines.sample(frac=1, random_state=0))
+    joined = compute(
+        "odyssey", summary=summary, baselines=baselines.sample(frac=1, random_state=0), experiment=searching(SEARCH)
+    )
     assert joined[list(ODYSSEY)].equals(table)
     assert list(joined["guess_accuracy"]) == [0.1, 0.1, 0.1, 0.1, 0.96, 0.1]
     assert list(joined["easy"]) == [False] * 4 + [True, False]
     with pytest.raises(ValueError, match="no baseline of device cpu, task copy, lag 15, model np"):
-        beside_baselines(table, baselines.drop(index=5))
+        compute("odyssey", summary=summary, baselines=baselines.drop(index=5), experiment=searching(SEARCH))
 
 
 def test_a_lag_or_task_without_the_reference_has_no_difference(summary: pd.DataFrame) -> None:
     lacking = summary[~((summary["task"] == "copy") & summary["model"].str.startswith("vanilla."))]
-    table = odyssey_table(lacking, SEARCH)
+    table = compute("odyssey", summary=lacking, experiment=searching(SEARCH))
     assert table.loc[table["task"] == "copy", "difference"].isna().all()
     assert table.loc[table["task"] == "adding", "difference"].notna().sum() == 2
 
 
 def test_order_of_the_rows_does_not_matter(summary: pd.DataFrame, table: pd.DataFrame) -> None:
-    assert odyssey_table(summary.sample(frac=1, random_state=3), SEARCH).equals(table)
+    shuffled = summary.sample(frac=1, random_state=3)
+    assert compute("odyssey", summary=shuffled, experiment=searching(SEARCH)).equals(table)
 
 
-def test_models_that_were_not_drawn_are_left_out(summary: pd.DataFrame, table: pd.DataFrame) -> None:
+def test_models_that_were_not_sampled_are_left_out(summary: pd.DataFrame, table: pd.DataFrame) -> None:
     other = summary[summary["model"] == "np.h10"].assign(model="rnn")
-    assert odyssey_table(pd.concat([summary, other], ignore_index=True), SEARCH).equals(table)
-    assert variants_in(pd.concat([summary, other]), known=set(SHIFTS)) == SEARCH["variants"]
+    both = pd.concat([summary, other], ignore_index=True)
+    assert compute("odyssey", summary=both, experiment=searching(SEARCH)).equals(table)
+    assert find_variants(both, names=set(SHIFTS)) == SEARCH["variants"]

@@ -9,17 +9,16 @@ import pytest
 from matplotlib.colors import to_hex
 
 from tests.analysis.experiments import runs_of, tiny, write_guesses, write_runs
+from tests.analysis.tables import compute, compute_of
 from workflow.experiment.experiment import Experiment
+from workflow.figures.style.coverage import DONE, MISSING, draw_coverage
 from workflow.figures.style.look import Labels, Tables
 from workflow.jobs.records import load_records
 from workflow.jobs.requested import Request
 from workflow.operations import partial
-from workflow.operations.coverage import DONE, MISSING, coverage_table, draw_coverage
-from workflow.operations.partial import make_partial, report
-from workflow.tables.baselines import with_baselines
-from workflow.tables.comparisons import comparisons_table
-from workflow.tables.statistics import statistics_table
-from workflow.tables.summary import at_lags, curves_table, read_csv, summary_table, write_csv
+from workflow.operations.partial import list_states, report_partial, write_partial
+from workflow.tables.schema.computing import compute_records_table, load_table
+from workflow.tables.schema.csv_files import read_csv, select_lags, write_csv
 
 TABLES = {"summary", "curves", "provenance", "statistics", "comparisons"}
 
@@ -42,19 +41,19 @@ def made(folder: Path) -> set[str]:
 
 
 def coverage_of(experiment: Experiment, wanted: Sequence[Request]) -> pd.DataFrame:
-    return coverage_table(wanted, list(load_records(wanted)), name=experiment.undrawn)
+    return compute_records_table("coverage", list_states(wanted, list(load_records(wanted))), experiment)
 
 
 def test_finished_experiment_has_the_same_tables_byte_for_byte(undrawn) -> None:
     experiment = tiny(tables=["baselines"], figures=[])
     write_runs(runs_of(experiment))
     write_guesses(experiment)
-    folder, provenance = make_partial(experiment)
+    folder, provenance = write_partial(experiment)
     runs = [one.record for one in load_records(runs_of(experiment))]
-    final = {"summary": summary_table(runs), "curves": curves_table(runs)}
+    final = {"summary": compute_of("summary", runs), "curves": compute_of("curves", runs)}
     summary = final["summary"]
-    final["statistics"] = with_baselines(statistics_table(summary), read_csv(folder / "baselines.csv"))
-    final["comparisons"] = comparisons_table(summary, final["statistics"])
+    final["statistics"] = compute("statistics", summary=summary, baselines=read_csv(folder / "baselines.csv"))
+    final["comparisons"] = compute("comparisons", summary=summary, statistics=final["statistics"])
     for name, table in final.items():
         write_csv(table, Path(f"{name}.csv"))
         assert Path(f"{name}.csv").read_bytes() == (folder / f"{name}.csv").read_bytes(), name
@@ -68,7 +67,7 @@ def test_tables_tell_of_what_is_done_and_provenance_counts_the_rest(undrawn) -> 
     write_runs(wanted[:3])
     stale = json.loads(Path(wanted[2].path).read_text()) | {"sources": "0" * 64}
     Path(wanted[2].path).write_text(json.dumps(stale))
-    folder, provenance = make_partial(experiment)
+    folder, provenance = write_partial(experiment)
     assert made(folder) == TABLES | {"coverage"}
     rows = read_csv(folder / "summary.csv")[["task", "lag", "model", "gradient"]].drop_duplicates()
     assert {tuple(row) for row in rows.itertuples(index=False)} == {one.condition[1:] for one in wanted[:2]}
@@ -80,13 +79,13 @@ def test_tables_tell_of_what_is_done_and_provenance_counts_the_rest(undrawn) -> 
 
 
 def test_nothing_done_is_no_error_and_leaves_only_the_map(undrawn) -> None:
-    folder, provenance = make_partial(tiny())
+    folder, provenance = write_partial(tiny())
     assert made(folder) == {"coverage"}
     assert [stem.name for stem in undrawn] == ["coverage"]
     assert set(provenance["not_made"]) == TABLES | {"figure accuracy_versus_lag", "figure solved_versus_lag"}
-    lines = list(report(folder, provenance))
+    lines = list(report_partial(folder, provenance))
     assert lines[0] == "runs: 0 of 5 done"
-    assert "not made yet: comparisons: it is made of summary, statistics, which cannot be made yet" in lines
+    assert "not there yet: comparisons: it is computed from summary, statistics, which is not there" in lines
 
 
 def test_statistics_stand_without_baselines_until_there_is_one_of_every_condition(undrawn) -> None:
@@ -95,7 +94,7 @@ def test_statistics_stand_without_baselines_until_there_is_one_of_every_conditio
     write_guesses(experiment)
     for path in Path("results/tiny/baselines").rglob("lstm_peephole.json"):
         path.unlink()
-    folder, _ = make_partial(experiment)
+    folder, _ = write_partial(experiment)
     assert "easy" not in read_csv(folder / "statistics.csv").columns
     assert set(read_csv(folder / "baselines.csv")["model"]) == {"rnn"}
 
@@ -103,14 +102,13 @@ def test_statistics_stand_without_baselines_until_there_is_one_of_every_conditio
 def test_what_fails_is_left_out_and_what_was_made_before_goes(undrawn, monkeypatch) -> None:
     experiment = tiny()
     write_runs(runs_of(experiment)[:2])
-    make_partial(experiment)
+    write_partial(experiment)
 
     def fail(*_: object) -> pd.DataFrame:
         raise ZeroDivisionError("too few")
 
-    derived = partial.DERIVED["comparisons"]._replace(make=fail)
-    monkeypatch.setitem(partial.DERIVED, "comparisons", derived)
-    folder, provenance = make_partial(experiment)
+    monkeypatch.setattr(load_table("comparisons"), "compute", fail)
+    folder, provenance = write_partial(experiment)
     assert "comparisons" not in made(folder)
     assert provenance["not_made"] == {"comparisons": "ZeroDivisionError: too few"}
     assert [path.name for path in Path("results/tiny").iterdir() if path.name.startswith(".")] == []
@@ -122,7 +120,7 @@ def test_figures_of_unfinished_results_are_marked_and_others_are_not(undrawn) ->
     for count, marks in ((3, ["partial: 3 of 5 runs"]), (5, [])):
         write_runs(wanted[:count])
         undrawn.clear()
-        make_partial(experiment)
+        write_partial(experiment)
         (figure,) = (figure for stem, figure in undrawn.items() if stem.name == "accuracy_versus_lag")
         assert [text.get_text() for text in figure.texts if "partial" in text.get_text()] == marks
 
@@ -130,7 +128,7 @@ def test_figures_of_unfinished_results_are_marked_and_others_are_not(undrawn) ->
 def test_every_configured_figure_is_saved_in_the_partial_folder() -> None:
     experiment = tiny(figures=["accuracy_versus_lag"])
     write_runs(runs_of(experiment)[:1])
-    folder, _ = make_partial(experiment)
+    folder, _ = write_partial(experiment)
     assert folder == Path("results/tiny/partial")
     names = {path.name for path in (folder / "figures").iterdir()}
     assert names == {f"{name}.{kind}" for name in ("accuracy_versus_lag", "coverage") for kind in ("pdf", "svg", "png")}
@@ -152,7 +150,7 @@ def test_map_shows_every_cell_of_the_grid_and_the_missing_ones_in_another_colour
     write_runs(wanted[:2])
     coverage = coverage_of(experiment, wanted)
     labels = Labels(**{kind: tuple(names) for kind, names in experiment.labels.items()})
-    figure = draw_coverage(Tables(coverage, coverage, at_lags(coverage), labels, {"coverage": coverage}))
+    figure = draw_coverage(Tables(coverage, coverage, select_lags(coverage), labels, {"coverage": coverage}))
     cells = [
         (text.get_text(), to_hex(patch.get_facecolor()).upper())
         for axes in figure.axes

@@ -10,13 +10,12 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from tests.analysis.readable import assert_readable, texts_of
 from tests.analysis.searched import make_summary, search_of
-from tests.analysis.test_figures import assert_readable, texts_of
+from tests.analysis.tables import compute, searching
 from workflow.figures.style.look import Labels, Tables, save
-from workflow.tables.columns import SHARES
-from workflow.tables.odyssey import odyssey_table
-from workflow.tables.odyssey_importance import importance_table
-from workflow.tables.summary import at_lags
+from workflow.tables.odyssey_importance import SHARES
+from workflow.tables.schema.csv_files import select_lags
 
 NAMES = ("odyssey_variants", "odyssey_importance")
 TEN = ("vanilla", "NIG", "NFG", "NOG", "NIAF", "NOAF", "CIFG", "NP", "FGR", "gru_reset_before")
@@ -37,11 +36,14 @@ def tables_of(**shape: object) -> Tables:
     variants = list(dict.fromkeys(model.partition(".")[0] for model in summary["model"]))
     search = search_of(variants, sizes=sorted(set(summary["hidden_size"])))
     labels = Labels((*variants, *search["variants"]), ("full", "tbptt"), ("adding", "copy", "temporal_order"))
-    odyssey = odyssey_table(summary, search)
+    odyssey = compute("odyssey", summary=summary, experiment=searching(search))
     if len(variants) > 2:  # with baselines and without
         odyssey = odyssey.assign(guess_accuracy=0.2, easy=odyssey["task"] == "copy")
-    more = {"odyssey": odyssey, "odyssey_importance": importance_table(summary, search)}
-    return Tables(summary, pd.DataFrame(), at_lags(pd.DataFrame()), labels, more)
+    more = {
+        "odyssey": odyssey,
+        "odyssey_importance": compute("odyssey_importance", summary=summary, experiment=searching(search)),
+    }
+    return Tables(summary, pd.DataFrame(), select_lags(pd.DataFrame()), labels, more)
 
 
 def draw(name: str, tables: Tables) -> Figure:

@@ -5,8 +5,9 @@ import math
 import pandas as pd
 import pytest
 
-from workflow.tables.statistics import chosen_learning_rate, statistics_table
-from workflow.tables.summary import summary_table, write_csv
+from tests.analysis.tables import compute, compute_of
+from workflow.statistics.replicas import choose_learning_rate
+from workflow.tables.schema.csv_files import write_csv
 
 STATISTICS_COLUMNS = (
     "device task lag model gradient num_steps learning_rate seeds solved solved_fraction solved_low solved_high "
@@ -28,7 +29,7 @@ def table_of(settings_of, run_of):
             for seed, rate, changes in rows:
                 if (replica["seed"], replica["learning_rate"]) == (seed, rate):
                     replica |= blank | changes
-        return summary_table([run])
+        return compute_of("summary", [run])
 
     return build
 
@@ -40,7 +41,7 @@ def test_learning_rate_is_chosen_by_validation_and_never_by_test(table_of) -> No
         (0, 0.01, {"validation_accuracy": 0.8, "test_accuracy": 0.99}),
         (1, 0.01, {"validation_accuracy": 0.75, "test_accuracy": 0.99}),
     )
-    (row,) = statistics_table(table).to_dict("records")
+    (row,) = compute("statistics", summary=table).to_dict("records")
     assert row["learning_rate"] == 0.001
     assert row["accuracy"] == pytest.approx(0.1)
 
@@ -50,8 +51,8 @@ def test_a_rate_that_solves_more_seeds_wins_whatever_the_noise_above_the_criteri
     quick = {"solved": True, "updates_to_solve": 300, "updates": 300, "validation_accuracy": 0.991}
     late = {"solved": True, "updates_to_solve": 1900, "updates": 1900, "validation_accuracy": 0.998}
     rows = [(seed, 0.001, quick) for seed in range(5)] + [(seed, 0.01, late) for seed in range(4)]
-    assert chosen_learning_rate(table_of(*rows, (4, 0.01, {"validation_accuracy": 0.985}))) == 0.001
-    assert chosen_learning_rate(table_of(*rows, (4, 0.01, late))) == 0.001  # both solve all: the quicker one
+    assert choose_learning_rate(table_of(*rows, (4, 0.01, {"validation_accuracy": 0.985}))) == 0.001
+    assert choose_learning_rate(table_of(*rows, (4, 0.01, late))) == 0.001  # both solve all: the quicker one
 
 
 @pytest.mark.parametrize(
@@ -67,7 +68,7 @@ def test_a_rate_that_solves_more_seeds_wins_whatever_the_noise_above_the_criteri
 )
 def test_ties_go_to_solved_then_loss_then_the_smaller_rate(table_of, small, large, chosen: float) -> None:
     equal = {"validation_accuracy": 0.8}
-    assert chosen_learning_rate(table_of((0, 0.001, equal | small), (0, 0.01, equal | large))) == chosen
+    assert choose_learning_rate(table_of((0, 0.001, equal | small), (0, 0.01, equal | large))) == chosen
 
 
 def test_one_condition_by_hand(table_of) -> None:
@@ -79,7 +80,7 @@ def test_one_condition_by_hand(table_of) -> None:
         (2, 0.01, failed),
         (3, 0.01, solved | {"updates_to_solve": 200, "updates": 200, "test_accuracy": 0.98}),
     )
-    result = statistics_table(table)
+    result = compute("statistics", summary=table)
     assert " ".join(result.columns) == STATISTICS_COLUMNS
     (row,) = result.to_dict("records")
     assert (row["seeds"], row["solved"], row["solved_fraction"], row["diverged"]) == (4, 3, 0.75, 0)
@@ -97,7 +98,7 @@ def test_a_diverged_replica_is_a_failure_with_the_accuracy_it_had(table_of) -> N
         (1, 0.01, {"diverged": True, "updates": 10, "test_accuracy": 0.3, "validation_accuracy": 0.3}),
         (2, 0.01, {"diverged": True, "updates": 10, "test_accuracy": None, "validation_accuracy": None}),
     )
-    (row,) = statistics_table(table).to_dict("records")
+    (row,) = compute("statistics", summary=table).to_dict("records")
     assert (row["seeds"], row["solved"], row["diverged"]) == (3, 1, 2)
     assert row["accuracy"] == pytest.approx((1.0 + 0.3 + 0.0) / 3)
     # waits to the end of the budget: dropped out at update 10 instead, it would leave a median of 100
@@ -105,7 +106,9 @@ def test_a_diverged_replica_is_a_failure_with_the_accuracy_it_had(table_of) -> N
 
 
 def test_one_seed_has_no_bootstrap_interval(table_of) -> None:
-    (row,) = statistics_table(table_of((0, 0.01, {"solved": True, "updates_to_solve": 100}))).to_dict("records")
+    (row,) = compute("statistics", summary=table_of((0, 0.01, {"solved": True, "updates_to_solve": 100}))).to_dict(
+        "records"
+    )
     empty = "accuracy_low accuracy_high updates_low updates_high horizon_low horizon_high".split()  # noqa: SIM905
     assert all(pd.isna(row[name]) for name in empty)
     assert row["solved_low"] == pytest.approx(0.2065, abs=5e-5)
@@ -113,8 +116,8 @@ def test_one_seed_has_no_bootstrap_interval(table_of) -> None:
 
 def test_order_of_rows_does_not_matter_and_bytes_repeat(full_tables, tmp_path) -> None:
     part = full_tables.summary[full_tables.summary["task"] == "copy"]
-    write_csv(statistics_table(part), tmp_path / "first.csv")
-    write_csv(statistics_table(part.sample(frac=1, random_state=3)), tmp_path / "second.csv")
+    write_csv(compute("statistics", summary=part), tmp_path / "first.csv")
+    write_csv(compute("statistics", summary=part.sample(frac=1, random_state=3)), tmp_path / "second.csv")
     assert (tmp_path / "first.csv").read_bytes() == (tmp_path / "second.csv").read_bytes()
 
 
@@ -122,7 +125,7 @@ def test_a_condition_does_not_depend_on_which_others_are_there(full_tables) -> N
     alone = full_tables.summary[(full_tables.summary["task"] == "copy") & (full_tables.summary["model"] == "lstm")]
     among = full_tables.statistics
     among = among[(among["task"] == "copy") & (among["model"] == "lstm")].reset_index(drop=True)
-    pd.testing.assert_frame_equal(statistics_table(alone), among)
+    pd.testing.assert_frame_equal(compute("statistics", summary=alone), among)
 
 
 def test_intervals_hold_their_estimates(full_tables) -> None:

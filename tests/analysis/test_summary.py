@@ -8,15 +8,10 @@ import pandas as pd
 import pytest
 
 from records.condition import Condition
+from tests.analysis.tables import EXPERIMENT, compute_of
 from workflow.jobs.requested import Request
-from workflow.tables.summary import (
-    curves_table,
-    provenance_table,
-    read_csv,
-    summary_table,
-    write_csv,
-    write_tables,
-)
+from workflow.tables.schema import writing
+from workflow.tables.schema.csv_files import read_csv, write_csv
 
 SUMMARY_COLUMNS = (
     "device task lag model gradient num_steps seed learning_rate parameters updates sequences updates_to_solve "
@@ -32,12 +27,12 @@ def test_summary_has_one_row_per_replica_with_its_settings(settings_of, run_of) 
     settings = settings_of(task="adding", lag=50, model="lstm", gradient="tbptt", seeds=[3], rates=[0.01])
     run = run_of(settings)
     run["replicas"][0] |= {"updates": 1200, "updates_to_solve": 1150, "test_loss": None}
-    (row,) = summary_table([run]).to_dict("records")
+    (row,) = compute_of("summary", [run]).to_dict("records")
     assert " ".join(row) == SUMMARY_COLUMNS
     assert row["sequences"] == 1200 * 32
     assert (row["num_steps"], row["k1"], row["lag"], row["seed"]) == (20, 20, 50, 3)
     assert row["paths"] == "block_input+cell+gates"
-    assert row["model_options"] == '{"peepholes":false}'
+    assert json.loads(row["model_options"]) == settings["model"]["options"]
     assert row["optimiser"] == '{"beta1":0.9,"beta2":0.999,"epsilon":1e-08,"name":"adam"}'
     assert (row["budget"], row["chance_accuracy"], row["updates_to_solve"]) == (64000, 0.078, 1150)
     assert pd.isna(row["test_loss"])
@@ -49,31 +44,32 @@ def test_order_of_the_records_does_not_matter(runs_of) -> None:
     random.Random(1).shuffle(shuffled)
     for run in shuffled:
         run["replicas"] = run["replicas"][::-1]
-    pd.testing.assert_frame_equal(summary_table(runs), summary_table(shuffled))
-    pd.testing.assert_frame_equal(curves_table(runs), curves_table(shuffled))
-    assert list(summary_table(runs)["lag"].unique()) == [10, 100]  # by number, not by spelling
+    pd.testing.assert_frame_equal(compute_of("summary", runs), compute_of("summary", shuffled))
+    pd.testing.assert_frame_equal(compute_of("curves", runs), compute_of("curves", shuffled))
+    assert list(compute_of("summary", runs)["lag"].unique()) == [10, 100]  # by number, not by spelling
 
 
 def test_a_replica_in_two_records_is_refused(runs_of) -> None:
     runs = runs_of(lags=[10], seeds=[0], tasks=["copy"], series=[("rnn", "full")])
-    with pytest.raises(ValueError, match=r"device cpu, task copy, lag 10, model rnn.*two run records"):
-        summary_table(runs + runs)
+    with pytest.raises(ValueError, match=r"two run records.*device cpu, task copy, lag 10, model rnn"):
+        compute_of("summary", runs + runs)
 
 
 @pytest.mark.parametrize("at_once", [1, 3, 100])
 def test_tables_written_in_parts_are_the_whole_tables(runs_of, tmp_path: Path, monkeypatch, at_once: int) -> None:
     runs = runs_of(lags=[10, 100], seeds=[2, 0], tasks=["copy", "adding"], series=[("rnn", "full"), ("lstm", "full")])
     random.Random(2).shuffle(runs)
-    expected = {}
+    requests = {}
     for number, run in enumerate(runs):
         path = tmp_path / f"{number}.json"
         path.write_text(json.dumps(run))
         condition = Condition.from_settings(run["settings"])
-        expected[str(path)] = Request("run", str(path), condition, run["settings"], run["sources"], (0, 2))
-    monkeypatch.setattr("workflow.tables.summary.AT_ONCE", at_once)
-    write_tables(expected, summary=tmp_path / "summary.csv", curves=tmp_path / "curves.csv")
-    for name, table in (("summary", summary_table(runs)), ("curves", curves_table(runs))):
-        write_csv(table, tmp_path / "whole.csv")
+        requests[str(path)] = Request("run", str(path), condition, run["settings"], run["sources"], (0, 2))
+    monkeypatch.setattr(writing, "AT_ONCE", at_once)
+    monkeypatch.setattr(writing, "list_requests_at", lambda *_: requests)
+    for name in ("summary", "curves"):
+        writing.write_records_table(name, EXPERIMENT, records=requests, path=tmp_path / f"{name}.csv")
+        write_csv(compute_of(name, runs), tmp_path / "whole.csv")
         assert (tmp_path / f"{name}.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
 
 
@@ -94,7 +90,7 @@ def test_labels_that_look_like_something_else_stay_labels(runs_of, tmp_path: Pat
     runs = runs_of(lags=[10], seeds=[0], tasks=["copy"], series=[("rnn", "full")])
     runs[0]["settings"]["model"]["name"] = "NA"
     runs[0]["settings"]["gradient"]["name"] = "1e3"
-    write_csv(summary_table(runs), tmp_path / "summary.csv")
+    write_csv(compute_of("summary", runs), tmp_path / "summary.csv")
     back = read_csv(tmp_path / "summary.csv")
     assert set(back["model"]) == {"NA"}
     assert set(back["gradient"]) == {"1e3"}
@@ -116,13 +112,14 @@ def test_an_unwritten_file_leaves_the_old_one(tmp_path: Path) -> None:
 
 
 def test_provenance_is_flat_and_keyed_by_run(tmp_path: Path) -> None:
-    for name, wall in [("b/seeds=0-2", 2.5), ("a/seeds=0-2_5", 1.5)]:
+    names = ["cpu/copy/lag=11/rnn/full/seeds=0-2", "cpu/adding/lag=2/rnn/full/seeds=0-2_5"]
+    for name, wall in zip(names, (2.5, 1.5), strict=True):
         path = tmp_path / f"{name}.provenance.json"
-        path.parent.mkdir()
+        path.parent.mkdir(parents=True)
         path.write_text(json.dumps({"commit": "c0", "versions": {"torch": "2", "numpy": "1"}, "wall_seconds": wall}))
-    table = provenance_table([tmp_path / "b/seeds=0-2.json", tmp_path / "a/seeds=0-2_5.json"], tmp_path)
+    table = compute_of("provenance", [writing.read_provenance(tmp_path / f"{name}.json") for name in names])
     assert list(table.columns) == ["run", "commit", "versions.numpy", "versions.torch", "wall_seconds"]
-    assert list(table["run"]) == ["a/seeds=0-2_5.json", "b/seeds=0-2.json"]
+    assert list(table["run"]) == [f"{name}.json" for name in reversed(names)]
     assert list(table["wall_seconds"]) == [1.5, 2.5]
-    with pytest.raises(ValueError, match=r"provenance .*c\.provenance\.json: does not exist"):
-        provenance_table([tmp_path / "c.json"], tmp_path)
+    with pytest.raises(ValueError, match=r"^provenance .*\.provenance\.json: does not exist"):
+        writing.read_provenance(tmp_path / "cpu/copy/lag=11/lstm/full/seeds=0.json")

@@ -6,8 +6,8 @@ import pytest
 
 from models.gradient_flow import GradientFlow
 from tasks.task import load_task
-from workflow.tables.columns import SURFACE
-from workflow.tables.surface import reach, reach_law, surface_table, windowing_of
+from tests.analysis.tables import compute
+from workflow.tables.surface import COLUMNS, compute_reach, compute_reach_law, name_window
 
 WINDOWS = [(10, 10), (1, 10), (5, 10), (3, 10), (7, 25), (25, 25), (1, 1), (14, 14)]
 
@@ -21,7 +21,7 @@ def test_reach_is_the_share_of_scored_steps_whose_window_holds_the_lag(k1: int, 
         any(w.losses <= step < w.end and w.start <= step - lag for w in windows)
         for step in range(length - scored, length)
     ]
-    assert reach(lag, k1=k1, k2=k2, scored_steps=scored) == np.mean(held)
+    assert compute_reach(lag, k1=k1, k2=k2, scored_steps=scored) == np.mean(held)
 
 
 @pytest.mark.parametrize(("k1", "k2"), WINDOWS)
@@ -37,20 +37,22 @@ def test_the_reach_law_is_that_of_windows_at_a_random_place(k1: int, k2: int, la
         starts[window.losses : window.end] = window.start
     held = np.mean(starts[ends] <= ends - lag)
     error = 4 * np.sqrt(0.25 / draws) + k1 / (length - 60)  # the last, incomplete turn of the phase
-    assert abs(held - reach_law(lag, k1=k1, k2=k2)) < error
+    assert abs(held - compute_reach_law(lag, k1=k1, k2=k2)) < error
 
 
 def test_the_reach_law_is_exact_over_whole_turns() -> None:
     for k1, k2 in WINDOWS:
         for lag in range(1, 30):
-            assert reach_law(lag, k1=k1, k2=k2) == pytest.approx(reach(lag, k1=k1, k2=k2, scored_steps=6 * k1))
-    assert reach_law(9, k1=None, k2=None) == reach(9, k1=None, k2=None, scored_steps=3) == 1.0
+            assert compute_reach_law(lag, k1=k1, k2=k2) == pytest.approx(
+                compute_reach(lag, k1=k1, k2=k2, scored_steps=6 * k1)
+            )
+    assert compute_reach_law(9, k1=None, k2=None) == compute_reach(9, k1=None, k2=None, scored_steps=3) == 1.0
 
 
 def test_kinds_of_windows_are_named() -> None:
     kinds = {(None, None): "whole", (9, 9): "aligned", (1, 9): "every_step", (5, 10): "half", (4, 9): "other"}
-    assert {window: windowing_of(*window) for window in kinds} == kinds
-    assert windowing_of(1, 1) == "aligned"
+    assert {window: name_window(*window) for window in kinds} == kinds
+    assert name_window(1, 1) == "aligned"
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +88,7 @@ def row_of(surface: pd.DataFrame, **where: object) -> pd.Series:
 
 
 def test_rows_are_those_computed_by_hand(surface: pd.DataFrame) -> None:
-    assert list(surface.columns) == SURFACE
+    assert list(surface.columns) == list(COLUMNS)
     assert len(surface) == 8
     aligned = row_of(surface, task="copy", windowing="aligned")
     assert aligned["reach"] == 0.5  # r + 15 < 20 for r = 0 ... 4 of 10
@@ -146,4 +148,9 @@ def test_guesses_stand_beside_the_accuracy(surface: pd.DataFrame) -> None:
 def test_a_missing_baseline_is_an_error(runs, tables_of) -> None:
     tables = tables_of(runs)
     with pytest.raises(ValueError, match="no baseline of device cpu, task adding"):
-        surface_table(tables.summary, tables.statistics, tables.more["baselines"].iloc[1:])
+        compute(
+            "surface",
+            summary=tables.summary,
+            statistics=tables.statistics,
+            baselines=tables.more["baselines"].iloc[1:],
+        )

@@ -2,11 +2,13 @@
 
 import pytest
 
+from workflow.tables.schema.columns import count, text
 from workflow.verification.agreement import Verdict
 from workflow.verification.table_agreement import compare_baseline, compare_measurement, compare_table
 
 Rows = list[dict[str, str]]
 KEY = ("task", "lag")
+COLUMNS = {"seeds": count("how many"), "task": text("label"), "lag": count("steps")}
 PUBLISHED = {"versions.torch": "2.13.0", "processor": "AMD EPYC", "sources": "aa"}
 ELSEWHERE = PUBLISHED | {"versions.torch": "2.14.0"}
 
@@ -32,19 +34,19 @@ ROWS = [row(), row(lag=10, accuracy=0.25, p=1e-20)]
 )
 def test_a_changed_value_is_reported_with_row_and_column(change, says):
     ((column, _),) = change.items()
-    verdict = compare_table([row(**change), ROWS[1]], ROWS, key=KEY)
+    verdict = compare_table([row(**change), ROWS[1]], ROWS, key=KEY, columns=COLUMNS)
     assert verdict == Verdict(False, False, f"DIFFERS in row (task adding, lag 5), column {column}: {says}")
 
 
 @pytest.mark.parametrize("change", [{"accuracy": "0.10000000001"}, {"seeds": "5.0"}, {"accuracy": "1e-1"}])
 def test_the_same_number_may_be_written_and_rounded_otherwise(change):
-    verdict = compare_table([row(**change), ROWS[1]], ROWS, key=KEY)
+    verdict = compare_table([row(**change), ROWS[1]], ROWS, key=KEY, columns=COLUMNS)
     assert verdict == Verdict(True, False, "equal within 1e-09 (1 number is written otherwise)")
 
 
 def test_what_is_zero_but_for_rounding_is_zero():
-    assert compare_table([ROWS[0], row(lag=10, accuracy=0.25, p=-3e-18)], ROWS, key=KEY).agrees
-    assert not compare_table([ROWS[0], row(lag=10, accuracy=0.25, p=2e-12)], ROWS, key=KEY).agrees
+    assert compare_table([ROWS[0], row(lag=10, accuracy=0.25, p=-3e-18)], ROWS, key=KEY, columns=COLUMNS).agrees
+    assert not compare_table([ROWS[0], row(lag=10, accuracy=0.25, p=2e-12)], ROWS, key=KEY, columns=COLUMNS).agrees
 
 
 @pytest.mark.parametrize(
@@ -59,13 +61,15 @@ def test_what_is_zero_but_for_rounding_is_zero():
     ],
 )
 def test_rows_and_columns_that_do_not_belong_are_reported(rows, says):
-    assert compare_table(rows, ROWS, key=KEY) == Verdict(False, False, says)
+    assert compare_table(rows, ROWS, key=KEY, columns=COLUMNS) == Verdict(False, False, says)
 
 
 def test_an_older_table_with_a_column_less_agrees_and_is_reported_in_one_line():
     older = [{name: value for name, value in line.items() if name != "easy"} for line in ROWS]
-    assert compare_table(older, ROWS, key=KEY) == Verdict(True, False, "equal, but older: it has no column easy")
-    assert not compare_table([older[0] | {"accuracy": "0.5"}, older[1]], ROWS, key=KEY).agrees
+    assert compare_table(older, ROWS, key=KEY, columns=COLUMNS) == Verdict(
+        True, False, "equal, but older: it has no column easy"
+    )
+    assert not compare_table([older[0] | {"accuracy": "0.5"}, older[1]], ROWS, key=KEY, columns=COLUMNS).agrees
 
 
 def guess(**values: object) -> dict[str, str]:

@@ -71,6 +71,9 @@ class Tree:
                 pairs = re.findall(r"(\w+)=([^,\s]+)", "".join(re.findall(r"^    wildcards: (.*)$", job, re.M)))
                 wildcards = dict(pairs)
                 name = ", ".join(wildcards.values())
+                if rule[1].endswith("table"):  # one rule makes all of a kind
+                    rule = ("", name)
+                    name = ""
                 if rule[1] == "train":
                     name = "{task}/lag={lag}/{model}/{gradient}/seeds={seeds}".format(**wildcards)
                 planned.setdefault(rule[1], set()).add(name)

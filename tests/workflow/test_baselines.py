@@ -12,7 +12,7 @@ from workflow.experiment.experiment import Experiment
 from workflow.experiment.reading import merge
 from workflow.experiment.sources import Sources
 from workflow.jobs.requested import Request, digest_requests, list_requests
-from workflow.tables.summary import read_csv
+from workflow.tables.schema.csv_files import read_csv
 
 ROOT = Path(__file__).resolve().parents[2]
 POINTS = {
@@ -72,7 +72,7 @@ def test_a_guess_depends_on_its_task_cell_and_kernel_and_on_nothing_that_trains(
 
 def test_dry_run_has_one_job_per_point_only_where_the_table_is_asked_for(fresh: Tree):
     assert "baseline" not in fresh.jobs()
-    jobs = fresh.jobs("baselines")
+    jobs = fresh.jobs("results/tiny/baselines.csv")
     assert jobs["baseline"] == {f"{d}, {t}, {lag}, {m}" for d, t, lag, m in POINTS}
     assert set(jobs) == {"baseline", "baselines"}
     fresh.configure(tables=["surface"], figures=["truncation_surface"])
@@ -112,5 +112,5 @@ def test_a_failed_guess_is_told_in_one_line(fresh: Tree):
     begin = "    task_settings, model"
     fresh.edit("training/guessing.py", begin, f"    raise ValueError('no luck')\n{begin}")
     fresh.configure(tables=["baselines"])
-    said = fresh.snakemake("--cores", "2", "--quiet", "all", "--until", "baselines", check=False)
+    said = fresh.snakemake("--cores", "2", "--quiet", "all", check=False)
     assert "failed: results/tiny/baselines/cpu/adding/lag=2/rnn.json: no luck" in said

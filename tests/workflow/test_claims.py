@@ -14,6 +14,7 @@ from workflow.experiment.errors import ConfigurationError
 from workflow.experiment.experiment import Experiment, complete
 from workflow.experiment.findings import Findings
 from workflow.experiment.reading import read
+from workflow.experiment.tables import list_networks
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = read(ROOT / "config/claims.yaml")
@@ -120,7 +121,7 @@ def test_a_check_without_an_experiment_is_about_the_one_that_is_asked_for():
 
 
 def test_networks_are_those_of_the_grid_each_once():
-    networks = findings().networks
+    networks = list_networks(findings().experiment)
     asked = [(of["task"]["name"], of["task"]["lag"], of["model"]["name"]) for of in networks]
     assert asked == [
         ("adding", 2, "lstm_peephole"), ("adding", 2, "rnn"), ("adding", 3, "lstm_peephole"), ("adding", 3, "rnn"),

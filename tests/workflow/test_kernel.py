@@ -37,7 +37,7 @@ def stub(tree: Tree) -> Tree:
 def noted(pristine: Tree, tmp_path_factory: pytest.TempPathFactory) -> Tree:
     """A tree whose runs are all there and written by stubs; its summary, which no stub can give, failed."""
     tree = stub(copy_tree(pristine.root, tmp_path_factory.mktemp("noted") / "tree"))
-    tree.snakemake("--cores", "2", "--until", "summary", check=False)
+    tree.snakemake("--cores", "2", "results/tiny/summary.csv", check=False)
     return tree
 
 
@@ -53,7 +53,7 @@ def test_kernel_goes_first_and_alone(noted):
 
 @pytest.mark.parametrize("scheduler", ["ilp", "greedy"])
 def test_kernel_goes_first_under_either_scheduler(fresh, scheduler):
-    stub(fresh).snakemake("--cores", "4", "--until", "summary", "--scheduler", scheduler, check=False)
+    stub(fresh).snakemake("--cores", "4", "results/tiny/summary.csv", "--scheduler", scheduler, check=False)
     journal = (fresh.root / "journal.txt").read_text().splitlines()
     assert journal[:2] == ["kernel begins", "kernel ends"]
 
@@ -81,7 +81,7 @@ def test_one_run_alone_waits_for_no_kernel(fresh):
 def test_failing_compilation_stops_nothing_and_is_told(fresh):
     stub(fresh)
     (fresh.root / "workflow/scripts/compile_kernel.py").write_text("import sys\nsys.exit('error: no compiler')\n")
-    said = fresh.snakemake("--cores", "2", "--until", "summary", check=False)
+    said = fresh.snakemake("--cores", "2", "results/tiny/summary.csv", check=False)
     assert "the fused kernel was not compiled ahead of the jobs; the log of rule kernel says why\n" in said
     assert (fresh.root / "results/tiny/logs/kernel.log").read_text() == "error: no compiler\n"
     assert (fresh.root / "journal.txt").read_text().splitlines() == ["train"] * len(TINY_RUNS)
@@ -137,7 +137,7 @@ def test_finished_experiment_has_nothing_to_do_whatever_became_of_the_marker(tra
 def test_compiled_kernel_is_found_by_the_rule_and_by_every_job(trained, tmp_path):
     (trained.root / "training/progress.py").write_text(REPORTER)
     trained.configure(**FUSED, seeds=[3], models={"lstm": {"forget_gate": False}}, grid=GRID)
-    said = trained.snakemake("--cores", "2", "--until", "summary")
+    said = trained.snakemake("--cores", "2", "results/tiny/summary.csv")
     assert "compiling the fused kernel" not in said
     assert (
         "the fused kernel was found, compiled before, in "

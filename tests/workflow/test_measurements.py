@@ -34,19 +34,19 @@ MEASURING = {
 
 
 def measured(tree: Tree) -> set[str]:
-    return tree.jobs("gradients").get("measure", set())
+    return tree.jobs().get("measure", set())
 
 
-def test_one_job_per_run_record_and_one_for_all_tables(fresh: Tree) -> None:
+def test_one_job_per_run_record_and_per_table(fresh: Tree) -> None:
     fresh.configure(**MEASURING)
-    jobs = fresh.jobs("gradients")
+    jobs = fresh.jobs()
     assert len(jobs["measure"]) == len(jobs["train"]) == len(TINY_RUNS)
     assert jobs["figure"] == set(FIGURES)
-    assert {"measured", "truncation_cost", "summary"} <= set(jobs)
+    assert {*TABLES, "summary"} <= set(jobs)
 
 
 def test_an_experiment_without_a_measurement_measures_nothing(fresh: Tree) -> None:
-    assert not {"measure", "measured"} & set(fresh.jobs())
+    assert not {"measure", "snapshots"} & set(fresh.jobs())
 
 
 def test_a_job_is_given_the_rate_and_the_flows_that_its_model_can_have() -> None:
@@ -121,7 +121,7 @@ def test_a_killed_measurement_goes_on_and_a_finished_one_is_not_made_again(fresh
 def test_measurements_are_reproducible_kept_and_repeated_when_they_must_be(fresh: Tree) -> None:
     small = MEASURING | {"grid": GRID, "seeds": [0, 1], "tasks": {"adding": {"lags": [3]}}, "figures": FIGURES[:1]}
     fresh.configure(**small)
-    fresh.snakemake("--cores", "2", "gradients")
+    fresh.snakemake("--cores", "2")
     results = fresh.root / "results" / "tiny"
     made = {
         path: path.read_bytes()
@@ -129,8 +129,8 @@ def test_measurements_are_reproducible_kept_and_repeated_when_they_must_be(fresh
         if path.suffix in (".csv", ".png") or "seeds" in path.name
     }
     assert {f"{table}.csv" for table in TABLES} | {f"{figure}.png" for figure in FIGURES[:1]} <= {p.name for p in made}
-    assert "Nothing to be done" in fresh.snakemake("--cores", "2", "gradients")
-    fresh.snakemake("--cores", "1", "--forcerun", "measure", "train", "gradients")
+    assert "Nothing to be done" in fresh.snakemake("--cores", "2")
+    fresh.snakemake("--cores", "1", "--forcerun", "measure", "train")
     for path, content in made.items():
         if "provenance" not in path.name and path.suffix != ".log":
             assert path.read_bytes() == content, path
@@ -138,8 +138,8 @@ def test_measurements_are_reproducible_kept_and_repeated_when_they_must_be(fresh
     assert {job.rpartition(" ")[2] for job in measured(fresh)} == {"2"}
     fresh.configure(**merge(small, {"measurement": {"sequences": 3}}))
     assert len(measured(fresh)) == 3
-    assert not fresh.to_train("gradients")
+    assert not fresh.to_train()
     fresh.configure(**small)
     fresh.edit("training/gradients/decomposition.py", "DIGITS = 6", "DIGITS = 5")
     assert len(measured(fresh)) == 3
-    assert not fresh.to_train("gradients")  # what only measuring imports trains nothing again
+    assert not fresh.to_train()  # what only measuring imports trains nothing again

@@ -36,12 +36,12 @@ def test_dry_run_trains_every_model_at_every_drawn_size(fresh: Tree):
         for size in sizes
     }
     assert "comparisons" not in jobs
-    assert {"variants", "importance"} <= set(jobs)
+    assert {"odyssey", "odyssey_importance"} <= set(jobs)
 
 
-def test_target_needs_a_search(fresh: Tree):
-    said = fresh.snakemake("-n", "odyssey", check=False)
-    assert "config: search: the key is missing: this experiment has no random search" in said
+def test_table_needs_a_search(fresh: Tree):
+    fresh.configure(tables=["odyssey"])
+    assert "config: search: the key is missing, and table odyssey needs it" in fresh.snakemake("-n", check=False)
 
 
 @pytest.mark.slow
@@ -64,11 +64,11 @@ def test_search_runs_to_its_tables_and_reruns_nothing(fresh: Tree):
     assert len(trials) == 20
     assert len(rows["summary"]) == 80
     first = {name: (results / f"{name}.csv").read_bytes() for name in rows}
-    assert "Nothing to be done" in fresh.snakemake("--cores", "2", "odyssey")
+    assert "Nothing to be done" in fresh.snakemake("--cores", "2")
 
     fresh.configure(**CHANGES | {"search": SEARCH | {"reference": "lstm"}})
     assert fresh.to_train() == set()
-    fresh.snakemake("--cores", "2", "odyssey")
+    fresh.snakemake("--cores", "2")
     assert (results / "odyssey.csv").read_bytes() != first["odyssey"]
     assert (results / "odyssey_importance.csv").read_bytes() == first["odyssey_importance"]
 

@@ -21,7 +21,7 @@ def test_nothing_done_is_no_failure_and_no_gpu_is_needed(fresh: Tree) -> None:
     fresh.configure(grid=grid)
     said = fresh.snakemake("--cores", "1", "partial")
     assert "runs: 0 of 1 done\n" in said
-    assert "not made yet: summary: none of its records is there and up to date\n" in said
+    assert "not there yet: summary: none of its records is there and up to date\n" in said
     assert f"table:   {fresh.root}" not in said
     assert (fresh.root / RESULTS / "partial/figures/coverage.png").exists()
     assert not (fresh.root / RESULTS / "runs").exists()

@@ -40,7 +40,7 @@ def train(tree: Tree, *, threads: int) -> list[dict[str, object]]:
         Condition("cpu", "adding", 3, "lstm_peephole", "tbptt"), [0, 1]
     )
     words = ["--settings", json.dumps(settings), "--sources", "x", "--threads", str(threads)]
-    words += ["--run", "run.json", "--provenance", "provenance.json"]
+    words += ["--record", "run.json", "--provenance", "provenance.json"]
     environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
     command = [sys.executable, "workflow/scripts/train.py", *words]
     done = subprocess.run(

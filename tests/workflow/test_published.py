@@ -102,7 +102,7 @@ def test_the_protocol_s_code_determines_online_runs_and_no_others(fresh: Tree) -
 @pytest.mark.slow
 def test_a_tiny_reproduction_runs_and_then_has_nothing_to_do(fresh: Tree) -> None:
     fresh.configure(**ONLINE)
-    fresh.snakemake("--cores", "2", "published")
+    fresh.snakemake("--cores", "2")
     table = pd.read_csv(fresh.root / "results/tiny/published.csv")
     assert list(table["gradient"]) == ["full", "truncated_1997"]
     assert set(table["verdict"]) == {"censored"}
@@ -115,4 +115,4 @@ def test_a_tiny_reproduction_runs_and_then_has_nothing_to_do(fresh: Tree) -> Non
         ".svg",
         ".png",
     }
-    assert "Nothing to be done" in fresh.snakemake("--cores", "2", "published")
+    assert "Nothing to be done" in fresh.snakemake("--cores", "2")

@@ -20,7 +20,7 @@ def test_dry_run_has_one_job_per_condition_and_one_per_table_and_figure(fresh):
     jobs = fresh.jobs()
     assert jobs.pop("train") == TINY_RUNS
     assert jobs.pop("figure") == {"accuracy_versus_lag", "solved_versus_lag"}
-    assert sorted(jobs) == ["all", "comparisons", "provenance", "statistics", "summary"]
+    assert sorted(jobs) == ["all", "comparisons", "curves", "provenance", "statistics", "summary"]
 
 
 def test_seed_blocks_have_the_configured_size(fresh):

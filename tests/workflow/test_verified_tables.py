@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from workflow.experiment.measurement import MEASURED
-from workflow.tables.derived import DERIVED
+from workflow.experiment import declarations
+from workflow.tables.schema.computing import load_table
 from workflow.verification.agreement import Verdict
 from workflow.verification.publication import Publication, read_publication, read_table
 from workflow.verification.report import verify_tables
-from workflow.verification.tables import NAMED_BY, check_tables
+from workflow.verification.tables import check_tables
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "results/reference"
@@ -97,9 +97,9 @@ def test_published_tables_come_out_byte_for_byte_and_one_that_is_missing_is_no_e
     before = {path: path.read_bytes() for path in folder.iterdir()}
     assert all(verdict.exact for verdict in verify_tables(asked(SMALL)._replace(folder=folder)).values())
     assert capsys.readouterr().out.splitlines() == [
-        "verify: statistics.csv: equal, byte for byte",
         "verify: comparisons.csv: not published",
         "verify: published.csv: equal, byte for byte",
+        "verify: statistics.csv: equal, byte for byte",
         "verify: 2 of 2 derived tables agree",
     ]
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
@@ -120,15 +120,15 @@ def test_a_changed_number_is_found_in_every_table_and_nothing_else_is(name, tmp_
         assert found[made].message.endswith(LEFT_OUT if made == "findings" else "")
 
 
-def test_every_table_that_is_published_beside_its_replicas_is_covered():
-    of_jobs = {*MEASURED, "baselines", "constructed", "derivatives"}
+def test_every_table_that_is_published_is_covered():
+    files = declarations.tables(ROOT)
     for folder in (path.parent for path in REFERENCE.glob("*/provenance.csv")):
-        tables = {path.stem for path in folder.glob("*.csv")} - {"summary", "provenance"} - of_jobs
-        assert tables <= {*DERIVED, "findings"} == set(NAMED_BY), folder
+        tables = {path.stem for path in folder.glob("*.csv")}
+        assert tables <= {*files, "findings"}, folder
         for name in tables:
-            rows = read_table(folder / f"{name}.csv")
-            names = {tuple(row[column] for column in NAMED_BY[name]) for row in rows}
-            assert len(names) == len(rows), f"{folder}: the columns that name a row of {name} do not tell them apart"
+            key, rows = load_table(name).KEY, read_table(folder / f"{name}.csv")
+            names = {tuple(row[column] for column in key) for row in rows}
+            assert len(names) == len(rows), f"{folder}: the columns that name a row of {name} do not distinguish them"
 
 
 def test_a_number_of_a_replica_or_a_baseline_is_found_in_what_is_made_of_it(tmp_path):
@@ -138,7 +138,7 @@ def test_a_number_of_a_replica_or_a_baseline_is_found_in_what_is_made_of_it(tmp_
     assert "column guess_accuracy: published 0.1171875, recomputed 0.11718761" in found["statistics"].message
     assert found["comparisons"] == Verdict(True, True, "equal, byte for byte")
     (folder / "baselines.csv").unlink()
-    says = "CANNOT BE MADE AGAIN: the baselines that stand beside it are not there"
+    says = "CANNOT BE COMPUTED: it is computed from baselines.csv: it is not published"
     assert verdicts(folder)["statistics"] == Verdict(False, False, says)
 
 

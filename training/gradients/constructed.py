@@ -21,7 +21,7 @@ product of open forget gates; the term of step T-u of all recurrent weights toge
 (1 - tanh(c)^2) (1 - z^2) times the sources, and at every smaller u it is down by the shut input gate, exp(-GAIN).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -41,8 +41,6 @@ STEPS = BEFORE + 1 + DISTANCE
 GAIN = 16.0
 """Net input of an open gate: sigmoid(16) = 1 - 1.1e-7."""
 UNITS, FEATURES = 4, 3
-SEEDS = range(20)
-"""Each stands for random recurrent weights and a sequence."""
 VALUE, STORE, READ = range(FEATURES)
 FLOWS = {"full": frozenset({"cell", "gates", "block_input"}), "truncated_1997": frozenset({"cell"})}
 OPTIONS = VANILLA | {"peepholes": False, "forget_bias": 0.0, "input_bias": 0.0}
@@ -74,14 +72,14 @@ def compute_outputs(weights: dict[str, Tensor], inputs: Tensor) -> Tensor:
     return _output(_run(weights, inputs).states[-1][0])[0]
 
 
-def compute_constructed(seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
+def compute_rows(settings: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield per seed (recurrent weights and one sequence), flow and u = 0 to 15 what the backward pass finds at T-u.
 
     `of_value` is |dC/dv(T-u)|, `of_hidden` and `of_cell` the norms of dC/dh(T-u) and dC/dc(T-u), `term` that of
     dC/dW(T-u) over all weights of the cell; `value` is v(T-u); `input_gate`, `forget_gate` and `output_gate` are the
     mean openings at T-u.
     """
-    for seed in seeds:
+    for seed in settings["seeds"]:
         rng = np.random.default_rng(seed)
         weights, inputs = build_weights(rng), sample_inputs(rng, 1)
         forward = _run(weights, inputs)

@@ -29,7 +29,7 @@ SEQUENCES, STEPS = 4, 16
 """Sequences of the validation stream, and steps of each, evenly spaced, at which J is taken."""
 
 
-def compute_derivatives(settings: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def compute_rows(settings: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield one row per flow and seed of a condition; its own gradient and learning rates do not matter.
 
     Flows: `full`, `truncated_1997` (the cell path alone) and the cell path with each other path, `cell_and_gates` and

@@ -13,9 +13,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from records.plugins import list_plugin_folders
 from workflow.experiment.errors import ConfigurationError
 
-LITERALS = ("LAGS", "PATHS", "OPTIONS", "REFUSED", "DIVIDES", "ONLINE", "STOPS", "TABLES")
+LITERALS = ("LAGS", "PATHS", "OPTIONS", "REFUSED", "DIVIDES", "ONLINE", "STOPS")
+TABLE_LITERALS = ("NEEDS", "OPTIONAL", "RECORDS", "ENTRY", "SETTINGS", "REQUIRES")
 
 
 class Declaration(NamedTuple):
@@ -28,6 +30,23 @@ class Declaration(NamedTuple):
     divides: dict[str, str]
     online: bool = False
     stops: Sequence[dict[str, Any]] = ()
+
+
+class TableDeclaration(NamedTuple):
+    """What the file of a table declares about where the table comes from."""
+
+    needs: Sequence[str] = ()
+    """The tables that it is computed from."""
+    optional: Sequence[str] = ()
+    """Those that it joins where the configuration lists them."""
+    records: str = ""
+    """The kind of job from whose records it is computed."""
+    entry: str = ""
+    """The file of training/ that computes its rows."""
+    settings: Any = ()
+    """What this is called with, or `networks`: the initial networks of the grid."""
+    requires: str = ""
+    """A key without which a configuration cannot have the table."""
 
 
 def tasks(root: Path) -> dict[str, Declaration]:
@@ -48,14 +67,24 @@ def kernels(root: Path) -> list[str]:
 
 def figures(root: Path) -> dict[str, list[str]]:
     """Return the figures on disk by name, with the tables that each reads beside the usual ones."""
-    folder = root / "workflow" / "figures"
-    names = sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
-    return {name: tables(root, name) for name in names}
+    files = _list_files(root / "workflow" / "figures")
+    return {path.stem: list(_literals(path).get("NEEDS", ())) for path in files if not path.stem.startswith("_")}
 
 
-def tables(root: Path, figure: str) -> list[str]:
-    """Return the tables that a figure reads beside the usual ones: what its script declares as `TABLES`."""
-    return list(_literals(root / "workflow" / "figures" / f"{figure}.py").get("TABLES", ()))
+def tables(root: Path) -> dict[str, TableDeclaration]:
+    """Return the tables that a configuration can list, by name: the files that declare what they are computed from."""
+    declared = {}
+    for path in _list_files(root / "workflow" / "tables"):
+        literals = {name.lower(): value for name, value in _literals(path).items() if name in TABLE_LITERALS}
+        if literals:
+            declared[path.stem] = TableDeclaration(**literals)
+    return declared
+
+
+def _list_files(folder: Path) -> list[Path]:
+    """Return the files of a folder, and those of the folder of its name in every plug-in."""
+    folders = [folder, *map(Path, list_plugin_folders(folder.name))]
+    return sorted(path for place in folders for path in place.glob("*.py"))
 
 
 def docstring(path: Path) -> str:
@@ -121,7 +150,7 @@ def _literals(path: Path) -> dict[str, Any]:
             node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
         )
         for target in targets:
-            if isinstance(target, ast.Name) and target.id in LITERALS:
+            if isinstance(target, ast.Name) and target.id in (*LITERALS, *TABLE_LITERALS):
                 try:
                     literals[target.id] = ast.literal_eval(node.value)  # type: ignore[attr-defined]
                 except (ValueError, TypeError) as error:

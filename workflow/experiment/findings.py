@@ -3,16 +3,12 @@
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from workflow.experiment import declarations
 from workflow.experiment.claims import Source, read_claims, source_of
 from workflow.experiment.experiment import Experiment
-from workflow.experiment.sources import Sources
+from workflow.experiment.tables import list_tables
 
-USUAL = ("summary", "statistics", "curves", "comparisons")
-OWN = ("constructed", "derivatives")
-"""Tables that the findings of every experiment may ask for."""
+USUAL = ("summary", "statistics")
 
 
 class Findings:
@@ -23,8 +19,8 @@ class Findings:
         self.name: str = experiment.config["experiment"]
         self.path: str = experiment.config["claims"]
         self.claims = read_claims(self.path, root=experiment.root)
-        self.made = [*dict.fromkeys([*USUAL, *experiment.config["tables"], *OWN])]
-        self._sources = Sources(experiment.root)
+        entries = [name for name, table in experiment.known.tables.items() if table.entry]
+        self.available = list(dict.fromkeys([*list_tables(experiment), *entries]))
 
     @cached_property
     def tables(self) -> dict[Source, str]:
@@ -33,13 +29,13 @@ class Findings:
         Another experiment's are looked for in results/<experiment>/ and in results/reference/<experiment>/, of the
         working directory and then of the source tree.
         """
-        files = {Source(self.name, table): f"{self.experiment.place.results}/{table}.csv" for table in USUAL[:2]}
+        files = {Source(self.name, table): f"{self.experiment.place.results}/{table}.csv" for table in USUAL}
         for check in (check for claim in self.claims for check in claim["checks"]):
             source = source_of(check, experiment=self.name)
-            if source.experiment == self.name and source.table in self.made:
+            if source.experiment == self.name and source.table in self.available:
                 files[source] = f"{self.experiment.place.results}/{source.table}.csv"
             elif source.experiment != self.name and (folder := next(self._folders(source), None)):
-                for table in (source.table, *USUAL[:2]):
+                for table in (source.table, *USUAL):
                     if (folder / f"{table}.csv").is_file():
                         files[Source(source.experiment, table)] = f"{folder}/{table}.csv"
         return files
@@ -47,30 +43,13 @@ class Findings:
     @cached_property
     def figures(self) -> dict[str, str]:
         """The pictures that show the claims, of the figures whose tables the experiment makes."""
-        root, folder = self.experiment.root, self.experiment.place.figures
+        folder = self.experiment.place.figures
         names = dict.fromkeys(claim["figure"] for claim in self.claims)
         return {
-            name: f"{folder}/{name}.png" for name in names if set(declarations.tables(root, name)) <= set(self.made)
+            name: f"{folder}/{name}.png"
+            for name in names
+            if set(self.experiment.known.figures[name]) <= set(self.available)
         }
-
-    @cached_property
-    def networks(self) -> list[dict[str, Any]]:
-        """What determines the initial networks and the sequences of every task, lag and model of the grid."""
-        experiment, found = self.experiment, {}
-        for condition in experiment.conditions:
-            whole = experiment.settings(condition, experiment.config["seeds"])
-            task = {name: value for name, value in whole["task"].items() if name != "sequences"}
-            made = {"seeds": whole["seeds"], "task": task, "model": whole["model"]}
-            found[condition.task, condition.lag, condition.model] = made
-        return [found[key] for key in sorted(found)]
-
-    def sources(self, entry: str) -> str:
-        """Return the digest of the code that determines a table's numbers: a file of training/ and all it takes."""
-        names = {("tasks", of["task"]["task"]) for of in self.networks} | {
-            ("models", of["model"]["cell"]) for of in self.networks
-        }
-        loaded = [f"{folder}/{name}.py" for folder, name in sorted(names)]
-        return self._sources.digest([entry, "models/kernels/reference.py", "models/lstm.py", *loaded])
 
     def _folders(self, source: Source) -> Iterator[Path]:
         below = (Path("results"), Path("results", "reference"))

@@ -1,19 +1,15 @@
 """Refusing a measurement of the gradient that cannot be made."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from workflow.experiment.errors import listed, refuse, shown, unknown
 
-MEASURED = ("snapshots", "gradient_versus_lag", "path_shares", "attribution", "alignment")
-"""The tables that measuring jobs make."""
 
-
-def check_measurement(config: Mapping[str, Any], *, figures: Mapping[str, Sequence[str]]) -> None:
-    """Raise a ConfigurationError for the first mistake; `figures` are the tables that each figure reads."""
+def check_measurement(config: Mapping[str, Any]) -> None:
+    """Raise a ConfigurationError for the first mistake."""
     asked = config.get("measurement")
     if asked is None:
-        _check_that_nothing_needs_it(config, figures=figures)
         return
     if config["training"]["protocol"] != "minibatch" or "search" in config:
         came = "a search" if "search" in config else f"training.protocol: {config['training']['protocol']}"
@@ -38,10 +34,3 @@ def check_measurement(config: Mapping[str, Any], *, figures: Mapping[str, Sequen
         if window:
             came = ", ".join(f"{key}: {config['gradients'][label][key]}" for key in window)
             raise refuse("measurement.flows", f"expected gradients without a window; came {shown(label)} with {came}")
-
-
-def _check_that_nothing_needs_it(config: Mapping[str, Any], *, figures: Mapping[str, Sequence[str]]) -> None:
-    for kind, needs in (("tables", {table: [table] for table in config["tables"]}), ("figures", figures)):
-        for name in config[kind]:
-            if set(needs[name]) & set(MEASURED):
-                raise refuse("measurement", f"the key is missing; expected a mapping, as {kind} names {name}")

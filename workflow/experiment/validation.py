@@ -25,7 +25,8 @@ class Known(NamedTuple):
     cells: dict[str, Declaration]
     kernels: list[str]
     figures: dict[str, list[str]]
-    """The tables that each reads beside the usual ones."""
+    """The tables that each reads besides the usual ones."""
+    tables: dict[str, declarations.TableDeclaration]
     schema: dict[str, Any]
 
 
@@ -36,6 +37,7 @@ def known_at(root: Path) -> Known:
         cells=declarations.cells(root),
         kernels=declarations.kernels(root),
         figures=declarations.figures(root),
+        tables=declarations.tables(root),
         schema=read(root / SCHEMA),
     )
 
@@ -54,7 +56,8 @@ def validate(config: Mapping[str, Any], *, known: Known) -> None:
     _check_blocks(config)
     check_search(config)
     check_published(config)
-    check_measurement(config, figures=known.figures)
+    _check_required_keys(config, known=known)
+    check_measurement(config)
     if config["training"]["protocol"] == "online":
         check_online(config, tasks=known.tasks, cells=known.cells)
     for block in config["grid"]:
@@ -131,6 +134,9 @@ def _check_names(config: Mapping[str, Any], *, known: Known) -> None:
     for figure in config["figures"]:
         if figure not in known.figures:
             raise unknown("figures", what="figure", came=figure, known=known.figures)
+    for table in config["tables"]:
+        if table not in known.tables:
+            raise unknown("tables", what="table", came=table, known=known.tables)
     training = config["training"]
     if training["kernel"] not in known.kernels:
         raise unknown("training.kernel", what="kernel", came=training["kernel"], known=known.kernels)
@@ -141,6 +147,15 @@ def _check_names(config: Mapping[str, Any], *, known: Known) -> None:
         for path in gradient["paths"] if gradient["paths"] != "all" else ():
             if path not in paths:
                 raise unknown(f"gradients.{label}.paths", what="path", came=path, known=paths)
+
+
+def _check_required_keys(config: Mapping[str, Any], *, known: Known) -> None:
+    """Refuse a table, or a figure of a table, that a key of the configuration is missing for."""
+    for kind, needs in (("tables", {name: [name] for name in config["tables"]}), ("figures", known.figures)):
+        for name in config[kind]:
+            for key in (known.tables[table].requires for table in needs[name]):
+                if key and key not in config:
+                    raise refuse(key, f"the key is missing; it is needed, as {kind} names {name}")
 
 
 def _check_blocks(config: Mapping[str, Any]) -> None:

@@ -26,7 +26,7 @@ from workflow.figures.style.panels import (
     seed_offsets,
     seeds_note,
 )
-from workflow.tables.statistics import chosen_replicas, scored
+from workflow.statistics.replicas import score_accuracies, select_replicas
 
 GUESS: dict[str, Any] = {"color": REFERENCE, "linestyle": (0, (1, 1.5)), "linewidth": 1.0}
 EASY: dict[str, Any] = {"color": "0.9", "linewidth": 7}
@@ -40,7 +40,7 @@ SYMBOLS = [
 def draw(tables: Tables) -> Figure:
     """Draw the figure."""
     facets = facets_of(tables)
-    tables = tables._replace(summary=chosen_replicas(tables.summary, tables.statistics))
+    tables = tables._replace(summary=select_replicas(tables.summary, tables.statistics))
     figure, panels = panel_grid(len(facets), columns=columns_for(facets), height=2.3)
     for facet, axes in zip(facets, panels, strict=True):
         _draw_panel(axes, facet, tables)
@@ -73,7 +73,9 @@ def _draw_panel(axes: Axes, facet: Facet, tables: Tables) -> None:
             axes.vlines(x, line["accuracy_low"], line["accuracy_high"], color=one.colour, linewidth=1, zorder=2)
         dots = rows_of(replicas, model=one.model, gradient=one.gradient)
         places = lag_axis.place(dots["lag"], offset=seed_offsets(dots["seed"], one, count=len(series)))
-        axes.scatter(places, scored(dots["test_accuracy"]), s=2.5, color=one.colour, alpha=0.55, linewidth=0, zorder=2)
+        axes.scatter(
+            places, score_accuracies(dots["test_accuracy"]), s=2.5, color=one.colour, alpha=0.55, linewidth=0, zorder=2
+        )
     lag_axis.apply(axes)
     axes.set_ylim(-0.03, 1.03)
     axes.set_title(facet.title)

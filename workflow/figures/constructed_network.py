@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from workflow.figures.style.look import COLOURS, Dash, Tables, rows_of, styled
 from workflow.figures.style.panels import new_figure, place_below
 
-TABLES = ("constructed",)
+NEEDS = ("constructed",)
 CURVES = {"of_cell": "cell state, dC/dc(T-u)", "term": "term of the weights, dC/dW(T-u)"}
 FLOWS: dict[str, Dash] = {"full": "solid", "truncated_1997": (0, (1.5, 1.5))}
 GATES = {"output_gate": "output gate", "forget_gate": "forget gate", "input_gate": "input gate"}

@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from workflow.figures.style.look import MARKERS, REFERENCE, Tables, model_colours, rows_of, styled
 from workflow.figures.style.panels import PAGE_WIDTH, new_figure, place_below
 
-TABLES = ("derivatives",)
+NEEDS = ("derivatives",)
 PATHS = {
     "cell_and_gates": "gates",
     "cell_and_block_input": "block\ninput",

@@ -24,7 +24,7 @@ from workflow.figures.style.traces import (
     seeds_in,
 )
 
-TABLES = ("alignment",)
+NEEDS = ("alignment",)
 DRAWN = {"solved": DASHES[0], "initial": DASHES[1]}
 QUANTITIES = {"cosine": "cosine", "norm_ratio": "norm ratio"}
 

@@ -25,7 +25,7 @@ from workflow.figures.style.traces import (
     seeds_in,
 )
 
-TABLES = ("gradient_versus_lag",)
+NEEDS = ("gradient_versus_lag",)
 LOWEST = 1e-8  # of the norm at u = 0: float32 sees nothing of it
 
 

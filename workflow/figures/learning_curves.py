@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from workflow.figures.style.look import REFERENCE, Series, Tables, rows_of, series_of, styled
 from workflow.figures.style.panels import Facet, facets_of, finish, label_right, new_figure, number_plainly, seeds_note
-from workflow.tables.statistics import budget_updates, chosen_replicas, scored
+from workflow.statistics.replicas import compute_budgets, score_accuracies, select_replicas
 
 COLUMNS = 4
 
@@ -23,11 +23,11 @@ COLUMNS = 4
 @styled
 def draw(tables: Tables) -> Figure:
     """Draw the figure."""
-    replicas = chosen_replicas(tables.summary, tables.statistics)
+    replicas = select_replicas(tables.summary, tables.statistics)
     facets = facets_of(tables)
     lags = {facet: spread_lags(rows_of(replicas, device=facet.device, task=facet.task)["lag"]) for facet in facets}
-    replicas = replicas.assign(allowed=budget_updates(replicas))
-    curves = chosen_replicas(tables.curves({lag for drawn in lags.values() for lag in drawn}), tables.statistics)
+    replicas = replicas.assign(allowed=compute_budgets(replicas))
+    curves = select_replicas(tables.curves({lag for drawn in lags.values() for lag in drawn}), tables.statistics)
     series = series_of(tables)
     columns = max(len(drawn) for drawn in lags.values())
     figure = new_figure(columns=columns, height=1.45 * len(facets) + 0.2)
@@ -60,7 +60,7 @@ def spread_lags(lags: Sequence[int] | pd.Series) -> list[int]:
 
 def carried(curves: pd.DataFrame, *, until: float) -> pd.DataFrame:
     """Return accuracies by update (rows) and seed (columns); a curve that ends early keeps its last value."""
-    table = curves.assign(accuracy=scored(curves["validation_accuracy"])).pivot(
+    table = curves.assign(accuracy=score_accuracies(curves["validation_accuracy"])).pivot(
         index="update", columns="seed", values="accuracy"
     )
     updates = sorted({*table.index, int(until)})

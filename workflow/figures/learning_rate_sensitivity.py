@@ -23,7 +23,7 @@ from workflow.figures.style.panels import (
     seeds_note,
 )
 from workflow.statistics.intervals import mean_interval
-from workflow.tables.statistics import scored
+from workflow.statistics.replicas import score_accuracies
 
 
 @styled
@@ -31,7 +31,7 @@ def draw(tables: Tables) -> Figure:
     """Draw the figure."""
     facets, series = facets_of(tables), series_of(tables)
     models = list(dict.fromkeys(one.model for one in series))
-    tables = tables._replace(summary=tables.summary.assign(score=scored(tables.summary["test_accuracy"])))
+    tables = tables._replace(summary=tables.summary.assign(score=score_accuracies(tables.summary["test_accuracy"])))
     columns = columns_for(facets)
     blocks = [facets[start : start + columns] for start in range(0, len(facets), columns)]
     figure = new_figure(columns=columns, height=1.45 * len(models) * len(blocks) + 0.2)

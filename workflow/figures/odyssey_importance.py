@@ -14,9 +14,9 @@ from matplotlib.lines import Line2D
 from workflow.figures.style.look import COLOURS, SMALL, Tables, rows_of, styled
 from workflow.figures.style.panels import place_below
 from workflow.figures.style.searches import facets_of, places_of, row_panels, trials_note
-from workflow.tables.columns import SHARES
+from workflow.tables.odyssey_importance import SHARES
 
-TABLES = ("odyssey_importance",)
+NEEDS = ("odyssey_importance",)
 FILLS = dict(zip(SHARES, (COLOURS[0], COLOURS[4], COLOURS[2], "0.88"), strict=True))
 HEIGHTS = dict(zip(SHARES[:3], (0.2, 0.0, -0.2), strict=True))  # the rest has no line: it is what remains
 

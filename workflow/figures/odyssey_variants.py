@@ -18,9 +18,9 @@ from matplotlib.lines import Line2D
 from workflow.figures.style.look import COLOURS, REFERENCE, Tables, rows_of, styled
 from workflow.figures.style.panels import place_below
 from workflow.figures.style.searches import facets_of, places_of, row_panels, trials_note
-from workflow.statistics.trials import trials_of, variants_in
+from workflow.statistics.trials import find_variants, rank_trials
 
-TABLES = ("odyssey",)
+NEEDS = ("odyssey",)
 COLOUR, LEVEL = COLOURS[0], 0.05
 CHANCE: dict[str, Any] = {"color": REFERENCE, "linewidth": 0.7, "linestyle": (0, (4, 2)), "zorder": 1}
 BEST: dict[str, Any] = {"color": COLOURS[1], "linewidth": 0.9, "zorder": 2}
@@ -31,7 +31,7 @@ GUESS: dict[str, Any] = {"color": COLOURS[1], "marker": "|", "linestyle": "none"
 def draw(tables: Tables) -> Figure:
     """Draw the figure."""
     table = tables.more["odyssey"]
-    trials = trials_of(tables.summary, variants=variants_in(tables.summary, known=set(table["variant"])))
+    trials = rank_trials(tables.summary, variants=find_variants(tables.summary, names=set(table["variant"])))
     variants = [label for label in tables.labels.models if label in set(table["variant"])]
     facets = facets_of(table, labels=tables.labels)
     figure, panels = row_panels(facets, rows=variants)

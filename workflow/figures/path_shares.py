@@ -17,7 +17,7 @@ from workflow.figures.style.look import REFERENCE, Dash, Tables, model_colours, 
 from workflow.figures.style.panels import new_figure, number_plainly, place_below
 from workflow.figures.style.traces import broken, draw_quartiles, measured_in, path_looks, quartiles, seeds_in
 
-TABLES = ("path_shares", "attribution")
+NEEDS = ("path_shares", "attribution")
 LIMITS = (-0.6, 1.6)
 
 

@@ -19,7 +19,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from workflow.figures.style.look import COLOURS, REFERENCE, SMALL, Tables, gradient_dashes, rows_of, styled
 from workflow.figures.style.panels import new_figure, place_below
 
-TABLES = ("published",)
+NEEDS = ("published",)
 LANE, GAP = 0.15, 0.26  # inches: of a gradient at a learning rate, and between two rows for the name of the lower one
 COLOUR = COLOURS[0]  # one for all: a row is one model
 BAR: dict[str, Any] = {"linewidth": 7, "alpha": 0.3}

@@ -23,7 +23,6 @@ from workflow.figures.style.panels import (
     row_pairs,
     seeds_note,
 )
-from workflow.tables.columns import HORIZON
 
 SYMBOLS = [
     Line2D([], [], color="0.2", linestyle="none", marker=marker, markerfacecolor="white", label=label)
@@ -71,7 +70,11 @@ def _draw_horizons(axes: Axes, conditions: pd.DataFrame, lag_axis: LagAxis, tabl
         rows = rows_of(conditions, model=one.model, gradient=one.gradient)
         if rows.empty:
             continue
-        horizon, low, high, censored = rows[HORIZON].astype("Float64").to_numpy(dtype=float, na_value=np.nan)[0]
+        horizon, low, high, censored = (
+            rows[["horizon", "horizon_low", "horizon_high", "horizon_censored"]]
+            .astype("Float64")
+            .to_numpy(dtype=float, na_value=np.nan)[0]
+        )
         look = dict(one.points)
         if censored or not horizon:
             look |= {"marker": ">" if censored else "<", "markerfacecolor": "white"}

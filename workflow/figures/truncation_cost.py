@@ -16,7 +16,7 @@ from workflow.figures.style.panels import LagAxis, label_right, new_figure, plac
 from workflow.figures.style.traces import model_legend
 from workflow.tables.truncation_cost import ALL
 
-TABLES = ("truncation_cost",)
+NEEDS = ("truncation_cost",)
 MEASURES = {
     "test_accuracy": "accuracy,\ntruncated minus full",
     "updates_to_solve": "updates to solve,\ntruncated minus full",

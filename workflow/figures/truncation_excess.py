@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from workflow.figures.style.heatmaps import Look, draw_maps
 from workflow.figures.style.look import Tables, styled
 
-TABLES = ("surface",)
+NEEDS = ("surface",)
 
 
 @styled

@@ -24,7 +24,7 @@ from workflow.figures.style.panels import (
     seed_offsets,
     seeds_note,
 )
-from workflow.tables.statistics import budget_updates, chosen_replicas
+from workflow.statistics.replicas import compute_budgets, select_replicas
 
 SYMBOLS = [
     Line2D([], [], color="0.2", linestyle="none", marker="^", markerfacecolor="white",
@@ -36,8 +36,8 @@ SYMBOLS = [
 def draw(tables: Tables) -> Figure:
     """Draw the figure."""
     facets = facets_of(tables)
-    replicas = chosen_replicas(tables.summary, tables.statistics)
-    tables = tables._replace(summary=replicas.assign(allowed=budget_updates(replicas)))
+    replicas = select_replicas(tables.summary, tables.statistics)
+    tables = tables._replace(summary=replicas.assign(allowed=compute_budgets(replicas)))
     figure, panels = panel_grid(len(facets), columns=columns_for(facets), height=2.3)
     for facet, axes in zip(facets, panels, strict=True):
         _draw_panel(axes, facet, tables)

@@ -10,7 +10,7 @@ from records.condition import Condition
 from records.paths import RUNS, RecordPath
 from workflow.experiment.errors import refuse
 from workflow.experiment.experiment import Experiment
-from workflow.experiment.measurement import MEASURED
+from workflow.experiment.tables import list_tables, sort_tables
 from workflow.jobs import baseline, measurement, run
 from workflow.jobs.resources import Need
 
@@ -46,11 +46,6 @@ class Kind(Protocol):
 
 
 KINDS: Mapping[str, Kind] = {"run": run, "baseline": baseline, "measurement": measurement}
-FED = {"baselines": "baseline", **dict.fromkeys(MEASURED, "measurement")}
-"""The tables that are computed from records other than those of runs, and the kind of these."""
-NEEDS = {"surface": ("baselines",)}
-USUAL = ("summary", "curves", "provenance", "statistics")
-"""Tables of every experiment."""
 FORMATS = ("pdf", "svg", "png")
 
 
@@ -80,24 +75,14 @@ def requested_records(experiment: Experiment) -> list[Request]:
 
 def requested_kinds(experiment: Experiment) -> list[str]:
     """Return the kinds of job that feed the experiment's tables and those that its figures show."""
-    tables = set(experiment.config["tables"])
-    tables |= {table for name in experiment.config["figures"] for table in experiment.known.figures[name]}
-    tables |= {table for name in tables for table in NEEDS.get(name, ())}
-    kinds = {"run", *(FED[table] for table in tables if table in FED)}
+    kinds = {experiment.known.tables[table].records for table in sort_tables(experiment)}
     return [kind for kind in KINDS if kind in kinds]
-
-
-def requested_tables(experiment: Experiment) -> list[str]:
-    """Return the names of the tables that an experiment requests."""
-    # In a random search the pairs of sampled models are many and of no interest: odyssey.csv compares the variants.
-    compared = [] if "search" in experiment.config else ["comparisons"]
-    return list(dict.fromkeys([*USUAL, *compared, *experiment.config["tables"]]))
 
 
 def requested_files(experiment: Experiment) -> list[str]:
     """Return the tables and figures that an experiment requests."""
     place, figures = experiment.place, experiment.config["figures"]
-    tables = [f"{place.results}/{table}.csv" for table in requested_tables(experiment)]
+    tables = [f"{place.results}/{table}.csv" for table in list_tables(experiment)]
     return tables + [f"{place.figures}/{figure}.{suffix}" for figure in figures for suffix in FORMATS]
 
 
@@ -150,3 +135,21 @@ def build_request(experiment: Experiment, kind: str, condition: Condition, *, bl
 def digest_requests(requests: Iterable[Request]) -> str:
     """Return a digest of all that the records must hold."""
     return compute_digest([[request.path, *request.digests, request.seeds] for request in requests])
+
+
+class RequestedRecords:
+    """The records that an experiment requests, by kind, as they were when a rule first asked for them."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        self.experiment = experiment
+        self.by_kind: dict[str, list[Request]] = {}
+
+    def list_kind(self, kind: str) -> list[Request]:
+        """Return the requested records of a kind."""
+        if kind not in self.by_kind:
+            self.by_kind[kind] = list_requests(self.experiment, kind)
+        return self.by_kind[kind]
+
+    def estimate_need(self, kind: str, wildcards: Mapping[str, str]) -> Need:
+        """Return the memory and time that the job with these wildcards needs."""
+        return KINDS[kind].estimate_need(request_job(self.experiment, kind, wildcards).settings)

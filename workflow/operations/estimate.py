@@ -18,8 +18,9 @@ from workflow.experiment.experiment import Experiment
 from workflow.jobs.records import load_records, select_kind
 from workflow.jobs.requested import requested_records
 from workflow.operations.calibration import Calibration, Costs, Job, calibrate, chosen, costs_by
-from workflow.tables.columns import CONDITION
-from workflow.tables.summary import read_csv, summary_table
+from workflow.statistics.replicas import CONDITION
+from workflow.tables.schema.computing import compute_records_table
+from workflow.tables.schema.csv_files import read_csv
 
 USUAL_SHARE = 0.85
 """Of their budgets, what the replicas of the main job use (results/reference/default/summary.csv)."""
@@ -134,7 +135,8 @@ def report_estimate(experiment: Experiment, *, cores: int, seconds: float) -> It
     picked = chosen(missing)
     calibration = calibrate(picked, processes=cores, seconds=seconds) if missing else Calibration(0.0, [], {})
     runs = select_kind(loaded, "run")
-    share = shares([*([summary_table(runs)] if runs else []), *_published(experiment)])
+    tables = [compute_records_table("summary", runs, experiment)] if runs else []
+    share = shares([*tables, *_published(experiment)])
     yield from report_rows(estimate(jobs, calibration, done=done, share=share), experiment, cores=cores)
     for path, reason in calibration.refused.items():
         yield f"not timed: {path}: {reason}"

@@ -1,5 +1,5 @@
 # The configuration, validated, and the files that it requests.
-from workflow.experiment.declarations import docstring, tables
+from workflow.experiment.declarations import docstring
 from workflow.experiment.sources import analysis_sources
 from workflow.jobs.requested import requested_files
 from records.canonical_json import format_canonical_json

@@ -6,14 +6,14 @@ rule figure:
         summary=f"{PLACE.results}/summary.csv",
         statistics=f"{PLACE.results}/statistics.csv",
         curves=f"{PLACE.results}/curves.csv",
-        more=lambda wildcards: [f"{PLACE.results}/{table}.csv" for table in tables(ROOT, wildcards.figure)],
+        more=lambda wildcards: [f"{PLACE.results}/{table}.csv" for table in EXPERIMENT.known.figures[wildcards.figure]],
         code=lambda wildcards: analysis_sources(ROOT, f"workflow/figures/{wildcards.figure}.py"),
     output:
         pdf=f"{PLACE.figures}/{{figure}}.pdf",
         svg=f"{PLACE.figures}/{{figure}}.svg",
         png=report(
             f"{PLACE.figures}/{{figure}}.png",
-            caption="../report/figure.rst",
+            caption="../report/caption.rst",
             category="Figures",
             labels={"figure": "{figure}"},
         ),

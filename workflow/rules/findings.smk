@@ -3,42 +3,6 @@ FINDINGS = admit_claims(EXPERIMENT)
 FOUND = [f"{PLACE.results}/findings.csv"]
 
 
-# As in rule train, no code is an input: the params are all that determines the numbers.
-rule constructed:
-    output:
-        f"{PLACE.results}/constructed.csv",
-    log:
-        f"{PLACE.logs}/constructed.log",
-    conda:
-        "../envs/lagbench.yaml"
-    resources:
-        mem_mb=2000,
-        runtime=30,
-        disk_mb=100,
-    params:
-        sources=lambda wildcards: FINDINGS.sources("training/gradients/constructed.py"),
-    script:
-        "../scripts/constructed.py"
-
-
-rule derivatives:
-    output:
-        f"{PLACE.results}/derivatives.csv",
-    log:
-        f"{PLACE.logs}/derivatives.log",
-    conda:
-        "../envs/lagbench.yaml"
-    resources:
-        mem_mb=4000,
-        runtime=60,
-        disk_mb=100,
-    params:
-        settings=lambda wildcards: FINDINGS.networks,
-        sources=lambda wildcards: FINDINGS.sources("training/gradients/derivatives.py"),
-    script:
-        "../scripts/derivatives.py"
-
-
 rule findings:
     input:
         tables=lambda wildcards: list(FINDINGS.tables.values()),

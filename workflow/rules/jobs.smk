@@ -1,20 +1,8 @@
 # One rule per kind of job: it writes a record and its provenance, from settings and code alone.
-from workflow.jobs.requested import KINDS, digest_requests, list_requests, request_job, requested_records
+from workflow.jobs.requested import KINDS, RequestedRecords, digest_requests, request_job, requested_records
 
-
-def requested(kind):
-    """Return the records of a kind that the experiment requests, as they were when first asked for."""
-    if kind not in REQUESTED:
-        REQUESTED[kind] = list_requests(EXPERIMENT, kind)
-    return REQUESTED[kind]
-
-
-def need(kind, wildcards):
-    """Return the memory and time that a job needs."""
-    return KINDS[kind].estimate_need(request_job(EXPERIMENT, kind, wildcards).settings)
-
-
-REQUESTED = {}
+REQUESTED = RequestedRecords(EXPERIMENT)
+requested, need = REQUESTED.list_kind, REQUESTED.estimate_need
 
 # A job's code is no input: the time of a file's last change would then retrain. `sources` is the digest of the code that
 # determines the numbers, without comments, and `settings` is everything else that determines them. Whatever changes no
@@ -40,11 +28,12 @@ for KIND, JOB in KINDS.items():
             disk_mb=100,
             gpu=lambda wildcards: int(wildcards.device == "cuda"),
         params:
+            script=JOB.SCRIPT,  # Snakemake reads the command below only when the loop is over
             settings=lambda wildcards, kind=KIND: format_canonical_json(
                 request_job(EXPERIMENT, kind, wildcards).settings
             ),
             sources=lambda wildcards, kind=KIND: request_job(EXPERIMENT, kind, wildcards).sources,
         shell:
-            f'"$LAGBENCH_PYTHON" "$LAGBENCH_ROOT/workflow/scripts/{JOB.SCRIPT}" --settings {{params.settings:q}}'
+            '"$LAGBENCH_PYTHON" "$LAGBENCH_ROOT/workflow/scripts/{params.script}" --settings {params.settings:q}'
             " --sources {params.sources:q} --threads {threads} --minutes {resources.runtime}"
             " --record {output.record:q} --provenance {output.provenance:q} 2> {log:q}"

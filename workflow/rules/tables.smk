@@ -1,16 +1,24 @@
-# Run records to tables, and tables to statistics. All are made anew when a run or their own code changes; it takes seconds.
+# Every table, by its file in workflow/tables/, which declares what it is computed from.
+from workflow.experiment.tables import compute_sources, list_inputs, list_settings, match_tables
+
+TABLE_FILES = EXPERIMENT.known.tables
 
 
-rule summary:
+rule table:
     input:
-        runs=lambda wildcards: [request.path for request in requested("run")],
-        code=analysis_sources(ROOT, "workflow/tables/summary.py"),
-        kernel=ancient(KERNEL) if EXPERIMENT.is_fused else [],
+        tables=lambda wildcards: [f"{PLACE.results}/{name}.csv" for name in list_inputs(EXPERIMENT, wildcards.table)],
+        code=lambda wildcards: analysis_sources(ROOT, f"workflow/tables/{wildcards.table}.py"),
     output:
-        summary=f"{PLACE.results}/summary.csv",
-        curves=f"{PLACE.results}/curves.csv",
+        report(
+            f"{PLACE.results}/{{table}}.csv",
+            caption="../report/caption.rst",
+            category="Tables",
+            labels={"table": "{table}"},
+        ),
     log:
-        f"{PLACE.logs}/summary.log",
+        f"{PLACE.logs}/{{table}}.log",
+    wildcard_constraints:
+        table=match_tables(EXPERIMENT, "needs"),
     conda:
         "../envs/lagbench.yaml"
     resources:
@@ -18,66 +26,41 @@ rule summary:
         runtime=60,
         disk_mb=1000,
     params:
-        requested=lambda wildcards: digest_requests(requested("run")),
+        config=lambda wildcards: {name: config.get(name) for name in ("search", "published", "gradients")},
+        caption=lambda wildcards: docstring(ROOT / f"workflow/tables/{wildcards.table}.py"),
     script:
-        "../scripts/summary.py"
+        "../scripts/table.py"
 
 
-rule provenance:
+use rule table as records_table with:
     input:
-        runs=lambda wildcards: [request.path for request in requested("run")],
-        code=analysis_sources(ROOT, "workflow/tables/summary.py"),
+        records=lambda wildcards: [request.path for request in requested(TABLE_FILES[wildcards.table].records)],
+        code=lambda wildcards: analysis_sources(ROOT, f"workflow/tables/{wildcards.table}.py"),
+        kernel=ancient(KERNEL) if EXPERIMENT.is_fused else [],
     output:
-        f"{PLACE.results}/provenance.csv",
+        f"{PLACE.results}/{{table}}.csv",
+    wildcard_constraints:
+        table=match_tables(EXPERIMENT, "records"),
+    params:
+        requested=lambda wildcards: digest_requests(requested(TABLE_FILES[wildcards.table].records)),
+
+
+# As of records, no code is an input: the params are all that determines the numbers.
+rule entry_table:
+    output:
+        f"{PLACE.results}/{{table}}.csv",
     log:
-        f"{PLACE.logs}/provenance.log",
+        f"{PLACE.logs}/{{table}}.log",
+    wildcard_constraints:
+        table=match_tables(EXPERIMENT, "entry"),
     conda:
         "../envs/lagbench.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=4000,
         runtime=60,
         disk_mb=100,
+    params:
+        settings=lambda wildcards: list_settings(EXPERIMENT, wildcards.table),
+        sources=lambda wildcards: compute_sources(EXPERIMENT, wildcards.table),
     script:
-        "../scripts/provenance.py"
-
-
-rule statistics:
-    input:
-        summary=f"{PLACE.results}/summary.csv",
-        baselines=f"{PLACE.results}/baselines.csv" if "baselines" in config["tables"] else [],
-        code=analysis_sources(ROOT, "workflow/scripts/statistics.py"),
-    output:
-        report(
-            f"{PLACE.results}/statistics.csv",
-            caption="../report/statistics.rst",
-            category="Tables",
-        ),
-    log:
-        f"{PLACE.logs}/statistics.log",
-    conda:
-        "../envs/lagbench.yaml"
-    resources:
-        mem_mb=2000,
-        runtime=60,
-        disk_mb=100,
-    script:
-        "../scripts/statistics.py"
-
-
-rule comparisons:
-    input:
-        summary=f"{PLACE.results}/summary.csv",
-        statistics=f"{PLACE.results}/statistics.csv",
-        code=analysis_sources(ROOT, "workflow/tables/comparisons.py"),
-    output:
-        f"{PLACE.results}/comparisons.csv",
-    log:
-        f"{PLACE.logs}/comparisons.log",
-    conda:
-        "../envs/lagbench.yaml"
-    resources:
-        mem_mb=2000,
-        runtime=60,
-        disk_mb=100,
-    script:
-        "../scripts/comparisons.py"
+        "../scripts/entry_table.py"

@@ -9,13 +9,14 @@ from records.log import log_errors
 with log_errors(snakemake.log[0]):
     from records.writing import write_text
     from workflow.experiment.claims import Source
-    from workflow.report.findings_page import markdown, page
-    from workflow.tables.findings import evaluate_claims, findings_table
-    from workflow.tables.summary import read_csv, write_csv
+    from workflow.report.findings_page import format_page
+    from workflow.tables.findings import COLUMNS, evaluate_claims, list_findings
+    from workflow.tables.schema.columns import set_types
+    from workflow.tables.schema.csv_files import read_csv, write_csv
 
-    asked, files = snakemake.params, snakemake.output
-    tables = {Source(*name): read_csv(Path(p)) for name, p in zip(asked.names, snakemake.input.tables, strict=True)}
-    found = evaluate_claims(asked.claims, tables=tables, experiment=asked.experiment)
-    write_csv(findings_table(found), Path(files.table))
-    for write, path in ((markdown, files.markdown), (page, files.page)):
-        write_text(Path(path), write(found, experiment=asked.experiment, figures=asked.figures))
+    given, files = snakemake.params, snakemake.output
+    tables = {Source(*name): read_csv(Path(p)) for name, p in zip(given.names, snakemake.input.tables, strict=True)}
+    findings = evaluate_claims(given.claims, tables=tables, experiment=given.experiment)
+    write_csv(set_types(list_findings(findings), COLUMNS), Path(files.table))
+    for suffix, path in (("md", files.markdown), ("html", files.page)):
+        write_text(Path(path), format_page(findings, experiment=given.experiment, figures=given.figures, suffix=suffix))

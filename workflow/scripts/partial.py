@@ -8,6 +8,6 @@ from records.log import log_errors
 
 with log_errors(snakemake.log[0]):
     from workflow.experiment.experiment import Experiment
-    from workflow.operations.partial import make_partial, report
+    from workflow.operations.partial import report_partial, write_partial
 
-    print(*report(*make_partial(Experiment(snakemake.config, root=root))), sep="\n", flush=True)
+    print(*report_partial(*write_partial(Experiment(snakemake.config, root=root))), sep="\n", flush=True)

@@ -6,11 +6,10 @@ from pathlib import Path
 sys.path.insert(0, str(root := Path(__file__).resolve().parents[2]))
 from records.log import log_errors, log_line
 from records.writing import write_json
-from workflow.jobs import packing, process
-from workflow.jobs.arguments import Job, parse_arguments
+from workflow.jobs import arguments, packing, process
 
 with log_errors():  # to import what is trained may fail too
-    if not packing.adopt_record(job := parse_arguments(Job, description=__doc__)):
+    if not packing.adopt_record(job := arguments.parse_arguments(arguments.Job, description=__doc__)):
         process.limit_threads(job.threads, kernel=job.settings["training"]["kernel"])
         with process.importing():
             from training import checkpointing, condition, placement, progress, provenance

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 import pandas as pd
 
-from workflow.tables.statistics import scored, waiting_times
+from workflow.statistics.replicas import compute_times_to_solve, score_accuracies
 
 SEARCHED = ["device", "task", "lag", "variant", "gradient"]
 JOB = ["hidden_size", "seed"]
@@ -13,32 +13,32 @@ JOB = ["hidden_size", "seed"]
 TRIAL = [*JOB, "learning_rate"]
 
 
-def trials_of(summary: pd.DataFrame, *, variants: Mapping[str, str]) -> pd.DataFrame:
-    """Return the replicas of drawn models with the columns `variant`, `score` (test accuracy) and `rank`.
+def rank_trials(summary: pd.DataFrame, *, variants: Mapping[str, str]) -> pd.DataFrame:
+    """Return the replicas of sampled models with the columns `variant`, `score` (test accuracy) and `rank`.
 
-    `variants` maps the labels of drawn models to variants, and rows come in its order. `rank` orders the trials of a
+    `variants` maps the labels of sampled models to variants, and rows come in its order. `rank` orders the trials of a
     variant by validation, as a learning rate is chosen: accuracy up to the success criterion, then fewer updates to
     solve, then lower loss; test data have no say.
     """
     trials = summary[summary["model"].isin(list(variants))]
-    accuracy = np.minimum(scored(trials["validation_accuracy"]), trials["success_accuracy"].to_numpy(float))
+    accuracy = np.minimum(score_accuracies(trials["validation_accuracy"]), trials["success_accuracy"].to_numpy(float))
     trials = trials.assign(
         variant=trials["model"].map(variants).astype(str),
-        score=scored(trials["test_accuracy"]),
+        score=score_accuracies(trials["test_accuracy"]),
         wrong=1 - accuracy,
-        waited=waiting_times(trials),
+        updates_waited=compute_times_to_solve(trials),
         loss=trials["validation_loss"].fillna(np.inf).astype(float),
     )
-    trials = trials.sort_values(["wrong", "waited", "loss", *TRIAL], kind="stable")
+    trials = trials.sort_values(["wrong", "updates_waited", "loss", *TRIAL], kind="stable")
     trials["rank"] = trials.groupby(SEARCHED, sort=False).cumcount()
     place = {variant: number for number, variant in enumerate(dict.fromkeys(variants.values()))}
     trials["place"] = trials["variant"].map(place)
     order = [*(name if name != "variant" else "place" for name in SEARCHED), "rank"]
-    return trials.sort_values(order, ignore_index=True).drop(columns=["wrong", "waited", "loss", "place"])
+    return trials.sort_values(order, ignore_index=True).drop(columns=["wrong", "updates_waited", "loss", "place"])
 
 
-def variants_in(summary: pd.DataFrame, *, known: Collection[str]) -> dict[str, str]:
-    """Return per label of a drawn model its variant, one of the `known`: `<variant>.h<size>` without the size."""
+def find_variants(summary: pd.DataFrame, *, names: Collection[str]) -> dict[str, str]:
+    """Return per label of a sampled model its variant, one of `names`: `<variant>.h<size>` without the size."""
     models = summary[["model", "hidden_size"]].drop_duplicates().itertuples(index=False, name=None)
-    found = {model: model.removesuffix(f".h{size}") for model, size in models}
-    return {model: variant for model, variant in found.items() if variant != model and variant in known}
+    variants = {model: model.removesuffix(f".h{size}") for model, size in models}
+    return {model: variant for model, variant in variants.items() if variant != model and variant in names}

@@ -1,43 +1,53 @@
-"""The baselines beside every accuracy: random weight guessing, and the best predictor that remembers nothing."""
+"""One row per device, task, lag and model: random weight guessing, and the best predictor that remembers nothing."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
-from workflow.tables.columns import BASELINE, BASELINES, CONTROLS
-from workflow.tables.summary import typed
+from workflow.experiment.experiment import Experiment
+from workflow.tables.schema import columns
+from workflow.tables.schema.columns import count, number, set_types
+
+RECORDS = "baseline"
+KEY = tuple(columns.BASELINE)
+COLUMNS = {
+    **columns.BASELINE,
+    "guesses": count(
+        "how many networks were sampled at random and not trained (Schmidhuber, Hochreiter & Bengio 2001; `baselines` "
+        "in the config)"
+    ),
+    **{name: column for name, column in columns.CONTROLS.items() if name != "easy"},
+    "success_accuracy": number("the task's success criterion"),
+    "easy": columns.CONTROLS["easy"],
+}
 
 
-def baselines_table(records: Sequence[Mapping]) -> pd.DataFrame:
-    """Make the table of baselines, one row per device, task, lag and model.
-
-    `guess_accuracy` and `guess_loss` are those, on test data, of the guess that validation preferred; `constant_...`
-    the closed-form chance level. `easy`: guessing reaches the success criterion. Where every guess overflows, the
-    accuracy is 0 and the loss empty.
-    """
-    return typed(pd.DataFrame([_row(record) for record in records], columns=BASELINES)).sort_values(
-        BASELINE, ignore_index=True
-    )
+def compute(records: Sequence[Mapping[str, Any]], experiment: Experiment) -> pd.DataFrame:
+    """Compute the table of baselines from their records."""
+    rows = [_compute_row(record) for record in records]
+    return pd.DataFrame(rows, columns=list(COLUMNS)).sort_values(list(KEY), ignore_index=True)
 
 
-def with_baselines(
+def join_baselines(
     table: pd.DataFrame, baselines: pd.DataFrame, *, variants: Mapping[str, str] | None = None
 ) -> pd.DataFrame:
     """Return a table of accuracies with the columns `CONTROLS` at its end, joined by device, task, lag and model.
 
-    `variants` maps labels of models that a search has drawn to the model that they are drawn of, whose baseline it is.
+    `variants` maps labels of models that a search has sampled to the model as it is configured, whose baseline it is.
     """
-    known = variants or {}
-    keys = table[BASELINE].assign(model=[known.get(model, model) for model in table["model"]])
-    found = keys.merge(baselines[[*BASELINE, *CONTROLS]], on=BASELINE, how="left", validate="many_to_one")
-    lacking = found[found["easy"].isna()]
-    if not lacking.empty:
-        name = ", ".join(f"{key} {lacking.iloc[0][key]}" for key in BASELINE)
+    variants = variants or {}
+    keys = table[list(KEY)].assign(model=[variants.get(model, model) for model in table["model"]])
+    joined = keys.merge(baselines[[*KEY, *columns.CONTROLS]], on=list(KEY), how="left", validate="many_to_one")
+    missing = joined[joined["easy"].isna()]
+    if not missing.empty:
+        name = ", ".join(f"{key} {missing.iloc[0][key]}" for key in KEY)
         raise ValueError(f"no baseline of {name}; run the workflow again")
-    return typed(table.assign(**{name: found[name].to_numpy() for name in CONTROLS}))
+    controls = set_types(joined[list(columns.CONTROLS)], columns.CONTROLS)
+    return table.assign(**{name: controls[name].to_numpy() for name in columns.CONTROLS})
 
 
-def _row(record: Mapping) -> dict:
+def _compute_row(record: Mapping[str, Any]) -> dict[str, Any]:
     settings, best = record["settings"], record["best"] or {}
     accuracy = best.get("test_accuracy", 0.0)
     return {

@@ -1,7 +1,10 @@
-"""The variants of a random search: the best tenth of each, and its distance to the reference, as in Greff et al. 2017.
+"""One row per variant, task and lag of a random search: its best tenth, and its distance to the reference.
 
-The unit of every interval and test is the job, a (hidden size, seed): its trials share initial weights and data, and
-differ in the learning rate alone. All variants have the same trials, so that the difference to the reference is paired.
+As in Greff et al. 2017. A trial is a replica: one sampled hidden size, learning rate and seed. The trials of a (hidden
+size, seed) share initial weights and data and differ in the learning rate alone; they are a job, the unit of every
+interval and of the sign-flip test. All variants have the same trials, so that the difference to the reference is
+paired. Holm's correction is over the variants of a device, task, lag and gradient. Where the experiment has baselines
+they are those of the variant at the `hidden_size` of the config.
 """
 
 import math
@@ -11,80 +14,105 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
+from workflow.experiment.experiment import Experiment
+from workflow.statistics.comparison import adjust_by_holm, compare_pairs, compute_welch_p
 from workflow.statistics.intervals import Interval, bootstrap_interval, wilson_interval
-from workflow.statistics.trials import JOB, SEARCHED, TRIAL, trials_of
-from workflow.tables.baselines import with_baselines
-from workflow.tables.columns import ODYSSEY
-from workflow.tables.comparisons import compare, holm
-from workflow.tables.summary import typed
+from workflow.statistics.trials import JOB, SEARCHED, TRIAL, rank_trials
+from workflow.tables.baselines import join_baselines
+from workflow.tables.schema import columns
+from workflow.tables.schema.columns import count, limits, number, text
 
+NEEDS = ("summary",)
+REQUIRES = "search"
+OPTIONAL = ("baselines",)
+KEY = tuple(SEARCHED)
+COLUMNS = {
+    "device": columns.BASELINE["device"],
+    "task": columns.BASELINE["task"],
+    "lag": columns.BASELINE["lag"],
+    "variant": text("the model whose hidden size and rate were searched (in `summary.csv`: `<variant>.h<size>`)"),
+    "gradient": columns.CONDITION["gradient"],
+    "trials": count("how many trials it has"),
+    "best_trials": count("how many are its best tenth by validation: accuracy up to the criterion, updates, loss"),
+    "best_accuracy": number("their mean test accuracy"),
+    **limits("best_low", "best_high", by="bootstrap over jobs, with the best chosen anew"),
+    "best_hidden_size": count("of the best trial"),
+    "best_learning_rate": number("of the best trial"),
+    "median_accuracy": number("median test accuracy of all trials"),
+    "solved": count("how many trials solved the task"),
+    "solved_fraction": number("their share"),
+    **limits("solved_low", "solved_high", by="Wilson, as if trials were independent"),
+    "diverged": count("how many trials diverged"),
+    "jobs": count("how many jobs are compared with those of the reference"),
+    "difference": number("test accuracy minus that of the reference, mean over all trials, paired"),
+    **limits("difference_low", "difference_high", by="bootstrap over jobs"),
+    "p": number("of a sign-flip test over jobs"),
+    "p_holm": number("the same with Holm's correction"),
+    "best_p": number(
+        "of Welch's test between the best tenth and that of the reference, as in the paper; it takes trials for "
+        "independent and ignores that they were chosen: read it as the paper's yardstick"
+    ),
+    "best_p_holm": number("the same with Holm's correction"),
+    "chance_accuracy": columns.CHANCE,
+    **columns.CONTROLS,
+}
 FAMILY = [name for name in SEARCHED if name != "variant"]
 
 
-def odyssey_table(summary: pd.DataFrame, search: Mapping[str, Any]) -> pd.DataFrame:
-    """Make the table of variants, one row per device, task, lag, variant and gradient.
-
-    `best_accuracy` is the mean test accuracy of the best tenth of the trials by validation. Two comparisons with the
-    reference: `difference` over all trials, paired, with a sign-flip test; and `best_p`, Welch's test between the two
-    best tenths, as in the paper. Holm's correction is over the variants of a device, task, lag and gradient.
-    """
-    trials = trials_of(summary, variants=search["variants"])
-    rows: list[dict[str, Any]] = []
-    for _, family in trials.groupby(FAMILY, sort=False):
-        reference = family[family["variant"] == search["reference"]]
-        found = [
-            dict(zip(SEARCHED, variant[SEARCHED].iloc[0], strict=True)) | _row(variant) | _compared(variant, reference)
-            for _, variant in family.groupby("variant", sort=False)
-        ]
-        for name in ("p", "best_p"):
-            for row, p in zip(found, holm([row[name] for row in found]), strict=True):
-                row[f"{name}_holm"] = p
-        rows += found
-    return typed(pd.DataFrame(rows, columns=ODYSSEY))
-
-
-def beside_baselines(table: pd.DataFrame, baselines: pd.DataFrame) -> pd.DataFrame:
-    """Return the table of variants with the baselines of each, which are those of the model as it is configured."""
-    joined = with_baselines(table.rename(columns={"variant": "model"}), baselines)
+def compute(tables: Mapping[str, pd.DataFrame], experiment: Experiment) -> pd.DataFrame:
+    """Compute the table of variants, with the baselines where the experiment has them."""
+    table = compare_variants(tables["summary"], experiment.search)
+    if "baselines" not in tables:
+        return table
+    joined = join_baselines(table.rename(columns={"variant": "model"}), tables["baselines"])
     return joined.rename(columns={"model": "variant"})
 
 
-def best_tenth(trials: pd.DataFrame) -> pd.DataFrame:
+def compare_variants(summary: pd.DataFrame, search: Mapping[str, Any]) -> pd.DataFrame:
+    """Compare the variants of a search, each with its reference."""
+    trials = rank_trials(summary, variants=search["variants"])
+    rows: list[dict[str, Any]] = []
+    for _, family in trials.groupby(FAMILY, sort=False):
+        reference = family[family["variant"] == search["reference"]]
+        of_family = [
+            dict(zip(SEARCHED, variant[SEARCHED].iloc[0], strict=True))
+            | _compute_row(variant)
+            | _compare(variant, reference)
+            for _, variant in family.groupby("variant", sort=False)
+        ]
+        for name in ("p", "best_p"):
+            for row, p in zip(of_family, adjust_by_holm([row[name] for row in of_family]), strict=True):
+                row[f"{name}_holm"] = p
+        rows += of_family
+    return pd.DataFrame(rows, columns=[name for name in COLUMNS if name not in columns.CONTROLS])
+
+
+def select_best_tenth(trials: pd.DataFrame) -> pd.DataFrame:
     """Return the best tenth of a variant's trials by validation, rounded up."""
     return trials[trials["rank"] < math.ceil(len(trials) / 10)]
 
 
-def best_tenth_interval(trials: pd.DataFrame) -> Interval:
-    """Return the bootstrap interval of the mean of the best tenth: jobs are drawn, then the best trials chosen."""
+def compute_best_interval(trials: pd.DataFrame) -> Interval:
+    """Return the bootstrap interval of the mean of the best tenth: jobs are sampled, then the best trials chosen."""
     scores = trials.sort_values("rank")["score"].to_numpy(float)
     jobs = [job["rank"].to_numpy(int) for _, job in trials.groupby(JOB, sort=True)]
-    count, last = len(best_tenth(trials)), len(trials)
+    count, last = len(select_best_tenth(trials)), len(trials)
     ranks = np.full((len(jobs), max(map(len, jobs))), last)  # a job of fewer trials is filled up with rank `last`
     for row, job in zip(ranks, jobs, strict=True):
         row[: len(job)] = job
 
-    def statistic(drawn: NDArray[np.intp]) -> NDArray[np.float64]:
-        best = np.sort(ranks[drawn].reshape(*drawn.shape[:-1], -1), axis=-1)[..., :count]
+    def statistic(sample: NDArray[np.intp]) -> NDArray[np.float64]:
+        best = np.sort(ranks[sample].reshape(*sample.shape[:-1], -1), axis=-1)[..., :count]
         return np.append(scores, np.nan)[best].mean(axis=-1)
 
     return bootstrap_interval(len(jobs), statistic)
 
 
-def welch_p(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """Return the two-sided p of Welch's test; equal constants do not differ, and one value alone tells nothing."""
-    if min(len(one), len(other)) < 2:
-        return float("nan")
-    if np.ptp(one) == np.ptp(other) == 0:
-        return 1.0 if one[0] == other[0] else 0.0
-    return float(stats.ttest_ind(one, other, equal_var=False).pvalue)
-
-
-def _row(trials: pd.DataFrame) -> dict[str, Any]:
-    first, best = trials.iloc[0], best_tenth(trials)
+def _compute_row(trials: pd.DataFrame) -> dict[str, Any]:
+    first, best = trials.iloc[0], select_best_tenth(trials)
     solved = int(trials["solved"].sum())
-    interval, fraction = best_tenth_interval(trials), wilson_interval(solved, len(trials))
+    interval, fraction = compute_best_interval(trials), wilson_interval(solved, len(trials))
     return {
         "trials": len(trials),
         "best_trials": len(best),
@@ -103,15 +131,15 @@ def _row(trials: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _compared(trials: pd.DataFrame, reference: pd.DataFrame) -> dict[str, Any]:
+def _compare(trials: pd.DataFrame, reference: pd.DataFrame) -> dict[str, Any]:
     """Compare a variant with the reference; the reference itself, or one that did not run, gives nothing."""
     if reference.empty or trials["variant"].iloc[0] == reference["variant"].iloc[0]:
-        jobs, difference, low, high, p = compare([])
+        jobs, difference, low, high, p = compare_pairs([])
         return dict(zip(_DIFFERENCE, (jobs, difference, low, high, p, float("nan")), strict=True))
     paired = trials.set_index(TRIAL)["score"] - reference.set_index(TRIAL)["score"]
     by_job = paired.groupby(level=JOB, sort=True).mean().to_numpy(float)
-    best_p = welch_p(*(best_tenth(part)["score"].to_numpy(float) for part in (trials, reference)))
-    return dict(zip(_DIFFERENCE, (*compare([by_job]), best_p), strict=True))
+    best_p = compute_welch_p(*(select_best_tenth(part)["score"].to_numpy(float) for part in (trials, reference)))
+    return dict(zip(_DIFFERENCE, (*compare_pairs([by_job]), best_p), strict=True))
 
 
 _DIFFERENCE = ("jobs", "difference", "difference_low", "difference_high", "p", "best_p")

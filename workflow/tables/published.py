@@ -1,10 +1,9 @@
-"""Published numbers of training sequences beside ours: one row per number, flow of error and learning rate.
+"""Published numbers of training sequences next to ours: one row per number, gradient and learning rate.
 
-The paper prints a mean over n trials. Ours are m seeds, with mean x and standard deviation s. If its trials came from
-the distribution of our seeds, its mean would lie in x -+ t s sqrt(1/n + 1/m) in 95 % of cases, t the 97.5 % quantile
-of Student's t with m - 1 degrees of freedom: exact for normal times, and roughly so for means of 10 or 20 skewed ones.
-The verdict is `inside` or `outside` this interval. It is `censored` where there is no mean, as a seed did not solve the
-task within the budget (or only one seed ran). Each row is judged by itself: of 20 rows, one is outside by chance.
+The paper prints a mean over n trials until a published stop rule held (protocol `online`). Ours are m seeds, with mean
+x and standard deviation s. If its trials came from the distribution of our seeds, its mean would lie in x -+ t s
+sqrt(1/n + 1/m) in 95 % of cases, t the 97.5 % quantile of Student's t with m - 1 degrees of freedom: exact for normal
+times, and roughly so for means of 10 or 20 skewed ones. Of 20 rows that hold, one is outside by chance.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from workflow.experiment.experiment import Experiment
 from workflow.statistics.intervals import (
     LEVEL,
     NOTHING,
@@ -24,19 +24,61 @@ from workflow.statistics.intervals import (
     median_time_interval,
     wilson_interval,
 )
-from workflow.tables.columns import PUBLISHED
-from workflow.tables.statistics import scored, waiting_times
-from workflow.tables.summary import typed
+from workflow.statistics.replicas import CONDITION, compute_times_to_solve, score_accuracies
+from workflow.tables.baselines import join_baselines
+from workflow.tables.schema import columns
+from workflow.tables.schema.columns import count, flag, limits, number, optional_count, text
+
+NEEDS = ("summary",)
+REQUIRES = "published"
+OPTIONAL = ("baselines",)
+KEY = ("table", "experiment", *CONDITION, "learning_rate")
+COLUMNS = {
+    "table": text("where the paper prints the number"),
+    "experiment": text("what it is of"),
+    **columns.CONDITION,
+    "learning_rate": number("ours"),
+    "paper_learning_rate": number("the paper's"),
+    "paper_sequences": count("the paper's training sequences, mean over its trials"),
+    "paper_wrong": optional_count("the paper's wrong test sequences"),
+    "trials": count("the paper's trials"),
+    "paper_weights": count("the paper's weights"),
+    "parameters": count("weights of our network, readout included"),
+    "weights_agree": flag("whether they are as many as the paper's"),
+    **columns.SOLVED,
+    "diverged": count("how many seeds became infinite"),
+    "sequences_mean": number("mean over the seeds; empty unless all solved the task"),
+    **limits("sequences_low", "sequences_high"),
+    "predicted_low": number("where 95 % of means of as many trials as the paper's would lie, lower end"),
+    "predicted_high": number("the upper end"),
+    "verdict": text(
+        "whether the paper's mean is `inside` or `outside`; `censored`: a seed did not solve the task within the "
+        "budget, or only one seed ran"
+    ),
+    "sequences_median": number("Kaplan-Meier median, unsolved seeds censored at the budget"),
+    **limits("median_low", "median_high"),
+    "error_median": number(
+        "the same of one half of the stop rule, mean error below its threshold; empty: fewer than half of the seeds, "
+        "or no such half"
+    ),
+    "streak_median": number("the same of the other half, the last so many sequences right"),
+    "wrong": number("wrong test sequences, mean over the seeds, solved or not"),
+    "test_sequences": count("of how many"),
+    "budget": count("sequences after which training was given up"),
+    "chance_accuracy": columns.CHANCE,
+    "notes": text("what was tried where ours differ"),
+    **columns.CONTROLS,
+}
 
 
 class Verdict(NamedTuple):
-    """What becomes of a published mean beside our seeds, and the interval in which it was to be."""
+    """The verdict on a published mean, and the interval in which it was to be."""
 
     predicted: Interval
     verdict: str
 
 
-def verdict_on(paper: float, *, times: NDArray, reached: NDArray[np.bool_], trials: int) -> Verdict:
+def judge_mean(paper: float, *, times: NDArray, reached: NDArray[np.bool_], trials: int) -> Verdict:
     """Judge a published mean over `trials` by the times of our seeds, those not `reached` being censored."""
     if len(times) < 2 or not reached.all():
         return Verdict(NOTHING, "censored")
@@ -46,13 +88,19 @@ def verdict_on(paper: float, *, times: NDArray, reached: NDArray[np.bool_], tria
     return Verdict(Interval(max(low, 0.0), high), "inside" if low <= paper <= high else "outside")
 
 
-def published_table(summary: pd.DataFrame, published: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Make the table, in the order of the published rows; `published` is that section of the configuration."""
-    rows = [found for number in published for found in _rows(summary, number)]
-    return typed(pd.DataFrame(rows, columns=PUBLISHED))
+def compute(tables: Mapping[str, pd.DataFrame], experiment: Experiment) -> pd.DataFrame:
+    """Compute the table, in the order of the published rows, with the baselines where the experiment has them."""
+    table = compare_published(tables["summary"], experiment.published)
+    return join_baselines(table, tables["baselines"]) if "baselines" in tables else table
 
 
-def _rows(summary: pd.DataFrame, number: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def compare_published(summary: pd.DataFrame, published: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Compare published numbers, that section of the configuration, with a table of replicas."""
+    rows = [row for number in published for row in _compute_rows(summary, number)]
+    return pd.DataFrame(rows, columns=[name for name in COLUMNS if name not in columns.CONTROLS])
+
+
+def _compute_rows(summary: pd.DataFrame, number: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     ran = summary[(summary["task"] == number["task"]) & (summary["lag"] == number["lag"])]
     ran = ran[ran["model"] == number["model"]]
     for (device, gradient, rate), replicas in ran.groupby(["device", "gradient", "learning_rate"], sort=True):
@@ -60,18 +108,18 @@ def _rows(summary: pd.DataFrame, number: Mapping[str, Any]) -> Iterator[dict[str
             {"device": device, "gradient": gradient, "learning_rate": rate}
             | {name: number[name] for name in ("table", "experiment", "task", "lag", "model", "trials", "notes")}
             | {f"paper_{name}": number[name] for name in ("learning_rate", "sequences", "wrong", "weights")}
-            | _ours(replicas, number)
+            | _compute_ours(replicas, number)
         )
 
 
-def _ours(replicas: pd.DataFrame, number: Mapping[str, Any]) -> dict[str, Any]:
+def _compute_ours(replicas: pd.DataFrame, number: Mapping[str, Any]) -> dict[str, Any]:
     first, seeds = replicas.iloc[0], len(replicas)
-    reached, times = replicas["solved"].to_numpy(dtype=bool), waiting_times(replicas)
+    reached, times = replicas["solved"].to_numpy(dtype=bool), compute_times_to_solve(replicas)
     solved = int(reached.sum())
     fraction, median = wilson_interval(solved, seeds), median_time_interval(times, reached=reached)
     mean = mean_interval(times) if solved == seeds else NOTHING
-    predicted, verdict = verdict_on(number["sequences"], times=times, reached=reached, trials=number["trials"])
-    wrong = np.round((1 - scored(replicas["test_accuracy"])) * first["test_sequences"])
+    predicted, verdict = judge_mean(number["sequences"], times=times, reached=reached, trials=number["trials"])
+    wrong = np.round((1 - score_accuracies(replicas["test_accuracy"])) * first["test_sequences"])
     return {
         "parameters": first["parameters"],
         "weights_agree": bool(first["parameters"] == number["weights"]),
@@ -87,8 +135,8 @@ def _ours(replicas: pd.DataFrame, number: Mapping[str, Any]) -> dict[str, Any]:
         "sequences_median": median_time(times, reached=reached),
         "median_low": median.low,
         "median_high": median.high,
-        "error_median": _median_of(replicas, "sequences_to_error"),
-        "streak_median": _median_of(replicas, "sequences_to_streak"),
+        "error_median": _compute_median(replicas, "sequences_to_error"),
+        "streak_median": _compute_median(replicas, "sequences_to_streak"),
         "predicted_low": predicted.low,
         "predicted_high": predicted.high,
         "verdict": verdict,
@@ -99,7 +147,7 @@ def _ours(replicas: pd.DataFrame, number: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _median_of(replicas: pd.DataFrame, half: str) -> float:
+def _compute_median(replicas: pd.DataFrame, half: str) -> float:
     """Return the Kaplan-Meier median of the sequences until one half of the stop rule held."""
     times = replicas[half].to_numpy(dtype=float, na_value=np.nan)
     reached = ~np.isnan(times)

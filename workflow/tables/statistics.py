@@ -1,89 +1,96 @@
-"""The statistics of every condition: chosen learning rate, solved fraction, accuracy, updates to solve, horizon.
+"""One row per condition at the learning rate that validation chose: seeds solved, accuracy, updates, horizon.
 
-A diverged replica is a failure, and scores the accuracy that was recorded for it. Where none could be recorded (null)
-it scores 0: an output that is not a number is never right. It stays in every mean, fraction and count, and waits to
-solve the task until the end of its budget, not until the update at which it diverged.
+Intervals are 95 %: Wilson for the solved fraction, percentile bootstrap over seeds for the mean test accuracy, the
+Kaplan-Meier median of the updates to solve, and the horizon. One seed alone has no bootstrap interval (empty). With
+five seeds a bootstrap interval covers less than it says (about 85 % for normal data): read it as spread.
 """
 
-import numpy as np
+from collections.abc import Mapping
+
 import pandas as pd
-from numpy.typing import NDArray
 
-from workflow.statistics.horizon import horizon_table
+from workflow.experiment.experiment import Experiment
+from workflow.statistics.horizon import compute_horizon
 from workflow.statistics.intervals import mean_interval, median_time, median_time_interval, wilson_interval
-from workflow.tables.columns import CONDITION, HORIZON, REPLICA, SERIES, STATISTICS
-from workflow.tables.summary import typed
+from workflow.statistics.replicas import (
+    CONDITION,
+    REPLICA,
+    SERIES,
+    choose_learning_rate,
+    compute_times_to_solve,
+    score_accuracies,
+    select_replicas,
+)
+from workflow.statistics.trials import find_variants
+from workflow.tables.baselines import join_baselines
+from workflow.tables.schema import columns
+from workflow.tables.schema.columns import count, flag, limits, number, optional_count
+
+NEEDS = ("summary",)
+OPTIONAL = ("baselines",)
+KEY = tuple(CONDITION)
+COLUMNS = {
+    **columns.CONDITION,
+    "num_steps": columns.WINDOW,
+    "learning_rate": number(
+        "chosen by validation over the seeds: most seeds solved, then mean accuracy up to the criterion, then fewest "
+        "updates; all rates stay in `summary.csv`"
+    ),
+    **columns.SOLVED,
+    "solved_on_test": count(
+        "how many of these reach the criterion on test data too: stopping at a threshold favours lucky evaluations"
+    ),
+    "accuracy": number("mean test accuracy over the seeds"),
+    **limits("accuracy_low", "accuracy_high"),
+    "diverged": count("how many seeds diverged"),
+    "updates_to_solve_median": number("Kaplan-Meier median, unsolved seeds censored at the budget; empty: not reached"),
+    **limits("updates_low", "updates_high"),
+    "chance_accuracy": columns.CHANCE,
+    "horizon": count(
+        "the largest lag that at least half of the seeds solve (0: none), of this device, task, model and gradient; a "
+        "smaller lag may have failed"
+    ),
+    **limits("horizon_low", "horizon_high", column=optional_count),
+    "horizon_censored": flag("whether the horizon is the largest lag tested"),
+    **columns.CONTROLS,
+}
 
 
-def statistics_table(summary: pd.DataFrame) -> pd.DataFrame:
-    """Make the table of statistics, one row per condition, each at the learning rate that validation chose.
-
-    Intervals are 95 %: Wilson for the solved fraction, percentile bootstrap over seeds for the mean test accuracy, the
-    Kaplan-Meier median of the updates to solve, and the horizon. One seed alone has no bootstrap interval (empty).
-    """
-    ordered = summary.sort_values(REPLICA, ignore_index=True)
+def compute(tables: Mapping[str, pd.DataFrame], experiment: Experiment) -> pd.DataFrame:
+    """Compute the statistics, with the baselines where the experiment has them."""
+    summary = tables["summary"].sort_values(REPLICA, ignore_index=True)
     rows = [
-        dict(zip(CONDITION, key, strict=True)) | _condition_statistics(condition)
-        for key, condition in ordered.groupby(CONDITION, sort=True)
+        dict(zip(CONDITION, key, strict=True)) | _compute_row(condition)
+        for key, condition in summary.groupby(CONDITION, sort=True)
     ]
-    table = pd.DataFrame(rows, columns=[name for name in STATISTICS if name not in HORIZON])
-    horizons = horizon_table(chosen_replicas(ordered, table))
-    return typed(table.merge(horizons, on=SERIES, how="left", validate="many_to_one")[STATISTICS])
+    table = pd.DataFrame(rows)
+    horizons = compute_horizons(select_replicas(summary, table))
+    table = table.merge(horizons, on=SERIES, how="left", validate="many_to_one")
+    if "baselines" not in tables:
+        return table
+    variants = find_variants(summary, names=set(tables["baselines"]["model"]))
+    return join_baselines(table, tables["baselines"], variants=variants)
 
 
-def chosen_learning_rate(condition: pd.DataFrame) -> float:
-    """Return the best rate of one condition by validation over its seeds; the test data have no say.
-
-    The rate that solves most seeds; then the higher mean validation accuracy, counted up to the success criterion, at
-    which training stops (above it there is only the noise of the last evaluation); then the fewer mean updates to
-    solve, the budget where a seed did not; then the lower mean validation loss (a null loss is infinite); then the
-    smaller rate.
-    """
-    ranked = []
-    for rate, replicas in condition.groupby("learning_rate", sort=True):
-        accuracies = np.minimum(scored(replicas["validation_accuracy"]), replicas["success_accuracy"].to_numpy(float))
-        loss = replicas["validation_loss"].fillna(np.inf).to_numpy(dtype=float).mean()
-        waited = waiting_times(replicas).mean()
-        ranked.append((-int(replicas["solved"].sum()), -accuracies.mean(), waited, loss, float(rate)))  # type: ignore[arg-type]
-    return min(ranked)[-1]
+def compute_horizons(replicas: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per device, task, model and gradient; `replicas` has one row per condition and seed."""
+    rows = []
+    for key, series in replicas.groupby(SERIES, sort=True):
+        outcomes = series.pivot(index="seed", columns="lag", values="solved").sort_index().sort_index(axis="columns")
+        solved = outcomes.to_numpy(dtype=float, na_value=float("nan"))
+        rows.append([*key, *compute_horizon(solved, outcomes.columns.to_numpy(dtype=int))])
+    return pd.DataFrame(rows, columns=[*SERIES, "horizon", "horizon_low", "horizon_high", "horizon_censored"])
 
 
-def chosen_replicas(summary: pd.DataFrame, statistics: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of a table of replicas or curves at the rate chosen for their condition, sorted."""
-    chosen = statistics[[*CONDITION, "learning_rate"]]
-    rows = summary.merge(chosen, on=[*CONDITION, "learning_rate"], how="inner", validate="many_to_one")
-    order = [*REPLICA, "update"] if "update" in rows.columns else REPLICA
-    return rows.sort_values(order, ignore_index=True)
-
-
-def scored(accuracies: pd.Series) -> NDArray[np.float64]:
-    """Return accuracies as numbers; one that could not be computed is 0."""
-    return accuracies.fillna(0.0).to_numpy(dtype=float)
-
-
-def budget_updates(replicas: pd.DataFrame) -> NDArray[np.float64]:
-    """Return the updates that the budget of each replica allows."""
-    allowed = replicas["budget"].to_numpy(dtype=float) // replicas["batch_size"].to_numpy(dtype=float)
-    return np.maximum(allowed, replicas["updates"].to_numpy(dtype=float))
-
-
-def waiting_times(replicas: pd.DataFrame) -> NDArray[np.float64]:
-    """Return the updates to solve, or those of the whole budget where a replica did not."""
-    times = replicas["updates_to_solve"].to_numpy(dtype=float, na_value=np.nan)
-    return np.where(replicas["solved"].to_numpy(dtype=bool), times, budget_updates(replicas))
-
-
-def _condition_statistics(condition: pd.DataFrame) -> dict:
-    rate = chosen_learning_rate(condition)
+def _compute_row(condition: pd.DataFrame) -> dict:
+    rate = choose_learning_rate(condition)
     chosen = condition[condition["learning_rate"] == rate]
     first = chosen.iloc[0]
-    solved, seeds = int(chosen["solved"].sum()), len(chosen)
-    fraction = wilson_interval(solved, seeds)
-    scores = scored(chosen["test_accuracy"])
-    solved_replicas = chosen["solved"].to_numpy(dtype=bool)
-    accuracy = mean_interval(scores)
-    times = waiting_times(chosen)
-    updates = median_time_interval(times, reached=solved_replicas)
+    reached = chosen["solved"].to_numpy(dtype=bool)
+    solved, seeds = int(reached.sum()), len(chosen)
+    scores, times = score_accuracies(chosen["test_accuracy"]), compute_times_to_solve(chosen)
+    fraction, accuracy = wilson_interval(solved, seeds), mean_interval(scores)
+    updates = median_time_interval(times, reached=reached)
     return {
         "num_steps": first["num_steps"],
         "learning_rate": rate,
@@ -92,12 +99,12 @@ def _condition_statistics(condition: pd.DataFrame) -> dict:
         "solved_fraction": solved / seeds,
         "solved_low": fraction.low,
         "solved_high": fraction.high,
-        "solved_on_test": int((solved_replicas & (scores >= chosen["success_accuracy"].to_numpy(float))).sum()),
+        "solved_on_test": int((reached & (scores >= chosen["success_accuracy"].to_numpy(float))).sum()),
         "accuracy": scores.mean(),
         "accuracy_low": accuracy.low,
         "accuracy_high": accuracy.high,
         "diverged": int(chosen["diverged"].sum()),
-        "updates_to_solve_median": median_time(times, reached=solved_replicas),
+        "updates_to_solve_median": median_time(times, reached=reached),
         "updates_low": updates.low,
         "updates_high": updates.high,
         "chance_accuracy": first["chance_accuracy"],

@@ -1,63 +1,100 @@
-"""What the truncated gradient of 1997 costs against the full one, in accuracy and in updates to solve."""
+"""What the truncated gradient of 1997 costs against the full one, in accuracy and in updates to solve.
 
-from collections.abc import Iterator
+One row per device, measure and condition, and per group of conditions: a task's model at all lags, all models of a
+task, all tasks of a model, and everything. Two gradients without a window are compared, each at its chosen learning
+rate: the full one, which every path of the cell carries, and the truncated one, which the cell path alone carries;
+their labels do not matter. The pairs are the seeds that were trained under both: they saw the same data and began with
+the same weights.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from workflow.tables.columns import TRUNCATION_COST
-from workflow.tables.comparisons import compare, holm
-from workflow.tables.statistics import chosen_replicas, scored, waiting_times
-from workflow.tables.summary import typed
+from workflow.experiment.declarations import available_paths
+from workflow.experiment.experiment import Experiment
+from workflow.statistics.comparison import adjust_by_holm, compare_pairs
+from workflow.statistics.replicas import compute_times_to_solve, score_accuracies, select_replicas
+from workflow.tables.schema.columns import BASELINE, count, limits, number, text
 
-FULL, TRUNCATED = "full", "truncated_1997"
+NEEDS = ("summary", "statistics")
+KEY = ("device", "task", "lags", "model", "measure")
+COLUMNS = {
+    "device": BASELINE["device"],
+    "task": text("label of the task; `all` in a mean over tasks"),
+    "lags": text("its lag, or in a mean the lags, joined by +"),
+    "model": text("label of the model; `all` in a mean over models"),
+    "measure": text(
+        "`test_accuracy`, or `updates_to_solve` restricted to the budget: a seed that does not solve the task counts "
+        "with the updates of its budget, a lower bound of its time"
+    ),
+    "pairs": count("pairs of runs with the same seed"),
+    "full": number("mean under the full gradient"),
+    "truncated": number("mean under the truncated gradient"),
+    "difference": number("mean of truncated minus full"),
+    **limits("low", "high", by="bootstrap, seeds resampled within each condition"),
+    "p": number("of a sign-flip permutation test"),
+    "p_holm": number("corrected over the conditions of a device and measure; empty for means over several"),
+    "censored": count("pairs of which one or both did not solve the task"),
+}
 ALL = "all"
 CONDITION = ["task", "lag", "model"]
 
 
-def truncation_table(summary: pd.DataFrame, statistics: pd.DataFrame) -> pd.DataFrame:
-    """Make the table of costs, one row per device, measure and condition, and per group of conditions.
-
-    The groups are a task's model at all lags, all models of a task, all tasks of a model, and everything; what a row is
-    a mean over is called `all`, and `lags` names its lags. The pairs are the seeds of the conditions that were trained
-    under both gradients, each at its chosen learning rate: they saw the same data and began with the same weights.
-    `measure`: `test_accuracy`, or `updates_to_solve`, which is restricted to the budget: a seed that does not solve the
-    task counts with the updates of its budget, a lower bound of its time; `censored` counts the pairs of which one or
-    both are such. `difference` is the mean of truncated minus full, `low` and `high` its bootstrap interval, seeds
-    resampled within each condition; p by sign flips, `p_holm` corrected over the conditions of a device and measure.
-    """
-    replicas = chosen_replicas(summary, statistics)
+def compute(tables: Mapping[str, pd.DataFrame], experiment: Experiment) -> pd.DataFrame:
+    """Compute the costs, those of single conditions first."""
+    replicas = select_replicas(tables["summary"], tables["statistics"])
     replicas = replicas.assign(
-        test_accuracy=scored(replicas["test_accuracy"]), updates_to_solve=waiting_times(replicas)
+        flow=_name_flows(replicas, experiment),
+        test_accuracy=score_accuracies(replicas["test_accuracy"]),
+        updates_to_solve=compute_times_to_solve(replicas),
     )
     rows: list[list] = []
     for device, of_device in replicas.groupby("device", sort=True):
         for measure in ("test_accuracy", "updates_to_solve"):
-            pairs = _pairs(of_device, measure=measure)
-            costs = [_cost(part) for _, part in pairs.groupby(CONDITION, sort=True)]
-            adjusted = holm([cost[-2] for cost in costs])
-            for rank, (task, model, part) in enumerate(_parts(pairs)):
+            pairs = _pair_flows(of_device, measure=measure)
+            costs = [_compute_cost(part) for _, part in pairs.groupby(CONDITION, sort=True)]
+            adjusted = adjust_by_holm([cost[-2] for cost in costs])
+            for rank, (task, model, part) in enumerate(_list_groups(pairs)):
                 p_holm = adjusted[rank] if rank < len(adjusted) else np.nan
-                *cost, censored = _cost(part)
+                *cost, censored = _compute_cost(part)
                 lags = "+".join(str(lag) for lag in sorted(set(part["lag"])))
                 rows.append([device, task, lags, model, measure, *cost, p_holm, censored])
-    return typed(pd.DataFrame(rows, columns=TRUNCATION_COST))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _pairs(replicas: pd.DataFrame, *, measure: str) -> pd.DataFrame:
-    """Return one row per task, lag, model and seed that has both gradients: `full`, `truncated` and `censored`."""
+def _name_flows(replicas: pd.DataFrame, experiment: Experiment) -> list[str]:
+    """Return per replica `full`, `truncated` or nothing; of two labels of a flow the first counts."""
+    columns = ["model", "gradient", "cell", "model_options", "paths", "k1", "num_steps"]
+    order = {label: rank for rank, label in enumerate(experiment.config["gradients"])}
+    flows = replicas[columns].drop_duplicates(["model", "gradient"]).to_dict("records")
+    names: dict[tuple[str, str], str] = {}
+    for flow in sorted(flows, key=lambda flow: order[flow["gradient"]]):
+        cell = experiment.known.cells[flow["cell"]]
+        every = "+".join(sorted(available_paths(cell, options=json.loads(flow["model_options"]))))
+        has_window = pd.notna(flow["k1"]) or pd.notna(flow["num_steps"])
+        name = "" if has_window or every == "cell" else {every: "full", "cell": "truncated"}.get(flow["paths"], "")
+        is_named = any(model == flow["model"] and other == name for (model, _), other in names.items())
+        names[flow["model"], flow["gradient"]] = "" if is_named else name
+    return [names[key] for key in zip(replicas["model"], replicas["gradient"], strict=True)]
+
+
+def _pair_flows(replicas: pd.DataFrame, *, measure: str) -> pd.DataFrame:
+    """Return one row per task, lag, model and seed that has both flows: `full`, `truncated` and `censored`."""
     key = [*CONDITION, "seed"]
-    both = replicas[replicas["gradient"].isin([FULL, TRUNCATED])]
-    wide = both.pivot(index=key, columns="gradient", values=[measure, "solved"]).dropna()
-    if not {(measure, FULL), (measure, TRUNCATED)} <= set(wide.columns):
+    both = replicas[replicas["flow"] != ""]
+    wide = both.pivot(index=key, columns="flow", values=[measure, "solved"]).dropna()
+    if not {(measure, "full"), (measure, "truncated")} <= set(wide.columns):
         return pd.DataFrame(columns=[*key, "full", "truncated", "censored"])
-    solved = wide["solved", FULL].astype(bool) & wide["solved", TRUNCATED].astype(bool)
-    columns = {"full": wide[measure, FULL], "truncated": wide[measure, TRUNCATED], "censored": ~solved}
-    return pd.DataFrame(columns).astype({"full": float, "truncated": float}).reset_index()
+    solved = wide["solved", "full"].astype(bool) & wide["solved", "truncated"].astype(bool)
+    values = {"full": wide[measure, "full"], "truncated": wide[measure, "truncated"], "censored": ~solved}
+    return pd.DataFrame(values).astype({"full": float, "truncated": float}).reset_index()
 
 
-def _parts(pairs: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+def _list_groups(pairs: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """Yield the task, the model and the pairs of each row of the table, the single conditions first."""
     for names in (CONDITION, ["task", "model"], ["task"], ["model"]):
         for _, part in pairs.groupby(names, sort=True):
@@ -67,10 +104,10 @@ def _parts(pairs: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
         yield ALL, ALL, pairs
 
 
-def _cost(part: pd.DataFrame) -> list[float]:
+def _compute_cost(part: pd.DataFrame) -> list[float]:
     differences = part["truncated"] - part["full"]
     strata: list[NDArray] = [
         differences[rows.index].to_numpy(dtype=float) for _, rows in part.groupby(CONDITION, sort=True)
     ]
-    pairs, mean, low, high, p = compare(strata)
+    pairs, mean, low, high, p = compare_pairs(strata)
     return [pairs, part["full"].mean(), part["truncated"].mean(), mean, low, high, p, int(part["censored"].sum())]

@@ -1,33 +1,21 @@
 """Published baselines and measurements: what jobs besides the training ones compute, one or several rows of tables."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from records.condition import Condition
-from workflow.experiment.measurement import MEASURED
 from workflow.jobs.records import read_record
 from workflow.jobs.requested import Request, list_requests_at
-from workflow.tables.baselines import baselines_table
-from workflow.tables.columns import BASELINE, CONDITION
-from workflow.tables.measurements import measured_tables
-from workflow.tables.summary import provenance_table, write_csv
+from workflow.statistics.replicas import CONDITION
+from workflow.tables.schema.columns import BASELINE
+from workflow.tables.schema.computing import compute_records_table, load_table
+from workflow.tables.schema.csv_files import write_csv
+from workflow.tables.schema.writing import read_provenance
 from workflow.verification.agreement import Verdict
 from workflow.verification.publication import Publication, Row, Run, read_table
 from workflow.verification.table_agreement import compare_baseline, compare_measurement
 
-KINDS: Mapping[str, tuple[str, ...]] = {"baseline": ("baselines",), "measurement": MEASURED}
-"""The tables that each kind of job has rows in."""
-SERIES = (*CONDITION, "snapshot")
-KEYS: Mapping[str, tuple[str, ...]] = {
-    "baselines": tuple(BASELINE),
-    "snapshots": (*SERIES, "seed"),
-    "gradient_versus_lag": (*SERIES, "seed", "flow", "quantity", "u"),
-    "path_shares": (*SERIES, "seed", "path", "quantity", "u"),
-    "attribution": (*SERIES, "seed", "kind", "paths", "quantity", "u"),
-    "alignment": (*SERIES, "seed", "update", "quantity"),
-}
-"""The columns that name a row."""
+KINDS = ("baseline", "measurement")
 
 
 class PublishedJob(NamedTuple):
@@ -86,27 +74,27 @@ def _baseline_runs(published: Publication) -> dict[str, Run]:
 
 def _compare_baseline(published: Publication, job: PublishedJob, folder: Path) -> Verdict:
     path = folder / job.path
-    recomputed = baselines_table([read_record(job.request, path=path)])
+    recomputed = compute_records_table("baselines", [read_record(job.request, path=path)], published.experiment)
     point = dict(zip(BASELINE, map(str, _point(published, job.run)[:4]), strict=True))
     rows = [row for row in read_table(published.folder / "baselines.csv") if row.items() >= point.items()]
     tests = published.experiment.config["training"]["test_sequences"]
     provenances = _provenances(published, job, path=path)
-    return compare_baseline(
-        rows, _as_text(recomputed, folder), key=KEYS["baselines"], provenances=provenances, tests=tests
-    )
+    key = load_table("baselines").KEY
+    return compare_baseline(rows, _as_text(recomputed, folder), key=key, provenances=provenances, tests=tests)
 
 
 def _compare_measurement(published: Publication, job: PublishedJob, folder: Path) -> Verdict:
     path = folder / job.path
-    recomputed = measured_tables([read_record(job.request, path=path)])
+    records = [read_record(job.request, path=path)]
     condition = dict(zip(CONDITION, map(str, job.run.request.condition), strict=True))
     replicas = [condition | {"seed": str(seed)} for seed in job.request.seeds]
     pairs = {}
     for name in _tables(published, job.kind):
         table = read_table(published.folder / f"{name}.csv")
         rows = [row for row in table if any(row.items() >= replica.items() for replica in replicas)]
-        pairs[name] = rows, _as_text(recomputed[name], folder)
-    return compare_measurement(pairs, keys=KEYS, provenances=_provenances(published, job, path=path))
+        pairs[name] = rows, _as_text(compute_records_table(name, records, published.experiment), folder)
+    keys = {name: load_table(name).KEY for name in pairs}
+    return compare_measurement(pairs, keys=keys, provenances=_provenances(published, job, path=path))
 
 
 def _as_text(table: Any, folder: Path) -> list[Row]:
@@ -117,18 +105,21 @@ def _as_text(table: Any, folder: Path) -> list[Row]:
 
 def _provenances(published: Publication, job: PublishedJob, *, path: Path) -> tuple[Row, Row]:
     """Return the published provenance of a job, or that of its run if none is published, and the one of its record."""
-    recomputed = _read_provenance(path, folder=path.parent)
+    recomputed = _read_provenance(published, path, folder=path.parent)
     if find_provenance(published, job):
-        return _read_provenance(published.folder / f"{job.kind}s" / f"{job.name}.json", folder=path.parent), recomputed
+        record = published.folder / f"{job.kind}s" / f"{job.name}.json"
+        return _read_provenance(published, record, folder=path.parent), recomputed
     return job.run.provenance, recomputed | {"sources": job.run.request.sources}
 
 
-def _read_provenance(record: Path, *, folder: Path) -> Row:
-    return _as_text(provenance_table([record], record.parent), folder)[0]
+def _read_provenance(published: Publication, record: Path, *, folder: Path) -> Row:
+    return _as_text(compute_records_table("provenance", [read_provenance(record)], published.experiment), folder)[0]
 
 
 def _tables(published: Publication, kind: str) -> list[str]:
-    return [name for name in KINDS[kind] if (published.folder / f"{name}.csv").is_file()]
+    files = published.experiment.known.tables
+    names = [name for name, file in files.items() if file.records == kind]
+    return [name for name in names if (published.folder / f"{name}.csv").is_file()]
 
 
 def _point(published: Publication, run: Run) -> Condition:

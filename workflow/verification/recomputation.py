@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from workflow.jobs.records import read_record
-from workflow.tables.summary import provenance_table, summary_table, write_csv
-from workflow.verification.publication import Row, Run, read_table
+from workflow.tables.schema.computing import compute_records_table
+from workflow.tables.schema.csv_files import write_csv
+from workflow.tables.schema.writing import read_provenance
+from workflow.verification.publication import Publication, Row, Run, read_table
 
 PATIENCE = 20  # seconds in which a Snakemake that is stopped may tidy up
 QUIET = ("--quiet", "all", "--workflow-profile", "none", "--executor", "local", "--scheduler", "greedy", "--keep-going")
@@ -55,11 +57,14 @@ def touch(config: Path, paths: Iterable[str], *, root: Path) -> None:
         raise ValueError(f"Snakemake could not take note of the restamped records: {text.strip().splitlines()[-1]}")
 
 
-def read_run(run: Run, path: Path, *, folder: Path) -> Recomputed:
+def read_run(published: Publication, run: Run, path: Path, *, folder: Path) -> Recomputed:
     """Read a recomputed run through tables in `folder`, so that values are texts as published ones are."""
-    write_csv(summary_table([read_record(run.request, path=path)]), folder / "summary.csv")
-    write_csv(provenance_table([path], path.parent), folder / "provenance.csv")
-    return Recomputed(read_table(folder / "summary.csv"), read_table(folder / "provenance.csv")[0])
+    records = {"summary": read_record(run.request, path=path), "provenance": read_provenance(path)}
+    rows = {}
+    for name, record in records.items():
+        write_csv(compute_records_table(name, [record], published.experiment), folder / f"{name}.csv")
+        rows[name] = read_table(folder / f"{name}.csv")
+    return Recomputed(rows["summary"], rows["provenance"][0])
 
 
 def _run(command: list[str]) -> tuple[int, str]:

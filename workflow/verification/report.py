@@ -78,7 +78,7 @@ def compare_records(
 ) -> dict[str, Verdict]:
     """Compare published runs and jobs with their records, as they were recomputed below `folder`."""
     paths = {name: folder / published.experiment.place.runs / name for name in runs}
-    verdicts = {name: _compare_run(published.runs[name], path, folder) for name, path in paths.items()}
+    verdicts = {name: _compare_run(published, published.runs[name], path, folder) for name, path in paths.items()}
     return verdicts | {f"{job.kind} {job.name}": compare_job(published, job, folder=folder) for job in jobs}
 
 
@@ -127,8 +127,8 @@ def _verify_sample(
     return all(verdict.agrees for verdict in verdicts.values())
 
 
-def _compare_run(run: Run, path: Path, folder: Path) -> Verdict:
+def _compare_run(published: Publication, run: Run, path: Path, folder: Path) -> Verdict:
     if not path.exists():
         return Verdict(False, False, "NOT RECOMPUTED")
-    recomputed = read_run(run, path, folder=folder)
+    recomputed = read_run(published, run, path, folder=folder)
     return compare_run(run.rows, recomputed.rows, provenances=(run.provenance, recomputed.provenance))

@@ -16,9 +16,11 @@ by at most a relative 1e-14; 12 000 numbers of untrained networks were equal und
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
-from workflow.tables.columns import COUNTS, LABELS, MAYBE_COUNTS
+from workflow.tables import baselines
+from workflow.tables.schema.columns import Columns
 from workflow.verification.agreement import (
     ERRORS,
     Verdict,
@@ -71,9 +73,9 @@ def compare_rows(published: Rows, recomputed: Rows, *, key: Sequence[str], is_sa
     return Comparison(differences, rewritten, [name for name in new_columns if published and name not in columns])
 
 
-def compare_table(published: Rows, recomputed: Rows, *, key: Sequence[str]) -> Verdict:
+def compare_table(published: Rows, recomputed: Rows, *, key: Sequence[str], columns: Columns) -> Verdict:
     """Compare a derived table whose bytes are not those that were recomputed."""
-    comparison = compare_rows(published, recomputed, key=key, is_same=is_close)
+    comparison = compare_rows(published, recomputed, key=key, is_same=partial(is_close, columns))
     if comparison.differences:
         return describe_differences(comparison.differences)
     count = f"{comparison.rewritten} number{'s are' if comparison.rewritten != 1 else ' is'} written otherwise"
@@ -100,7 +102,7 @@ def compare_baseline(
             return max(accuracies) - min(accuracies) <= ERRORS * error
         if column == "easy":  # follows from the accuracy
             return accuracies[0] != accuracies[-1]
-        return column == "guess_loss" or is_close(column, before, now)
+        return column == "guess_loss" or is_close(baselines.COLUMNS, column, before, now)
 
     comparison = compare_rows(published, recomputed, key=key, is_same=is_same)
     rule = f"compared by tolerance, as {reason}"
@@ -141,15 +143,13 @@ def describe_differences(differences: Sequence[str], *, rule: str = "") -> Verdi
     return Verdict(False, False, f"DIFFERS{colon} {differences[0]}{more}")
 
 
-def is_close(column: str, before: str, now: str) -> bool:
-    """Return whether two values are the same number, however written: counts exactly, others to nine digits."""
-    if column in LABELS:
-        return before == now
+def is_close(columns: Columns, column: str, before: str, now: str) -> bool:
+    """Return whether two values of a column are the same number: counts exactly, others to nine digits."""
+    dtype = columns[column].dtype if column in columns else "float64"
     x, y = parse_number(before), parse_number(now)
-    if x is None or y is None:
+    if dtype == "str" or x is None or y is None:
         return before == now
-    is_count = column in COUNTS or column in MAYBE_COUNTS
-    return x == y if is_count else math.isclose(x, y, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
+    return math.isclose(x, y, rel_tol=RELATIVE, abs_tol=ABSOLUTE) if dtype == "float64" else x == y
 
 
 def _compare_bit_for_bit(

@@ -1,4 +1,4 @@
-"""The published tables that are made of others, made again of the published summary and baselines, and compared."""
+"""Recomputes the published tables that are computed from others, from the published summary and baselines."""
 
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -8,149 +8,134 @@ from typing import Any
 from records.log import describe_error
 from workflow.experiment.claims import Source, source_of
 from workflow.experiment.findings import Findings
-from workflow.tables.columns import CONDITION, SUMMARY
-from workflow.tables.derived import DERIVED, derive_whole
-from workflow.tables.findings import evaluate_claims, findings_table
-from workflow.tables.summary import read_csv, write_csv
+from workflow.experiment.tables import list_inputs, list_tables
+from workflow.tables import findings
+from workflow.tables.schema.columns import set_types
+from workflow.tables.schema.computing import compute_table, load_table
+from workflow.tables.schema.csv_files import read_csv, write_csv
 from workflow.verification.agreement import Verdict
 from workflow.verification.publication import REFERENCE, Publication, Row, read_table
 from workflow.verification.table_agreement import compare_table, describe_differences
 
-MADE_OF = ("summary", "baselines")
 EQUAL = Verdict(True, True, "equal, byte for byte")
-SEARCHED = ("device", "task", "lag", "variant", "gradient")
-NAMED_BY: Mapping[str, tuple[str, ...]] = {
-    "statistics": tuple(CONDITION),
-    "comparisons": ("device", "task", "a_model", "a_gradient", "b_model", "b_gradient"),
-    "truncation_cost": ("device", "task", "lags", "model", "measure"),
-    "surface": tuple(CONDITION),
-    "odyssey": SEARCHED,
-    "odyssey_importance": SEARCHED,
-    "published": ("table", "experiment", *CONDITION, "learning_rate"),
-    "findings": ("claim", "check", "group"),
-}
-"""The columns that name a row."""
 
 
 def check_tables(published: Publication) -> Iterator[tuple[str, Verdict | None]]:
-    """Yield the verdict on each derived table, by name; None for one that the experiment makes and did not publish."""
+    """Yield the verdict on each derived table, by name; None for one that the experiment has and did not publish."""
     experiment = published.experiment
-    asked = {"statistics", *experiment.config["tables"], *([] if "search" in experiment.config else ["comparisons"])}
-    there = {name for name in (*DERIVED, "findings") if (published.folder / f"{name}.csv").is_file()}
+    derived = [name for name, file in experiment.known.tables.items() if file.needs]
+    there = {name for name in (*derived, "findings") if (published.folder / f"{name}.csv").is_file()}
     with tempfile.TemporaryDirectory(prefix="lagbench-verify-") as folder:
-        remade = Remade(published, folder=Path(folder))
-        for name in DERIVED:
-            if name in there or name in asked:
-                yield name, remade.verdict(name) if name in there else None
+        recomputed = RecomputedTables(published, folder=Path(folder))
+        for name in derived:
+            if name in there or name in list_tables(experiment):
+                yield name, recomputed.check(name) if name in there else None
         if "findings" in there:
-            yield "findings", remade.verdict_of_findings()
+            yield "findings", recomputed.check_findings()
 
 
-class Remade:
-    """The derived tables of a publication as they come out now, each read from its file, as the rules do."""
+class RecomputedTables:
+    """The derived tables of a publication as they are computed now, each read from its file, as the rules do.
+
+    Those that are computed from records are the published ones.
+    """
 
     def __init__(self, published: Publication, *, folder: Path) -> None:
         self.published = published
         self.folder = folder
         self.frames: dict[str, Any] = {}
-        self.failed: dict[str, str] = {}
-        for name in MADE_OF:
-            self._read(name)
+        self.errors: dict[str, str] = {}
 
-    def make(self, name: str) -> None:
-        """Make a table and what it is made of, or take note of why it cannot be made, whatever the reason."""
-        if name in self.frames or name in self.failed:
+    def load(self, name: str) -> None:
+        """Compute or read a table and all that it is computed from, or note why not, whatever the reason."""
+        if name in self.frames or name in self.errors:
             return
-        for needed in DERIVED[name].needs:
-            if needed in DERIVED:
-                self.make(needed)
+        experiment = self.published.experiment
+        inputs = list_inputs(experiment, name)
         try:
-            for needed in DERIVED[name].needs:
-                if needed not in self.frames:
-                    raise ValueError(f"it is made of {needed}.csv: {self.failed[needed]}")
-            path = self.folder / f"{name}.csv"
-            write_csv(derive_whole(name, self.frames, experiment=self.published.experiment), path)
+            if experiment.known.tables[name].needs:
+                for table in inputs:
+                    self.load(table)
+                    if table in self.errors:
+                        raise ValueError(f"it is computed from {table}.csv: {self.errors[table]}")
+                path = self.folder / f"{name}.csv"
+                write_csv(compute_table(name, self.frames, experiment), path)
+            else:
+                path = self.published.folder / f"{name}.csv"
             self.frames[name] = read_csv(path)
+        except FileNotFoundError:
+            self.errors[name] = "it is not published"
         except KeyError as error:
-            older = ", ".join(column for column in SUMMARY if column not in self.frames["summary"])
-            self.failed[name] = f"summary.csv has no column {older}" if older else describe_error(error)
+            older = [column for column in load_table("summary").COLUMNS if column not in self.frames["summary"]]
+            self.errors[name] = f"summary.csv has no column {', '.join(older)}" if older else describe_error(error)
         except Exception as error:
-            self.failed[name] = describe_error(error)
+            self.errors[name] = describe_error(error)
 
-    def verdict(self, name: str) -> Verdict:
-        """Make a table and compare it with the published one."""
-        self.make(name)
-        if name in self.failed:
-            return Verdict(False, False, f"CANNOT BE MADE AGAIN: {self.failed[name]}")
-        published, made = (folder / f"{name}.csv" for folder in (self.published.folder, self.folder))
-        if published.read_bytes() == made.read_bytes():
+    def check(self, name: str) -> Verdict:
+        """Compute a table and compare it with the published one."""
+        self.load(name)
+        if name in self.errors:
+            return Verdict(False, False, f"CANNOT BE COMPUTED: {self.errors[name]}")
+        published, recomputed = (folder / f"{name}.csv" for folder in (self.published.folder, self.folder))
+        if published.read_bytes() == recomputed.read_bytes():
             return EQUAL
+        file = load_table(name)
         try:
-            return compare_table(read_table(published), read_table(made), key=NAMED_BY[name])
+            return compare_table(read_table(published), read_table(recomputed), key=file.KEY, columns=file.COLUMNS)
         except ValueError as error:
             return describe_differences([describe_error(error)])
 
-    def verdict_of_findings(self) -> Verdict:
+    def check_findings(self) -> Verdict:
         """Compare the findings, in those checks that are decided from tables that are published."""
-        path = self.folder / "findings.csv"
+        path, experiment = self.folder / "findings.csv", self.published.experiment
         try:
-            asked = Findings(self.published.experiment)
-            tables = self._tables(asked)
-            write_csv(findings_table(evaluate_claims(asked.claims, tables=tables, experiment=asked.name)), path)
-            published, made = read_table(self.published.folder / "findings.csv"), read_table(path)
+            claimed = Findings(experiment)
+            tables = self._load_sources(claimed)
+            write_csv(set_types(findings.compute(tables, experiment), findings.COLUMNS), path)
+            published, recomputed = read_table(self.published.folder / "findings.csv"), read_table(path)
         except Exception as error:
-            return Verdict(False, False, f"CANNOT BE MADE AGAIN: {describe_error(error)}")
+            return Verdict(False, False, f"CANNOT BE COMPUTED: {describe_error(error)}")
         if path.read_bytes() == (self.published.folder / "findings.csv").read_bytes():
             return EQUAL
-        untold = {
+        skipped = {
             (str(claim["id"]), str(number)): source
-            for claim in asked.claims
+            for claim in claimed.claims
             for number, check in enumerate(claim["checks"], start=1)
-            if (source := source_of(check, experiment=asked.name)) not in tables
-            and (source.experiment != asked.name or source.table in asked.made)
+            if (source := source_of(check, experiment=claimed.name)) not in tables
+            and (source.experiment != claimed.name or source.table in claimed.available)
         }
-        verdict = compare_table(*(_told(rows, untold) for rows in (published, made)), key=NAMED_BY["findings"])
-        if not untold:
-            return verdict
-        names = ", ".join(sorted({"/".join(source) for source in untold.values()}))
-        return verdict._replace(
-            message=f"{verdict.message}; {len(untold)} checks left out, for {names} is not published"
+        verdict = compare_table(
+            *(_drop_checks(rows, skipped) for rows in (published, recomputed)),
+            key=findings.KEY,
+            columns=findings.COLUMNS,
         )
+        if not skipped:
+            return verdict
+        names = ", ".join(sorted({"/".join(source) for source in skipped.values()}))
+        message = f"{verdict.message}; {len(skipped)} checks left out, for {names} is not published"
+        return verdict._replace(message=message)
 
-    def _read(self, name: str) -> None:
-        path = self.published.folder / f"{name}.csv"
-        try:
-            self.frames[name] = read_csv(path)
-        except FileNotFoundError:
-            self.failed[name] = "it is not published"
-        except Exception as error:
-            self.failed[name] = describe_error(error)
-
-    def _tables(self, asked: Findings) -> dict[Source, Any]:
+    def _load_sources(self, claimed: Findings) -> dict[Source, Any]:
         """Return the tables that decide the claims and are there."""
-        sources = {source_of(check, experiment=asked.name) for claim in asked.claims for check in claim["checks"]}
-        sources |= {Source(of.experiment, name) for of in sources for name in ("summary", "statistics")}
-        found = {source: self._table(source, asked) for source in sources}
-        return {source: frame for source, frame in found.items() if frame is not None}
+        sources = {source_of(check, experiment=claimed.name) for claim in claimed.claims for check in claim["checks"]}
+        sources |= {Source(source.experiment, name) for source in sources for name in ("summary", "statistics")}
+        tables = {source: self._load_source(source, claimed) for source in sources}
+        return {source: table for source, table in tables.items() if table is not None}
 
-    def _table(self, source: Source, asked: Findings) -> Any:
-        """Return a table of ours, or of another experiment as it is published beside ours; None if it is not there."""
-        folders = [self.published.folder]
-        if source.experiment != asked.name:
-            above = (self.published.folder.parent, self.published.experiment.root / REFERENCE)
-            folders = [folder / source.experiment for folder in above]
-        elif source.table not in asked.made:
-            return None
-        elif source.table in DERIVED:
-            self.make(source.table)
+    def _load_source(self, source: Source, claimed: Findings) -> Any:
+        """Return a table of ours, or of another experiment as it is published next to ours; None if it is not there."""
+        if source.experiment == claimed.name:
+            if source.table in claimed.available:
+                self.load(source.table)
             return self.frames.get(source.table)
-        paths = (folder / f"{source.table}.csv" for folder in folders)
+        above = (self.published.folder.parent, self.published.experiment.root / REFERENCE)
+        paths = (folder / source.experiment / f"{source.table}.csv" for folder in above)
         path = next((path for path in paths if path.is_file()), None)
         return None if path is None else read_csv(path)
 
 
-def _told(rows: list[Row], untold: Mapping[tuple[str, str], Source]) -> list[Row]:
+def _drop_checks(rows: list[Row], skipped: Mapping[tuple[str, str], Source]) -> list[Row]:
     """Return the rows of checks that can be decided; of a claim with others not the verdict of the whole."""
-    claims = {claim for claim, _ in untold}
-    kept = [row for row in rows if (row.get("claim"), row.get("check")) not in untold]
+    claims = {claim for claim, _ in skipped}
+    kept = [row for row in rows if (row.get("claim"), row.get("check")) not in skipped]
     return [row | {"verdict": "", "condition": ""} if row.get("claim") in claims else row for row in kept]

@@ -15,8 +15,8 @@ from training.gradients.constructed import (
     UNITS,
     VALUE,
     build_weights,
-    compute_constructed,
     compute_outputs,
+    compute_rows,
     sample_inputs,
 )
 
@@ -25,7 +25,7 @@ SEEDS = range(4)
 
 @pytest.fixture(scope="module")
 def table() -> pd.DataFrame:
-    return pd.DataFrame(compute_constructed(SEEDS))
+    return pd.DataFrame(compute_rows({"seeds": SEEDS}))
 
 
 def test_the_output_is_the_input_eleven_steps_back_squashed_twice():

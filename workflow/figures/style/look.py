@@ -70,7 +70,7 @@ class Tables(NamedTuple):
     """Gives the learning curves at some lags, read when it is called: of all there may be more than memory holds."""
     labels: Labels
     more: Mapping[str, pd.DataFrame] = {}
-    """The tables that the figure declares as `TABLES`, by name."""
+    """The tables that the figure declares as `NEEDS`, by name."""
 
 
 class Series(NamedTuple):
@@ -152,8 +152,8 @@ def styled(draw: Callable[[Tables], Figure]) -> Callable[[Tables], Figure]:
     return wrapped
 
 
-def drawn_from(tables: Sequence[Path]) -> str:
-    """Say from which tables a figure was drawn, by name and the beginning of their SHA-256."""
+def describe_source(tables: Sequence[Path]) -> str:
+    """Return from which tables a figure is drawn, by name and the beginning of their SHA-256."""
     digests = (f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()[:16]}" for path in tables)
     return f"Lagbench, drawn from {', '.join(digests)}"
 

@@ -1,6 +1,6 @@
-"""How much of an experiment there is: a table, and a map in which what is missing can be seen."""
+"""The map of an experiment's coverage, in which what is missing can be seen."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -8,40 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from records.condition import Condition
 from workflow.figures.style.look import SMALL, Tables, rows_of, styled
 from workflow.figures.style.panels import columns_for, facets_of, panel_grid, place_below, thinned
-from workflow.jobs.records import Loaded
-from workflow.jobs.requested import Request
-from workflow.tables.columns import COVERAGE
-from workflow.tables.summary import typed
 
 READABLE = 10  # lags up to which a count fits into a cell
 MISSING, PARTLY, DONE = "#F3D3C2", "#A9CBE3", "#0072B2"
 STALE = "#D55E00"
-
-
-def coverage_table(
-    requests: Sequence[Request], loaded: Sequence[Loaded], *, name: Callable[[Condition], Condition]
-) -> pd.DataFrame:
-    """Make the table of coverage: per condition the seeds that are wanted, done, and stale.
-
-    `name` gives a condition the model by which it is listed: all drawn sizes of a model share a row, and their seeds
-    are counted together.
-    """
-    states = {entry.request.path: "stale" if entry.record is None else "done" for entry in loaded}
-    counts: dict[Condition, dict[str, int]] = {}
-    for request in requests:
-        if request.kind == "run":
-            row = counts.setdefault(name(request.condition), dict.fromkeys(("wanted", "done", "stale"), 0))
-            row["wanted"] += len(request.seeds)
-            if request.path in states:
-                row[states[request.path]] += len(request.seeds)
-    rows = [
-        condition._asdict() | {f"seeds_{state}": count for state, count in counts[condition].items()}
-        for condition in sorted(counts)
-    ]
-    return typed(pd.DataFrame(rows, columns=COVERAGE))
 
 
 @styled
@@ -61,9 +33,9 @@ def draw_coverage(tables: Tables) -> Figure:
     looks = {"all seeds": DONE, "some": PARTLY, "none": MISSING}
     legend = [Patch(facecolor=colour, label=label) for label, colour in looks.items()]
     if coverage["seeds_stale"].any():
-        legend.append(Patch(facecolor="none", edgecolor=STALE, label="stale: made with other settings or code"))
-    done, asked = int(coverage["seeds_done"].sum()), int(coverage["seeds_wanted"].sum())
-    note = f"{done} of {asked} seeds of all conditions are done; a cell: seeds done/wanted"
+        legend.append(Patch(facecolor="none", edgecolor=STALE, label="stale: computed with other settings or code"))
+    done, requested = int(coverage["seeds_done"].sum()), int(coverage["seeds_wanted"].sum())
+    note = f"{done} of {requested} seeds of all conditions are done; a cell: seeds done/wanted"
     place_below(figure, [("", legend)], note=note)  # type: ignore[list-item]
     return figure
 
@@ -89,8 +61,3 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, *, series: Sequence[tuple[str, s
     axes.set_xlabel("lag (steps)")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-
-
-def complete(coverage: pd.DataFrame) -> bool:
-    """Say whether every seed of every condition is done."""
-    return bool((coverage["seeds_done"] == coverage["seeds_wanted"]).all())
