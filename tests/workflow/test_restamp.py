@@ -20,11 +20,12 @@ from workflow.verification.publication import Publication, read_publication, rea
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "results/reference/hochreiter1997"
+SAMPLE = ("--sample", "1", "--seed", "1", "--cores", "2")
 
 
-def run_command(tree: Tree, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "workflow", "restamp", "tiny.yaml", "--seed", "1", "--cores", "2", *words]
-    return subprocess.run(command, cwd=tree.root, capture_output=True, text=True, timeout=300, check=False)
+def run_command(tree: Tree, command: str, *words: str) -> subprocess.CompletedProcess[str]:
+    words = (sys.executable, "-m", "workflow", command, "tiny.yaml", *words)
+    return subprocess.run(words, cwd=tree.root, capture_output=True, text=True, timeout=300, check=False)
 
 
 def read_results(tree: Tree) -> dict[str, bytes]:
@@ -42,14 +43,15 @@ def test_a_renaming_keeps_finished_runs_and_another_number_is_refused(pristine: 
     before = read_results(tree)
 
     write_cell(tree, bound=0.25)
-    refused = run_command(tree, "--sample", "1")
+    refused = run_command(tree, "restamp", *SAMPLE)
     assert refused.returncode == 1
     assert len(refused.stderr.splitlines()) == 1
     assert read_results(tree) == before
 
     write_cell(tree, function="_largest_weight")
     assert len(tree.to_train()) == 2
-    done = run_command(tree, "--sample", "1")
+    assert run_command(tree, "archive").returncode == 1  # stale results are not packed
+    done = run_command(tree, "restamp", *SAMPLE)
     assert done.returncode == 0, done.stdout + done.stderr
     after = read_results(tree)
     changed = {path for path in after if after[path] != before.get(path)}
@@ -59,6 +61,7 @@ def test_a_renaming_keeps_finished_runs_and_another_number_is_refused(pristine: 
     (entry,) = json.loads(after["results/tiny/restamps.json"])
     assert (entry["records"], len(entry["sample"]), entry["seed"]) == (2, 1, 1)
     assert tree.to_train() == set()
+    assert run_command(tree, "archive").returncode == 0
     tree.snakemake("--cores", "1", "--quiet", "all")
     tables = {path: content for path, content in before.items() if path.endswith(".csv") and "provenance" not in path}
     assert {path: read_results(tree)[path] for path in tables} == tables
