@@ -200,3 +200,11 @@ def test_the_two_gradients_are_found_by_their_flows_whatever_their_labels(full_t
     renamed = {name: table.assign(gradient=table["gradient"].map(names)) for name, table in tables.items()}
     experiment = SimpleNamespace(config={"gradients": dict.fromkeys(names.values())}, known=EXPERIMENT.known)
     pd.testing.assert_frame_equal(compute("truncation_cost", experiment=experiment, **renamed), expected)
+
+
+@pytest.mark.parametrize("name", ["path_shares", "gradient_alignment", "truncation_cost"])
+def test_a_model_that_cannot_be_measured_is_named_in_the_note(name: str, runs_of: Any, tables_of: Any) -> None:
+    series = [("rnn", "full"), ("lstm", "full"), ("lstm", "truncated_1997")]
+    runs = runs_of(tasks=["adding"], lags=[10, 40], seeds=[0, 1], rates=[0.01], series=series)
+    texts = " ".join(text for text, _ in texts_of(draw(name, tables_with(tables_of(runs), runs))))
+    assert ": rnn" in " ".join(texts.split())

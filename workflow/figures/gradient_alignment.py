@@ -20,6 +20,7 @@ from workflow.figures.style.traces import (
     draw_quartiles,
     measured_in,
     model_legend,
+    name_left_out,
     quartiles,
     seeds_in,
 )
@@ -47,6 +48,7 @@ def draw(tables: Tables) -> Figure:
         axes.set_title(name)
     moments = [Line2D([], [], color="0.2", linestyle=dash, label=MOMENTS[moment]) for moment, dash in DRAWN.items()]
     note = f"{seeds_in(table)}; truncated_1997 against full; trained under the gradient {measured[0].gradient}"
+    note += name_left_out(tables, set(table["model"]), reason="without the truncated gradient")
     legends = [("network", moments), ("model", model_legend(set(table["model"]), labels=labels))]
     place_below(figure, legends, note=note)
     return figure

@@ -15,7 +15,15 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from workflow.figures.style.look import REFERENCE, Dash, Tables, model_colours, rows_of, styled
 from workflow.figures.style.panels import new_figure, number_plainly, place_below
-from workflow.figures.style.traces import broken, draw_quartiles, measured_in, path_looks, quartiles, seeds_in
+from workflow.figures.style.traces import (
+    broken,
+    draw_quartiles,
+    measured_in,
+    name_left_out,
+    path_looks,
+    quartiles,
+    seeds_in,
+)
 
 NEEDS = ("path_shares", "attribution")
 LIMITS = (-0.6, 1.6)
@@ -48,7 +56,7 @@ def draw(tables: Tables) -> Figure:
         )
         for path, (dash, marker) in looks.items()
     ]
-    note = f"{seeds_in(one_step)}; y: share of dC/dc(T-u)"
+    note = f"{seeds_in(one_step)}; y: share of dC/dc(T-u)" + name_left_out(tables, colours, reason="without a c")
     place_below(figure, [("path", legend)], note=note)
     return figure
 

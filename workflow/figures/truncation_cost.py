@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from workflow.figures.style.look import REFERENCE, Labels, Tables, model_colours, rows_of, styled
 from workflow.figures.style.panels import LagAxis, label_right, new_figure, place_below
-from workflow.figures.style.traces import model_legend
+from workflow.figures.style.traces import model_legend, name_left_out
 from workflow.tables.truncation_cost import ALL
 
 NEEDS = ("truncation_cost",)
@@ -50,6 +50,7 @@ def draw(tables: Tables) -> Figure:
     ]
     fewest, most = int(table["pairs"].min()), int(table["pairs"].max())
     note = f"n = {fewest if fewest == most else f'{fewest} to {most}'} pairs of seeds; bars: 95 % bootstrap interval"
+    note += name_left_out(tables, models, reason="not trained under both")
     place_below(figure, [("", symbols), ("model", model_legend(models, labels=labels))], note=note)
     return figure
 

@@ -46,7 +46,7 @@ def maps_of(surface: pd.DataFrame, labels: Labels) -> list[Map]:
 
     Only the flow along most of a model's paths is drawn: a truncation by path is another question.
     """
-    surface = surface.assign(count=surface["paths"].str.count(r"\+"))
+    surface = surface.assign(count=[len(set(paths.split("+")) - {""}) for paths in surface["paths"]])
     most = surface.groupby(["device", "task", "model"])["count"].transform("max")
     surface = surface[surface["count"] == most].sort_values(["lag", "gradient"])
     several = surface["device"].nunique() > 1

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from workflow.figures.style.look import DASHES, MARKERS, REFERENCE, Dash, Labels, model_colours, rows_of
+from workflow.figures.style.look import DASHES, MARKERS, REFERENCE, Dash, Labels, Tables, model_colours, rows_of
 
 MOMENTS = {"initial": "as drawn", "half_way": "half-way", "solved": "solved"}
 LAG: dict[str, Any] = {"color": REFERENCE, "linewidth": 0.7, "zorder": 1, "gid": "lag"}
@@ -72,6 +72,13 @@ def model_legend(models: Collection[str], *, labels: Labels) -> list[Line2D]:
     """Return the entries of the models that are drawn, in the order of the config."""
     colours = model_colours(labels)
     return [Line2D([], [], color=colours[model], linewidth=2, label=model) for model in colours if model in models]
+
+
+def name_left_out(tables: Tables, models: Collection[str], *, reason: str) -> str:
+    """Name the models of the experiment that a figure cannot show, for its note; nothing if it shows all."""
+    trained = set(tables.statistics["model"])
+    left_out = [model for model in tables.labels.models if model in trained and model not in models]
+    return f"; left out, {reason}: {', '.join(left_out)}" if left_out else ""
 
 
 def seeds_in(table: pd.DataFrame) -> str:
