@@ -134,7 +134,7 @@ def test_a_small_shift_of_all_accuracies_is_found():
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         ({"budget": 16000}, "budget of seed 0, learning_rate 0.01: published 16000, recomputed 32000"),
         ({"chance_accuracy": 0.126}, "chance_accuracy of seed 0"),
@@ -142,10 +142,10 @@ def test_a_small_shift_of_all_accuracies_is_found():
         ({"unheard_of": 1}, "a column unheard_of that this version does not write"),
     ],
 )
-def test_what_no_rounding_changes_must_be_equal_everywhere(change, says):
+def test_what_no_rounding_changes_must_be_equal_everywhere(change, message):
     verdict = compare_run(run(change=lambda seed: rounded(seed) | change), run(), provenances=(PUBLISHED, ELSEWHERE))
     assert not verdict.agrees
-    assert says in verdict.message
+    assert message in verdict.message
 
 
 def test_columns_and_options_that_came_later_do_not_count():
@@ -154,15 +154,15 @@ def test_columns_and_options_that_came_later_do_not_count():
 
 
 @pytest.mark.parametrize(
-    ("rows", "says"),
+    ("rows", "message"),
     [
         (run(9), "no seed 9, learning_rate 0.01"),
         (run(11), "an unknown seed 10, learning_rate 0.01"),
         ([*run(10), replica(0)], "a replica twice"),
     ],
 )
-def test_lacking_and_foreign_replicas_differ(rows, says):
-    assert compare_run(rows, run(), provenances=(PUBLISHED, PUBLISHED)).message == f"DIFFERS: summary.csv has {says}"
+def test_lacking_and_foreign_replicas_differ(rows, message):
+    assert compare_run(rows, run(), provenances=(PUBLISHED, PUBLISHED)).message == f"DIFFERS: summary.csv has {message}"
 
 
 def test_the_type_of_a_cpu_says_more_than_its_name():

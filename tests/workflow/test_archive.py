@@ -142,8 +142,8 @@ def test_what_is_verified_is_unpacked_and_nothing_else(folder, tmp_path):
         (folder / name).write_text("{}")
     manifest.write(folder)
     unpacked = packing.unpack(packing.pack(folder, folder.with_suffix(".zip")), tmp_path / "unpacked")
-    found = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
-    assert found == kept | {"config.yaml", "summary.csv", "provenance.csv"}
+    names = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
+    assert names == kept | {"config.yaml", "summary.csv", "provenance.csv"}
 
 
 def manifest_of(*names: str) -> bytes:
@@ -156,7 +156,7 @@ OUTSIDE = ["../../etc/passwd", "/etc/x", "a\\..\\b", "a//b", "a/./b", "a\nb"]
 
 
 def refuse(archive: Path, capsys: pytest.CaptureFixture[str]) -> str:
-    """Let an archive be verified, which must end with one line, and return it."""
+    """Let an archive be verified, which must end with a single line, and return it."""
     assert verify(archive) == 1
     printed = capsys.readouterr()
     assert printed.out == ""

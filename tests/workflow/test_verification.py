@@ -1,4 +1,4 @@
-"""Published runs are computed again: a changed record is found, and nothing published is touched."""
+"""Published runs are recomputed: a changed record is detected, and nothing published is touched."""
 
 import json
 import os
@@ -69,7 +69,7 @@ def test_tables_are_looked_for_beside_the_config_then_here_then_in_the_reference
 
 
 @pytest.mark.parametrize(
-    ("table", "text", "says"),
+    ("table", "text", "message"),
     [
         ("summary.csv", "", "expected rows; came none"),
         ("summary.csv", "device,task\ncpu,adding\n", "expected lag, model, "),
@@ -79,13 +79,13 @@ def test_tables_are_looked_for_beside_the_config_then_here_then_in_the_reference
         ("provenance.csv", "\0\xff", "expected a CSV file"),
     ],
 )
-def test_tables_that_do_not_belong_together_are_refused_in_one_line(tmp_path, table, text, says):
+def test_tables_that_do_not_belong_together_are_refused_in_one_line(tmp_path, table, text, message):
     for name in ("summary.csv", "provenance.csv", "config.yaml"):
         (tmp_path / name).write_bytes((ROOT / "results/reference/default" / name).read_bytes())
     (tmp_path / table).write_text(text, encoding="latin-1")
     with pytest.raises(ValueError, match=r".") as refused:
         read_publication(tmp_path / "config.yaml", root=ROOT)
-    assert says in str(refused.value)
+    assert message in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
@@ -222,7 +222,7 @@ SLEEP = 'pathlib.Path(os.environ["LAGBENCH_TEST_PID"]).write_text(f"{os.getpid()
 
 
 def is_running(pid: int) -> bool:
-    """Say whether a process runs; one that has ended and waits for its parent does not."""
+    """Return whether a process runs; one that has ended and waits for its parent does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -233,15 +233,21 @@ def is_running(pid: int) -> bool:
 def test_an_archive_is_made_twice_with_equal_bytes_and_verified_elsewhere(done, trained, tmp_path):
     archive = done.root / "results/tiny.zip"
     for _ in range(2):
-        made = python(done, "workflow", "archive", "tiny.yaml", "--report")
-        assert made.returncode == 0, made.stderr
+        command = python(done, "workflow", "archive", "tiny.yaml", "--report")
+        assert command.returncode == 0, command.stderr
         archive.rename(tmp_path / f"{_}.zip")
     assert (tmp_path / "0.zip").read_bytes() == (tmp_path / "1.zip").read_bytes()
     with zipfile.ZipFile(tmp_path / "0.zip") as packed:
         names = set(packed.namelist())
         listed = json.loads(packed.read("tiny/ro-crate-metadata.json"))
-    wanted = {"config.yaml", "requirements.lock", "summary.csv", "figures/accuracy_versus_lag.pdf", f"runs/{RUN}.json"}
-    assert {f"tiny/{name}" for name in (*wanted, "report.html", "ro-crate-metadata.json")} <= names
+    expected = {
+        "config.yaml",
+        "requirements.lock",
+        "summary.csv",
+        "figures/accuracy_versus_lag.pdf",
+        f"runs/{RUN}.json",
+    }
+    assert {f"tiny/{name}" for name in (*expected, "report.html", "ro-crate-metadata.json")} <= names
     assert {entity.get("name") for entity in listed["@graph"]} >= {"lagbench", "torch", "numpy"}
     assert "Nothing to be done" in done.snakemake("--cores", "1")
     output = python(trained, "workflow.archive", "verify", str(tmp_path / "0.zip"), "--sample", "1", "--cores", "1")

@@ -1,4 +1,4 @@
-"""Tables that are made of others are recomputed: a changed number is found in every one of them."""
+"""Derived tables are recomputed: a changed number is detected in every table."""
 
 import csv
 import shutil
@@ -17,7 +17,7 @@ from workflow.verification.tables import check_tables
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "results/reference"
-MADE_OF_OTHERS = {  # of each table a column, and the beginning of the name of its first row
+DERIVED = {  # of each table a column, and the beginning of the name of its first row
     "hochreiter1997": {
         "statistics": ("accuracy", "device cpu, task adding_1997, lag 50, model net_adding, gradient full"),
         "comparisons": ("p", "device cpu, task adding_1997, a_model net_adding, a_gradient full, b_model net_adding"),
@@ -55,12 +55,12 @@ def published(folder: Path, name: str) -> Path:
 
 
 @cache
-def asked(name: str) -> Publication:
+def read(name: str) -> Publication:
     return read_publication(REFERENCE / name / "config.yaml", root=ROOT)
 
 
 def verdicts(folder: Path) -> dict[str, Verdict | None]:
-    return dict(check_tables(asked(folder.name)._replace(folder=folder)))
+    return dict(check_tables(read(folder.name)._replace(folder=folder)))
 
 
 def edit(path: Path, change: Callable[[list[list[str]]], list[list[str]]]) -> None:
@@ -95,7 +95,7 @@ def test_published_tables_come_out_byte_for_byte_and_one_that_is_missing_is_no_e
     folder = published(tmp_path, SMALL)
     (folder / "comparisons.csv").unlink()
     before = {path: path.read_bytes() for path in folder.iterdir()}
-    assert all(verdict.exact for verdict in verify_tables(asked(SMALL)._replace(folder=folder)).values())
+    assert all(verdict.exact for verdict in verify_tables(read(SMALL)._replace(folder=folder)).values())
     assert capsys.readouterr().out.splitlines() == [
         "verify: comparisons.csv: not published",
         "verify: published.csv: equal, byte for byte",
@@ -106,18 +106,18 @@ def test_published_tables_come_out_byte_for_byte_and_one_that_is_missing_is_no_e
 
 
 @pytest.mark.parametrize("name", [SMALL, *LONGER])
-def test_a_changed_number_is_found_in_every_table_and_nothing_else_is(name, tmp_path):
+def test_a_changed_number_is_detected_in_every_table_and_nothing_else_is(name, tmp_path):
     folder = published(tmp_path, name)
-    for made, (column, _) in MADE_OF_OTHERS[name].items():
-        edit(folder / f"{made}.csv", changed(column))
-    found = verdicts(folder)
-    assert found.keys() == MADE_OF_OTHERS[name].keys()
-    for made, (column, row) in MADE_OF_OTHERS[name].items():
-        assert not found[made].agrees
-        assert found[made].message.startswith(f"DIFFERS in row ({row}"), found[made].message
-        assert f"), column {column}: published " in found[made].message
-        assert "more)" not in found[made].message
-        assert found[made].message.endswith(LEFT_OUT if made == "findings" else "")
+    for table, (column, _) in DERIVED[name].items():
+        edit(folder / f"{table}.csv", changed(column))
+    results = verdicts(folder)
+    assert results.keys() == DERIVED[name].keys()
+    for table, (column, row) in DERIVED[name].items():
+        assert not results[table].agrees
+        assert results[table].message.startswith(f"DIFFERS in row ({row}"), results[table].message
+        assert f"), column {column}: published " in results[table].message
+        assert "more)" not in results[table].message
+        assert results[table].message.endswith(LEFT_OUT if table == "findings" else "")
 
 
 def test_every_table_that_is_published_is_covered():
@@ -131,19 +131,19 @@ def test_every_table_that_is_published_is_covered():
             assert len(names) == len(rows), f"{folder}: the columns that name a row of {name} do not distinguish them"
 
 
-def test_a_number_of_a_replica_or_a_baseline_is_found_in_what_is_made_of_it(tmp_path):
+def test_a_number_of_a_replica_or_a_baseline_is_detected_in_what_is_derived_from_it(tmp_path):
     folder = published(tmp_path, SMALL)
     edit(folder / "baselines.csv", changed("guess_accuracy"))
-    found = verdicts(folder)
-    assert "column guess_accuracy: published 0.1171875, recomputed 0.11718761" in found["statistics"].message
-    assert found["comparisons"] == Verdict(True, True, "equal, byte for byte")
+    results = verdicts(folder)
+    assert "column guess_accuracy: published 0.1171875, recomputed 0.11718761" in results["statistics"].message
+    assert results["comparisons"] == Verdict(True, True, "equal, byte for byte")
     (folder / "baselines.csv").unlink()
-    says = "CANNOT BE COMPUTED: it is computed from baselines.csv: it is not published"
-    assert verdicts(folder)["statistics"] == Verdict(False, False, says)
+    message = "CANNOT BE COMPUTED: it is computed from baselines.csv: it is not published"
+    assert verdicts(folder)["statistics"] == Verdict(False, False, message)
 
 
 @pytest.mark.parametrize(
-    ("name", "change", "agrees", "says"),
+    ("name", "change", "agrees", "message"),
     [
         ("statistics", without("horizon_censored"), True, "equal, but older: it has no column horizon_censored"),
         ("summary", without("sequences_to_error"), False, "summary.csv has no column sequences_to_error"),
@@ -157,10 +157,10 @@ def test_a_number_of_a_replica_or_a_baseline_is_found_in_what_is_made_of_it(tmp_
         ("summary", lambda rows: [rows[0], ["cpu", "x", "no lag", *rows[1][3:]], *rows[2:]], False, "no lag"),
     ],
 )
-def test_what_another_version_or_hand_wrote_gets_one_clear_line(name, change, agrees, says, tmp_path):
+def test_what_another_version_or_hand_wrote_gets_one_clear_line(name, change, agrees, message, tmp_path):
     folder = published(tmp_path, SMALL)
     edit(folder / f"{name}.csv", change)
-    found = [verdict for verdict in verdicts(folder).values() if verdict]
-    assert all(verdict.agrees for verdict in found) == agrees
-    assert any(says in verdict.message for verdict in found), found
-    assert not any("\n" in verdict.message for verdict in found)
+    results = [verdict for verdict in verdicts(folder).values() if verdict]
+    assert all(verdict.agrees for verdict in results) == agrees
+    assert any(message in verdict.message for verdict in results), results
+    assert not any("\n" in verdict.message for verdict in results)

@@ -1,4 +1,4 @@
-"""The published results of an experiment: a folder with summary.csv, provenance.csv, and the config that made them."""
+"""The published results of an experiment: a folder with summary.csv, provenance.csv, and their config."""
 
 import csv
 from collections.abc import Container, Iterable, Mapping
@@ -42,7 +42,7 @@ class Publication(NamedTuple):
 def locate(config: Path, *, root: Path) -> tuple[Path, Path]:
     """Return the folder of the published tables and the config that belongs to them.
 
-    A config that lies beside its tables is theirs; of another the tables are looked for in results/<experiment>/ of the
+    A config that lies next to its tables is theirs; those of another are looked for in results/<experiment>/ of the
     working directory and then in results/reference/<experiment>/ of the source tree, where a copy of the config lies.
     """
     if _is_published(config.parent):
@@ -84,7 +84,7 @@ def key(row: Mapping[str, str]) -> tuple[str, ...]:
 
 def _runs(experiment: Experiment, provenance: Mapping[str, Row], *, summary: Iterable[Row]) -> dict[str, Run]:
     paths = {name: f"{experiment.place.runs}/{name}" for name in provenance}
-    conditions = {name: _condition(name, known=set(experiment.conditions)) for name in provenance}
+    conditions = {name: _condition(name, conditions=set(experiment.conditions)) for name in provenance}
     requests = list_requests_at(experiment, "run", paths.values())
     run_of = {
         (*map(str, conditions[name]), str(seed)): name for name in provenance for seed in requests[paths[name]].seeds
@@ -99,12 +99,12 @@ def _runs(experiment: Experiment, provenance: Mapping[str, Row], *, summary: Ite
     return {name: Run(name, requests[paths[name]], provenance[name], rows[name]) for name in sorted(provenance)}
 
 
-def _condition(name: str, *, known: Container[Condition]) -> Condition:
+def _condition(name: str, *, conditions: Container[Condition]) -> Condition:
     try:
         place = RecordPath.from_path(name)
     except ValueError:
         place = RecordPath("", Condition("", "", 0, ""))
-    if place.folder or not place.seeds or place.condition not in known:
+    if place.folder or not place.seeds or place.condition not in conditions:
         raise ValueError(f"provenance.csv names a run {name[:150]!r}; the config has no such condition and seed block")
     return place.condition
 

@@ -125,7 +125,7 @@ def compare_measurement(
             return False
         return math.isclose(x, y, rel_tol=SIX_DIGITS, abs_tol=ABSOLUTE_TOLERANCES[column])
 
-    differences, rule, count = [], f"compared as drawn, before training, as {reason}", 0
+    differences, rule, count = [], f"compared before training, as {reason}", 0
     for name, pair in tables.items():
         published, recomputed = ([row for row in rows if row["snapshot"] == INITIAL] for rows in pair)
         comparison = compare_rows(published, recomputed, key=keys[name], is_same=is_same)
