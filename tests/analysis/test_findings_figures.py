@@ -47,18 +47,18 @@ def tables() -> Tables:
     return Tables(empty, empty, select_lags(empty), labels, more)
 
 
-def sample_guess(name: str, tables: Tables) -> Figure:
-    figure: Figure = importlib.import_module(f"workflow.figures.{name}").sample_guess(tables)
+def draw(name: str, tables: Tables) -> Figure:
+    figure: Figure = importlib.import_module(f"workflow.figures.{name}").draw(tables)
     return figure
 
 
 @pytest.mark.parametrize("name", ["constructed_network", "derivative_by_path"])
 def test_figures_are_readable_and_reproduce_byte_for_byte(name: str, tables: Tables, tmp_path: Path) -> None:
-    figure = sample_guess(name, tables)
+    figure = draw(name, tables)
     assert_readable(figure)
     shuffled = {key: table.sample(frac=1, random_state=1) for key, table in tables.more.items()}
     save(figure, tmp_path / "first" / name)
-    save(sample_guess(name, tables._replace(more=shuffled)), tmp_path / "second" / name)
+    save(draw(name, tables._replace(more=shuffled)), tmp_path / "second" / name)
     for kind in ("pdf", "svg", "png"):
         assert (tmp_path / "first" / f"{name}.{kind}").read_bytes() == (
             tmp_path / "second" / f"{name}.{kind}"
@@ -68,11 +68,11 @@ def test_figures_are_readable_and_reproduce_byte_for_byte(name: str, tables: Tab
 @pytest.mark.parametrize("models", [("lstm",), ("rnn",), ("rnn", "lstm")])
 def test_few_models_and_one_seed_are_no_obstacle(models: tuple[str, ...], tables: Tables) -> None:
     more = {**tables.more, "derivatives": derivatives(models=models, seeds=range(1))}
-    assert_readable(sample_guess("derivative_by_path", tables._replace(more=more)))
+    assert_readable(draw("derivative_by_path", tables._replace(more=more)))
 
 
 def test_curves_stand_at_the_medians_and_gates_at_their_openings(tables: Tables) -> None:
-    above, below = sample_guess("constructed_network", tables).axes
+    above, below = draw("constructed_network", tables).axes
     table = tables.more["constructed"]
     curves = [np.asarray(line.get_ydata(), dtype=float) for line in above.get_lines()]
     expected = [
@@ -88,7 +88,7 @@ def test_curves_stand_at_the_medians_and_gates_at_their_openings(tables: Tables)
 
 
 def test_models_keep_their_colours_and_stand_at_their_medians(tables: Tables) -> None:
-    left, middle, _ = sample_guess("derivative_by_path", tables).axes
+    left, middle, _ = draw("derivative_by_path", tables).axes
     colours, table = model_colours(tables.labels), tables.more["derivatives"]
     rows = table[(table["model"] == "lstm_peephole") & (table["flow"] == "full") & (table["lag"] == 40)]
     expected = np.exp(np.log(rows["factor_per_step"]).groupby(rows["seed"]).mean()).median()
