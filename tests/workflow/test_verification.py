@@ -131,8 +131,8 @@ def test_a_published_run_comes_out_bit_for_bit_and_nothing_is_touched(done):
     assert output.returncode == 0, output.stdout + output.stderr
     *tables, first, verdict, total = output.stdout.splitlines()
     assert tables == [
-        "verify: statistics.csv: equal, byte for byte",
         "verify: comparisons.csv: equal, byte for byte",
+        "verify: statistics.csv: equal, byte for byte",
         "verify: 2 of 2 derived tables agree",
     ]
     assert first.startswith("verify: results/tiny: 1 of 4 runs, chosen with SEED=3; the runs took ")
@@ -175,11 +175,11 @@ def test_a_changed_table_or_baseline_is_found_and_a_measurement_comes_out(fresh)
         "published 0.25, recomputed ",
         "baseline cpu/copy/lag=11/echo: DIFFERS, CPU type, versions and code are the same: baselines.csv in row "
         "(device cpu, task copy, lag 11, model echo), column guess_loss: published 0.25, recomputed ",
-        f"measurement {RUN}: equal, bit for bit (9 rows of snapshots.csv, ",
+        f"measurement {RUN}: equal, bit for bit (63 rows of path_shares.csv, 9 rows of snapshots.csv)",
         "1 of 1 runs agree: 1 bit for bit, 0 within tolerance\nverify: DIFFERS, see above: statistics.csv\n",
     ):
         assert f"verify: {line}" in output.stdout, output.stdout + output.stderr
-    output = python(fresh, "workflow.archive", "verify", str(results.with_suffix(".zip")), *how)
+    output = python(fresh, "workflow", "verify", str(results.with_suffix(".zip")), *how)
     assert output.returncode == 0, output.stdout + output.stderr
     for line in ("statistics.csv: equal, byte for byte", "baseline cpu/copy/lag=11/echo: equal, bit for bit"):
         assert f"verify: {line}" in output.stdout
@@ -250,7 +250,7 @@ def test_an_archive_is_made_twice_with_equal_bytes_and_verified_elsewhere(done, 
     assert {f"tiny/{name}" for name in (*expected, "report.html", "ro-crate-metadata.json")} <= names
     assert {entity.get("name") for entity in listed["@graph"]} >= {"lagbench", "torch", "numpy"}
     assert "Nothing to be done" in done.snakemake("--cores", "1")
-    output = python(trained, "workflow.archive", "verify", str(tmp_path / "0.zip"), "--sample", "1", "--cores", "1")
+    output = python(trained, "workflow", "verify", str(tmp_path / "0.zip"), "--sample", "1", "--cores", "1")
     assert output.returncode == 0, output.stdout + output.stderr
     assert f"archive: {tmp_path}/0.zip: every file is as it is listed" in output.stdout
     assert "verify: statistics.csv: equal, byte for byte" in output.stdout
