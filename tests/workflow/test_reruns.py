@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import yaml
@@ -16,22 +17,39 @@ import yaml
 from tests.settings import TINY, TINY_RUNS
 from tests.workflow.conftest import Tree
 from workflow.experiment.experiment import Experiment, complete
+from workflow.jobs.derived import list_derived, write_digest
 from workflow.jobs.records import is_current
 from workflow.jobs.requested import list_requests
+from workflow.operations.outcome import find_problems
 
 ADDING = {run for run in TINY_RUNS if run.startswith("adding")}
 RNN = {run for run in TINY_RUNS if "/rnn/" in run}
 Plan = Callable[[Tree], set[str]]
 
 
+def load(tree: Tree) -> Experiment:
+    """Return the experiment of a tree, which becomes the working directory."""
+    os.chdir(tree.root)
+    return Experiment(complete(yaml.safe_load(Path("tiny.yaml").read_text()), root=tree.root), root=tree.root)
+
+
+@pytest.fixture
+def finished(tree: Tree, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tree:
+    """A tree with stand-ins of all tables and figures, computed from the runs that are there; without metadata."""
+    monkeypatch.chdir(tmp_path)
+    for derived in list_derived(load(tree)):
+        for path in map(Path, derived.outputs):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(path.name)
+        write_digest(derived)
+    shutil.rmtree(".snakemake")
+    return tree
+
+
 def by_record(tree: Tree) -> set[str]:
     """Return the runs whose record is missing or holds other settings or sources than are asked for."""
-    os.chdir(tree.root)
-    experiment = Experiment(
-        complete(yaml.safe_load((tree.root / "tiny.yaml").read_text()), root=tree.root), root=tree.root
-    )
     stale = set()
-    for request in list_requests(experiment, "run"):
+    for request in list_requests(load(tree), "run"):
         if not is_current(request, path=tree.root / request.path):
             stale.add(request.path.partition("/cpu/")[2].removesuffix(".json"))
     return stale
@@ -159,3 +177,42 @@ def test_lost_metadata_trains_nothing(tree):
     for path in records:
         path.unlink()
     assert tree.to_train() == set()
+
+
+def test_results_without_metadata_are_made_again_where_they_are_not_current(finished):
+    assert finished.jobs() == {}
+    finished.configure(seeds=[0, 1])
+    assert set(finished.jobs()) == {"all", "figure", "comparisons", "curves", "provenance", "statistics", "summary"}
+    finished.configure(seeds=[0, 1, 2, 3], tasks={"adding": {"sequences": 32}})
+    jobs = finished.jobs()
+    assert jobs["train"] == ADDING | {run.replace("seeds=0-2", "seeds=3") for run in TINY_RUNS}
+    assert jobs["figure"] == {"accuracy_versus_lag", "solved_versus_lag"}
+
+
+@pytest.mark.parametrize(
+    ("change", "problems"),
+    [
+        (lambda tree: None, []),
+        (lambda tree: tree.configure(seeds=[0, 1]), ["stale: results/tiny/summary.csv"]),
+        (lambda tree: tree.configure(seeds=[0, 1, 2, 3]), ["missing: results/tiny/runs/", "stale: results/tiny/sum"]),
+        (lambda tree: (tree.root / "results/tiny/curves.csv").unlink(), ["missing: results/tiny/cur", "stale: "]),
+        (lambda tree: append(tree.root / "results/tiny/statistics.csv"), ["stale: results/tiny/statistics.csv"]),
+        (lambda tree: append(tree.root / "workflow/figures/solved_versus_lag.py"), ["stale: results/tiny/figures/so"]),
+    ],
+)
+def test_outcome_names_what_is_missing_or_stale(finished, change, problems):
+    change(finished)
+    found = list(find_problems(load(finished)))
+    assert len(found) == len(problems)
+    assert all(line.startswith(begin) for line, begin in zip(found, problems, strict=True)), found
+
+
+def append(path: Path) -> None:
+    with path.open("a") as file:
+        file.write("EDITED = True\n")
+
+
+def test_touched_metadata_makes_nothing_current(finished):
+    finished.configure(seeds=[0, 1])
+    with pytest.raises(AssertionError, match=r"stale: results/tiny/summary\.csv"):  # an exit code other than 0
+        finished.snakemake("--cores", "1", "--touch")

@@ -143,6 +143,7 @@ class RequestedRecords:
     def __init__(self, experiment: Experiment) -> None:
         self.experiment = experiment
         self.by_kind: dict[str, list[Request]] = {}
+        self.by_job: dict[tuple[Any, ...], Request] = {}
 
     def list_kind(self, kind: str) -> list[Request]:
         """Return the requested records of a kind."""
@@ -150,6 +151,13 @@ class RequestedRecords:
             self.by_kind[kind] = list_requests(self.experiment, kind)
         return self.by_kind[kind]
 
+    def request_job(self, kind: str, wildcards: Mapping[str, str]) -> Request:
+        """Return the request for the record of the job with these wildcards, all of its seeds."""
+        job = kind, *sorted(wildcards.items())
+        if job not in self.by_job:
+            self.by_job[job] = request_job(self.experiment, kind, wildcards)
+        return self.by_job[job]
+
     def estimate_need(self, kind: str, wildcards: Mapping[str, str]) -> Need:
         """Return the memory and time that the job with these wildcards needs."""
-        return KINDS[kind].estimate_need(request_job(self.experiment, kind, wildcards).settings)
+        return KINDS[kind].estimate_need(self.request_job(kind, wildcards).settings)

@@ -1,6 +1,8 @@
 # The configuration, validated, and the files that it requests.
 from workflow.experiment.declarations import docstring
 from workflow.experiment.sources import analysis_sources
+from workflow.jobs.derived import describe_figure, describe_table, is_derived_current
+from workflow.jobs.records import is_current
 from workflow.jobs.requested import requested_files
 from records.canonical_json import format_canonical_json
 from records.paths import log_path
@@ -9,12 +11,29 @@ EXPERIMENT = admit(config, root=ROOT, files=workflow.overwrite_configfiles)
 PLACE = EXPERIMENT.place
 AT = workflow.modifier.path_modifier.modify  # where a path lies: a workflow that imports this one may add a prefix
 FILES = requested_files(EXPERIMENT)
+MACHINES = workflow.resource_settings.cores or workflow.resource_settings.nodes
 # One job at a time: its progress may go to the terminal too.
 ALONE = (workflow.resource_settings.cores or 0) < 2 * int(config["threads"])
 os.environ.update(
     LAGBENCH_TERMINAL="yes" if ALONE else "",
     LAGBENCH_CHECKPOINT_SECONDS=str(60 * config["checkpoint_minutes"]),
 )
+# Snakemake asks its metadata what is current, which can be lost or switched off and which copied results do not have.
+FORCES = workflow.is_main_process and bool(MACHINES or workflow.output_settings.dryrun)
+
+
+def update_record(request):
+    """Let the record's job run unless it holds what is requested, whatever the metadata says; return no input."""
+    if FORCES and not is_current(request, path=AT(request.path)):
+        workflow.dag.forcefiles.add(str(AT(request.path)))
+    return []
+
+
+def update_derived(derived):
+    """Let the job of a table or figure run unless this is current, whatever the metadata says; return no input."""
+    if FORCES and not is_derived_current(derived, at=AT):
+        workflow.dag.forcefiles.update(str(AT(path)) for path in derived.outputs)
+    return []
 
 
 wildcard_constraints:

@@ -8,6 +8,7 @@ rule figure:
         curves=f"{PLACE.results}/curves.csv",
         more=lambda wildcards: [f"{PLACE.results}/{table}.csv" for table in EXPERIMENT.known.figures[wildcards.figure]],
         code=lambda wildcards: analysis_sources(ROOT, f"workflow/figures/{wildcards.figure}.py"),
+        stale=lambda wildcards: update_derived(describe_figure(EXPERIMENT, wildcards.figure)),
     output:
         pdf=f"{PLACE.figures}/{{figure}}.pdf",
         svg=f"{PLACE.figures}/{{figure}}.svg",
@@ -26,6 +27,7 @@ rule figure:
         runtime=60,
         disk_mb=100,
     params:
+        basis=lambda wildcards: describe_figure(EXPERIMENT, wildcards.figure).basis,
         labels=EXPERIMENT.labels,
         caption=lambda wildcards: docstring(ROOT / f"workflow/figures/{wildcards.figure}.py"),
     script:

@@ -1,8 +1,8 @@
 # One rule per kind of job: it writes a record and its provenance, from settings and code alone.
-from workflow.jobs.requested import KINDS, RequestedRecords, digest_requests, request_job, requested_records
+from workflow.jobs.requested import KINDS, RequestedRecords, requested_records
 
 REQUESTED = RequestedRecords(EXPERIMENT)
-requested, need = REQUESTED.list_kind, REQUESTED.estimate_need
+requested, request_job, need = REQUESTED.list_kind, REQUESTED.request_job, REQUESTED.estimate_need
 
 # A job's code is no input: the time of a file's last change would then retrain. `sources` is the digest of the code that
 # determines the numbers, without comments, and `settings` is everything else that determines them. Whatever changes no
@@ -13,6 +13,8 @@ for KIND, JOB in KINDS.items():
     rule:
         name:
             JOB.RULE
+        input:
+            lambda wildcards, kind=KIND: update_record(request_job(kind, wildcards)),
         output:
             record=f"{PLACE.results}/{JOB.FOLDER}/{JOB.PATTERN}.json",
             provenance=f"{PLACE.results}/{JOB.FOLDER}/{JOB.PATTERN}.provenance.json",
@@ -29,10 +31,8 @@ for KIND, JOB in KINDS.items():
             gpu=lambda wildcards: int(wildcards.device == "cuda"),
         params:
             script=JOB.SCRIPT,  # Snakemake reads the command below only when the loop is over
-            settings=lambda wildcards, kind=KIND: format_canonical_json(
-                request_job(EXPERIMENT, kind, wildcards).settings
-            ),
-            sources=lambda wildcards, kind=KIND: request_job(EXPERIMENT, kind, wildcards).sources,
+            settings=lambda wildcards, kind=KIND: format_canonical_json(request_job(kind, wildcards).settings),
+            sources=lambda wildcards, kind=KIND: request_job(kind, wildcards).sources,
         shell:
             '"$LAGBENCH_PYTHON" "$LAGBENCH_ROOT/workflow/scripts/{params.script}" --settings {params.settings:q}'
             " --sources {params.sources:q} --threads {threads} --minutes {resources.runtime}"

@@ -1,6 +1,6 @@
 # What the user is told before the first job and after the last.
 from workflow.operations.failures import list_failures, read_ends
-from workflow.operations.outcome import is_partial, report_outcome
+from workflow.operations.outcome import find_problems, is_partial, report_outcome
 from workflow.operations.staleness import load_provenance, read_installed_versions, report_changes, report_versions
 
 
@@ -22,6 +22,11 @@ onsuccess:
                 load_provenance(requested_records(EXPERIMENT)), here=read_installed_versions()
             ):
                 print(line, file=sys.stderr)
+    # Of other targets, or of a part of the jobs, nobody expects all results.
+    GIVEN = workflow.dag_settings
+    if not any((GIVEN.targets, GIVEN.until, GIVEN.omit_from, GIVEN.batch, GIVEN.allowed_rules)):
+        if PROBLEMS := "; ".join(find_problems(EXPERIMENT, at=AT)):
+            sys.exit(PROBLEMS)
 
 
 onerror:

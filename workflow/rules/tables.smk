@@ -2,12 +2,14 @@
 from workflow.experiment.tables import compute_sources, list_inputs, list_settings, match_tables
 
 TABLE_FILES = EXPERIMENT.known.tables
+table_of = lambda wildcards: describe_table(EXPERIMENT, wildcards.table, requested=requested)
 
 
 rule table:
     input:
         tables=lambda wildcards: [f"{PLACE.results}/{name}.csv" for name in list_inputs(EXPERIMENT, wildcards.table)],
         code=lambda wildcards: analysis_sources(ROOT, f"workflow/tables/{wildcards.table}.py"),
+        stale=lambda wildcards: update_derived(table_of(wildcards)),
     output:
         report(
             f"{PLACE.results}/{{table}}.csv",
@@ -26,7 +28,7 @@ rule table:
         runtime=60,
         disk_mb=1000,
     params:
-        config=lambda wildcards: {name: config.get(name) for name in ("search", "published", "gradients")},
+        basis=lambda wildcards: table_of(wildcards).basis,
         caption=lambda wildcards: docstring(ROOT / f"workflow/tables/{wildcards.table}.py"),
     script:
         "../scripts/table.py"
@@ -37,16 +39,19 @@ use rule table as records_table with:
         records=lambda wildcards: [request.path for request in requested(TABLE_FILES[wildcards.table].records)],
         code=lambda wildcards: analysis_sources(ROOT, f"workflow/tables/{wildcards.table}.py"),
         kernel=ancient(KERNEL) if EXPERIMENT.is_fused else [],
+        stale=lambda wildcards: update_derived(table_of(wildcards)),
     output:
         f"{PLACE.results}/{{table}}.csv",
     wildcard_constraints:
         table=match_tables(EXPERIMENT, "records"),
     params:
-        requested=lambda wildcards: digest_requests(requested(TABLE_FILES[wildcards.table].records)),
+        basis=lambda wildcards: table_of(wildcards).basis,
 
 
 # As of records, no code is an input: the params are all that determines the numbers.
 rule entry_table:
+    input:
+        stale=lambda wildcards: update_derived(table_of(wildcards)),
     output:
         f"{PLACE.results}/{{table}}.csv",
     log:
@@ -60,6 +65,7 @@ rule entry_table:
         runtime=60,
         disk_mb=100,
     params:
+        basis=lambda wildcards: table_of(wildcards).basis,
         settings=lambda wildcards: list_settings(EXPERIMENT, wildcards.table),
         sources=lambda wildcards: compute_sources(EXPERIMENT, wildcards.table),
     script:

@@ -13,6 +13,7 @@ with log_errors(snakemake.log[0]):
     process.limit_threads(1, kernel="reference")
     from training.provenance import collect_table
     from workflow.experiment.experiment import Experiment
+    from workflow.jobs.derived import Derived, write_digest
     from workflow.tables.schema.writing import write_rows_table
 
     name, path = snakemake.wildcards.table, Path(snakemake.output[0])
@@ -21,3 +22,4 @@ with log_errors(snakemake.log[0]):
     write_rows_table(name, experiment, rows=[row for one in settings for row in entry.compute_rows(one)], path=path)
     made_by = {"settings": {"calls": settings}, "sources": snakemake.params.sources}
     write_json(path.with_suffix(".provenance.json"), collect_table(root=root, started=process.STARTED, **made_by))
+    write_digest(Derived([str(path)], [], snakemake.params.basis))
