@@ -3,6 +3,10 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := all
 .PHONY: all smoke estimate status partial verify archive retrain check bench setup test test-all lint clean clean-results help
 
+ifneq ($(words [$(CURDIR)]),1)
+$(error expected a folder whose path has no blanks, as Snakemake does; this one is "$(CURDIR)": move it)
+endif
+
 PYTHON ?= python3
 CORES ?= all
 CONFIG ?= config/default.yaml

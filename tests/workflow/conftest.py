@@ -47,7 +47,9 @@ class Tree:
         """Run Snakemake in the tree, with no activated environment, and return all that it prints."""
         command = [sys.executable, "-m", "snakemake", *words]
         command += ["--configfile", config] if config else []
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(("LAGBENCH", "PYTEST"))}
+        clean = {
+            name: value for name, value in os.environ.items() if not name.startswith(("LAGBENCH", "PYTEST", "MAKE"))
+        }
         done = subprocess.run(
             command,
             cwd=self.root,

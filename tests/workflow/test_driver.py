@@ -18,7 +18,7 @@ import pytest
 from tests.settings import TINY_RUNS
 from tests.workflow.conftest import Tree, copy_tree
 from tests.workflow.test_rules import import_as_module
-from workflow.operations.driver import drive
+from workflow.operations.driver import IsBeingMade, drive, require_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = "results/tiny"
@@ -93,6 +93,22 @@ def test_lock_of_a_living_driver_stays(holder):
     holder.kill()
     holder.wait()
     assert "its lock is removed" in take_over()
+
+
+def test_make_is_refused_in_one_line_while_another_snakemake_lives(holder):
+    with pytest.raises(IsBeingMade, match=rf"\(process {holder.pid}, since [^)]+\); nothing is lost: [^\n]+$"):
+        drive(RESULTS, runs=dict, alone=True)
+    assert len(locks()) == 2
+    assert str(holder.pid) in next(Path(".snakemake/drivers/tiny").iterdir()).read_text()
+
+
+def test_results_below_a_link_to_nowhere_are_refused(folder):
+    require_folder(RESULTS)
+    Path("results").symlink_to("nowhere")
+    with pytest.raises(ValueError, match=r"^results/tiny: expected results to be a folder; it is a link to nowhere"):
+        require_folder(RESULTS)
+    (folder / "nowhere").mkdir()
+    require_folder(RESULTS)
 
 
 def test_lock_of_another_host_stays_and_a_line_says_what_to_do(holder):

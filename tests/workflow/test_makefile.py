@@ -86,12 +86,15 @@ def ready(folder: Path) -> Path:
 
 def test_benchmark_installs_its_rivals_once_and_keeps_openblas_from_pretending(ready, monkeypatch):
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")  # with it `python -m` would not find our packages
     for _ in range(2):
         assert make(ready, "bench", "THREADS=2", "QUICK=1").returncode == 0
     calls = (ready / "pip.calls").read_text().splitlines()
     assert len([call for call in calls if "requirements-bench.txt" in call]) == 1
     assert (ready / "bench.call").read_text().split() == ["-m", "benchmarks", "--threads", "2", "--quick"]
-    assert "OPENBLAS_CORETYPE" not in (ready / "bench.environment").read_text()
+    environment = (ready / "bench.environment").read_text()
+    assert "OPENBLAS_CORETYPE" not in environment
+    assert "PYTHONSAFEPATH" not in environment
 
 
 def test_benchmark_runs_without_jax_and_says_so_in_one_line(ready):
@@ -144,6 +147,16 @@ def test_configuration_passes_the_gate_first_under_any_name(folder, name):
 )
 def test_commands_are_given_the_configuration_and_their_options(ready, words, call):
     assert ours(ready, *words, "CONFIG=my own.yaml") == [call]
+
+
+def test_a_folder_at_a_path_with_blanks_is_refused_at_once(folder, tmp_path):
+    blank = tmp_path / "my folder"
+    blank.mkdir()
+    shutil.copy(folder / "Makefile", blank)
+    done = make(blank)
+    assert done.returncode != 0
+    assert len(done.stderr.splitlines()) == 1
+    assert "expected a folder whose path has no blanks" in done.stderr
 
 
 def test_clean_keeps_results(folder):

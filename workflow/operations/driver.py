@@ -21,16 +21,27 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
+
+class IsBeingMade(RuntimeError):
+    """Another Snakemake on this host makes the experiment."""
+
+
 BOOKS = Path(".snakemake")
 """Snakemake's own folder, of the working directory."""
 
 
 def drive(
-    results: str, *, runs: Callable[[], Mapping[str, Mapping[str, Any]]], books: Path = BOOKS, host: str | None = None
+    results: str,
+    *,
+    runs: Callable[[], Mapping[str, Mapping[str, Any]]],
+    books: Path = BOOKS,
+    host: str | None = None,
+    alone: bool = False,
 ) -> list[str]:
     """Hold the lock of the experiment whose results are in `results` to the end of this process; say what was mended.
 
-    `runs` tells per run record what it must hold; it is asked only where one is booked as incomplete.
+    `runs` tells per run record what it must hold; it is asked only where one is booked as incomplete. Where another
+    process on this host holds the lock, `alone` makes it an IsBeingMade, of one line.
     """
     folder = books / "drivers" / Path(results).name
     own = folder / (host or socket.gethostname())
@@ -40,6 +51,11 @@ def drive(
         file = own.open("a+", encoding="utf-8")
         if _lock(file):
             lines += _unlock(results, own=own, books=books)
+        elif alone and (other := _read(own)).get("process") != os.getpid():
+            who = f"process {other.get('process')}, since {other.get('since')}"
+            raise IsBeingMade(
+                f"{results}: Snakemake runs here already ({who}); nothing is lost: wait for it, or end it"
+            )
         _write(file, {"process": os.getpid(), "since": time.strftime("%Y-%m-%d %H:%M:%S"), "job": _job()})
         fcntl.flock(file, fcntl.LOCK_SH)
         atexit.register(_end, file)
@@ -48,6 +64,14 @@ def drive(
     except OSError:  # no locks on this file system, or nothing can be written: Snakemake has its own line for that
         pass
     return lines
+
+
+def require_folder(results: str) -> None:
+    """Refuse a place of results that is, or lies below, a symbolic link to nowhere or a file: a ValueError."""
+    for path in (Path(results), *Path(results).parents):
+        if (path.is_symlink() or path.exists()) and not path.is_dir():
+            what = f"a link to {os.readlink(path)}, which is not there" if path.is_symlink() else "a file"
+            raise ValueError(f"{results}: expected {path} to be a folder; it is {what}")
 
 
 def _lock(file: TextIO) -> bool:
