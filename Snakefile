@@ -29,3 +29,6 @@ rule all:
     default_target: True
     input:
         FILES,
+
+
+give_back_names()

@@ -81,6 +81,17 @@ def test_import_as_module_merges_the_partial_configuration(fresh, tmp_path, pref
     assert f"output: {start}/imported/runs/cpu/copy/lag=11/rnn/full/seeds=0.json," in said
 
 
+def test_an_outer_workflow_keeps_its_packages_that_are_named_like_ours(fresh, tmp_path):
+    outer = import_as_module(fresh, tmp_path / "outer")
+    for package in ("workflow", "models"):
+        (outer.root / package).mkdir(exist_ok=True)
+        (outer.root / package / "__init__.py").write_text("MINE = True\n")
+    snakefile = outer.root / "Snakefile"
+    after = "from workflow import notes\nfrom models import MINE\n"
+    snakefile.write_text(f"from workflow import MINE\n{snakefile.read_text()}\n{after}")
+    assert "rule lagbench_train:" in outer.snakemake("-n", config=None)
+
+
 def test_mistake_in_an_imported_configuration_is_one_line_too(fresh, tmp_path):
     outer = import_as_module(fresh, tmp_path / "outer")
     outer.edit("Snakefile", "'seeds': [0]", "'seeds': [-1]")

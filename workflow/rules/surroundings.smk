@@ -6,6 +6,25 @@ from pathlib import Path
 
 ROOT = Path(str(workflow.current_basedir.path)).parents[1]
 BEGAN = time.time()
+PACKAGES = ("workflow", "records", "training", "models", "tasks")
+
+
+def take_modules():
+    """Take the modules of our packages' names out of those that are imported, and return them."""
+    names = [name for name in sys.modules if name.partition(".")[0] in PACKAGES]
+    return {name: sys.modules.pop(name) for name in names}
+
+
+def give_back_names():
+    """Give a workflow that imports this one its own packages of these names back, and its folders the first place."""
+    if workflow.modifier.is_module:
+        take_modules()
+        sys.modules.update(OUTER)
+        ours = {str(ROOT), str(ROOT / "workflow" / "rules")}  # the latter is Snakemake's doing
+        sys.path[:] = [path for path in sys.path if path not in ours] + [str(ROOT)]
+
+
+OUTER = take_modules() if workflow.modifier.is_module else {}
 sys.path.insert(0, str(ROOT))
 
 from workflow.experiment.gate import admit, admit_claims, default_file, require_devices
