@@ -29,7 +29,7 @@ def run_command(tree: Tree, command: str, *words: str) -> subprocess.CompletedPr
 
 
 def read_results(tree: Tree) -> dict[str, bytes]:
-    files = [path for path in (tree.root / "results").rglob("*") if path.is_file() and "logs" not in path.parts]
+    files = [path for path in (tree.root / "results").rglob("[!.]*") if path.is_file() and "logs" not in path.parts]
     return {str(path.relative_to(tree.root)): path.read_bytes() for path in files}
 
 

@@ -4,7 +4,7 @@ So a stale one is found whatever became of Snakemake's metadata, which can be lo
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,12 +32,21 @@ class Derived(NamedTuple):
     """A digest of all else that determines it: code, configuration and the records that it is computed from."""
 
 
-def describe_table(experiment: Experiment, name: str, *, requested: Callable[[str], Iterable[Request]]) -> Derived:
-    """Return what a table is computed from; `requested` gives the requested records of a kind."""
+def describe_table(
+    experiment: Experiment,
+    name: str,
+    *,
+    requested: Callable[[str], Iterable[Request]],
+    old: Mapping[str, tuple[str, str]] | None = None,
+) -> Derived:
+    """Return what a table is computed from; `requested` gives the requested records of a kind.
+
+    With `old`, digests of settings and code by path, it is as before these records were restamped.
+    """
     file, results = experiment.known.tables[name], experiment.place.results
     basis: dict[str, Any] = {"code": _hash_code(experiment.root, f"workflow/tables/{name}.py")}
     if file.records:
-        basis["records"] = digest_requests(requested(file.records))
+        basis["records"] = digest_requests(requested(file.records), old=old)
     elif file.entry:
         basis |= {"settings": list_settings(experiment, name), "sources": compute_sources(experiment, name)}
     else:
@@ -54,10 +63,10 @@ def describe_figure(experiment: Experiment, name: str) -> Derived:
     return Derived([f"{place.figures}/{name}.{suffix}" for suffix in FORMATS], inputs, compute_digest(basis))
 
 
-def list_derived(experiment: Experiment) -> Iterator[Derived]:
+def list_derived(experiment: Experiment, *, old: Mapping[str, tuple[str, str]] | None = None) -> Iterator[Derived]:
     """Yield the tables of an experiment, those of its figures and all that these need, and the figures."""
     for name in sort_tables(experiment):
-        yield describe_table(experiment, name, requested=lambda kind: list_requests(experiment, kind))
+        yield describe_table(experiment, name, requested=lambda kind: list_requests(experiment, kind), old=old)
     for name in experiment.config["figures"]:
         yield describe_figure(experiment, name)
 

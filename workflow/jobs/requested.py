@@ -132,9 +132,10 @@ def build_request(experiment: Experiment, kind: str, condition: Condition, *, bl
     return Request(kind, path, condition, settings, job.compute_sources(experiment, condition), block.requested)
 
 
-def digest_requests(requests: Iterable[Request]) -> str:
-    """Return a digest of all that the records must hold."""
-    return compute_digest([[request.path, *request.digests, request.seeds] for request in requests])
+def digest_requests(requests: Iterable[Request], *, old: Mapping[str, tuple[str, str]] | None = None) -> str:
+    """Return a digest of all that the records must hold; `old` has other digests for some of them, by path."""
+    old = old or {}
+    return compute_digest([[one.path, *old.get(one.path, one.digests), one.seeds] for one in requests])
 
 
 class RequestedRecords:

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 from records.canonical_json import compute_digest, format_canonical_json
 from records.writing import format_json
 from workflow.archive import manifest
+from workflow.jobs.derived import is_derived_current, list_derived, write_digest
 from workflow.jobs.requested import Request
 from workflow.verification.jobs import KINDS, PublishedJob, find_jobs, find_provenance
 from workflow.verification.publication import REFERENCE, Publication, read_publication, read_table
@@ -82,9 +83,16 @@ def restamp_config(
         if not verdict.exact:
             raise ValueError(f"{name}: {verdict.message}; nothing is changed")
     evidence = _recompute_sample(published, sample, root=root, old=old, cores=cores)
+    experiment, is_here = published.experiment, published.folder == Path(published.experiment.place.results)
+    old_digests = {record.path: (record.old["settings"], record.old["sources"]) for record in stale}
+    derived = list_derived(experiment, old=old_digests) if is_here else ()
+    current = [each.outputs for each in derived if is_derived_current(each)]
     _write(published, stale, entry=_describe(stale, sample=sample, seed=seed) | evidence)
-    if published.folder == Path(published.experiment.place.results):
+    if is_here:
         touch(config, [record.path for record in stale], root=root)
+        for each in list_derived(experiment):
+            if each.outputs in current:
+                write_digest(each)
     _report(f"{published.folder}: {len(stale)} records have the digests of the code of now")
 
 
