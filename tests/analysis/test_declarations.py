@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from workflow.experiment import declarations
+from workflow.experiment.declarations import load_registry
+from workflow.experiment.source_tree import SourceTree
 from workflow.operations.document import SECTIONS, replace_section
 from workflow.tables.schema.computing import load_table
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(path.stem for path in (ROOT / "workflow" / "tables").glob("*.py") if path.stem != "__init__")
-DECLARED = declarations.tables(ROOT)
+DECLARED = load_registry(SourceTree(ROOT)).tables
 OWN_RULE = {"coverage", "findings"}  # of partial results, and of the claims
 DTYPES = {"str", "int64", "Int64", "float64", "bool"}
 

@@ -29,7 +29,7 @@ def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def jobs_of(experiment: Experiment) -> list[Job]:
-    return [Job(one, experiment.undrawn(one.condition)) for one in requested_records(experiment)]
+    return [Job(one, experiment.restore_model(one.condition)) for one in requested_records(experiment)]
 
 
 def costs(**changes: float) -> Costs:

@@ -13,13 +13,14 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from tests.analysis.readable import assert_readable, texts_of
-from workflow.experiment import declarations
+from workflow.experiment.declarations import load_registry
+from workflow.experiment.source_tree import SourceTree
 from workflow.figures.style.look import Labels, Tables, describe_source, model_colours, rows_of, save, series_of
 
 FOLDER = Path(__file__).parents[2] / "workflow" / "figures"
 CAPTIONED = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
 MADE = {"baselines"}  # by conftest.py, of any experiment; figures of other tables have tests of their own
-NEEDS = declarations.figures(FOLDER.parents[1])
+NEEDS = load_registry(SourceTree(FOLDER.parents[1])).figures
 FIGURES = [name for name in CAPTIONED if set(NEEDS[name]) <= MADE]
 REFERENCE_LINES = {"solved_versus_lag": "half", "updates_versus_lag": "budget"}  # the others draw chance
 ONE, TWO = [("lstm", "full")], [("rnn", "full"), ("lstm", "tbptt")]

@@ -13,13 +13,15 @@ from tests.settings import job_settings
 from training.gradients.constructed import compute_rows as compute_constructed
 from training.gradients.derivatives import compute_rows as compute_derivatives
 from workflow.experiment.claims import Source, read_claims
+from workflow.experiment.declarations import load_registry
+from workflow.experiment.source_tree import SourceTree
 from workflow.report.findings_page import format_page
 from workflow.statistics.intervals import Interval
 from workflow.statistics.verdicts import FAILS, HOLDS, ONLY_IF, UNDECIDED, find_condition, judge_interval
 from workflow.tables.findings import Finding, evaluate_claims, list_findings
 
 ROOT = Path(__file__).resolve().parents[2]
-CLAIMS = read_claims("config/claims.yaml", root=ROOT)
+CLAIMS = read_claims("config/claims.yaml", root=ROOT, figures=load_registry(SourceTree(ROOT)).figures)
 MINE = Source("mine", "numbers")
 SPREAD = {"low": (0.1, 0.2, 0.3), "high": (0.7, 0.8, 0.9), "across": (0.3, 0.45, 0.9)}
 

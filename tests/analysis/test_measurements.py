@@ -198,7 +198,7 @@ def test_the_two_gradients_are_found_by_their_flows_whatever_their_labels(full_t
     expected = compute("truncation_cost", **tables)
     names = {"full": "all", "truncated_1997": "mine", "tbptt": "full"}
     renamed = {name: table.assign(gradient=table["gradient"].map(names)) for name, table in tables.items()}
-    experiment = SimpleNamespace(config={"gradients": dict.fromkeys(names.values())}, known=EXPERIMENT.known)
+    experiment = SimpleNamespace(config={"gradients": dict.fromkeys(names.values())}, registry=EXPERIMENT.registry)
     pd.testing.assert_frame_equal(compute("truncation_cost", experiment=experiment, **renamed), expected)
 
 

@@ -122,7 +122,7 @@ def test_there_is_a_table_per_model_of_tasks_and_lags_in_the_order_of_the_config
     wanted = runs_of(experiment)
     write_runs(wanted[:3])
     found = find_status(wanted, results=RESULTS)
-    made = build_tables(found, name=experiment.undrawn, labels=experiment.labels)
+    made = build_tables(found, name=experiment.restore_model, labels=experiment.labels)
     assert list(made) == ["rnn", "lstm_peephole"]
     table = made["rnn"]
     assert list(table.index) == [("adding", "full"), ("copy", "full")]
@@ -138,7 +138,7 @@ def test_gradients_stand_in_the_order_of_the_config_whatever_their_names() -> No
     grid = [{"devices": ["cpu"], "tasks": ["copy", "adding"], "models": ["rnn"], "gradients": sorted(labels)}]
     experiment = tiny(grid=grid, gradients={label: {"paths": "all"} for label in labels})
     found = find_status(runs_of(experiment), results=RESULTS)
-    (table,) = build_tables(found, name=experiment.undrawn, labels=experiment.labels).values()
+    (table,) = build_tables(found, name=experiment.restore_model, labels=experiment.labels).values()
     assert list(table.index) == [(task, label) for task in ("adding", "copy") for label in labels]
 
 
@@ -146,7 +146,7 @@ def test_sizes_that_a_search_draws_are_listed_under_their_model() -> None:
     search = {"hidden_size": {"draws": 3, "from": 2, "to": 9}, "learning_rate": {"draws": 2, "from": 0.01, "to": 0.1}}
     experiment = tiny(search=search | {"seed": 0, "reference": "rnn"})
     found = find_status(runs_of(experiment), results=RESULTS)
-    made = build_tables(found, name=experiment.undrawn, labels=experiment.labels)
+    made = build_tables(found, name=experiment.restore_model, labels=experiment.labels)
     assert list(made) == ["rnn", "lstm_peephole"]
     assert made["rnn"].loc[("copy", "full"), 11] == "3 waiting"
 

@@ -9,15 +9,18 @@ import pytest
 import yaml
 
 from tests.settings import TINY
-from workflow.experiment.claims import Source, read_claims, source_of
+from workflow.experiment.claims import Source, find_source, read_claims
+from workflow.experiment.declarations import load_registry
 from workflow.experiment.errors import ConfigurationError
 from workflow.experiment.experiment import Experiment, complete
 from workflow.experiment.findings import Findings
 from workflow.experiment.reading import read
+from workflow.experiment.source_tree import SourceTree
 from workflow.experiment.tables import list_networks
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = read(ROOT / "config/claims.yaml")
+FIGURES = load_registry(SourceTree(ROOT)).figures
 
 
 def findings(**changes: str) -> Findings:
@@ -25,7 +28,7 @@ def findings(**changes: str) -> Findings:
 
 
 def test_the_six_claims_of_the_thread_ship():
-    claims = read_claims("config/claims.yaml", root=ROOT)
+    claims = read_claims("config/claims.yaml", root=ROOT, figures=FIGURES)
     assert [claim["id"] for claim in claims] == [1, 2, 3, 4, 5, 6]
     assert all(f"Thread, claim {claim['id']};" in claim["source"] for claim in claims)
 
@@ -68,7 +71,7 @@ def test_a_malformed_claim_is_refused_in_one_line(tmp_path, place, value, key, s
     target[place[-1]] = value
     (tmp_path / "claims.yaml").write_text(yaml.safe_dump(content))
     with pytest.raises(ConfigurationError) as caught:
-        read_claims(str(tmp_path / "claims.yaml"), root=ROOT)
+        read_claims(str(tmp_path / "claims.yaml"), root=ROOT, figures=FIGURES)
     line = str(caught.value)
     assert line.startswith(f"config: {key}")
     assert all(text in line for text in says), line
@@ -83,7 +86,7 @@ def test_snakemake_ends_with_the_one_line(tmp_path):
     )
     assert done.returncode == 1
     assert (
-        "config: claims: expected a file, of the working directory or beside the code; came 'missing.yaml'"
+        "config: claims: expected a file, of the working directory or next to the code; came 'missing.yaml'"
         in done.stdout + done.stderr
     )
     assert "Traceback" not in done.stdout + done.stderr
@@ -116,8 +119,8 @@ def test_tables_are_looked_for_where_they_are_made_or_published(tmp_path, monkey
 
 
 def test_a_check_without_an_experiment_is_about_the_one_that_is_asked_for():
-    assert source_of({"table": "constructed"}, experiment="mine") == Source("mine", "constructed")
-    assert source_of({"table": "constructed", "experiment": "a"}, experiment="mine") == Source("a", "constructed")
+    assert find_source({"table": "constructed"}, experiment="mine") == Source("mine", "constructed")
+    assert find_source({"table": "constructed", "experiment": "a"}, experiment="mine") == Source("a", "constructed")
 
 
 def test_networks_are_those_of_the_grid_each_once():

@@ -17,9 +17,10 @@ from records.log import printable
 from records.paths import log_path
 from tests.workflow.conftest import UNTRAINED, Tree, copy_tree
 from tests.workflow.mutations import NASTY_TEXT, SHELL, SOUND, Mutant, mutants
+from workflow.experiment.configuration import Configuration
+from workflow.experiment.declarations import load_registry
 from workflow.experiment.experiment import Experiment
 from workflow.experiment.gate import admit, admit_claims, admit_file
-from workflow.experiment.validation import known_at
 from workflow.jobs.requested import list_requests
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,7 +32,9 @@ thorough = settings(quick, max_examples=500)
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("workflow.experiment.experiment.known_at", functools.cache(known_at))  # for speed alone
+    monkeypatch.setattr(
+        "workflow.experiment.experiment.load_registry", functools.cache(load_registry)
+    )  # for speed alone
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     return tmp_path
@@ -110,7 +113,7 @@ def check_files(experiment: Experiment) -> None:
         assert experiment.settings(condition, [0])["task"]["lag"] == condition.lag
 
 
-PROPERTIES = known_at(ROOT).schema["properties"]
+PROPERTIES = Configuration.model_json_schema()["properties"]
 
 
 @quick

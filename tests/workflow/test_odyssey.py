@@ -41,7 +41,9 @@ def test_dry_run_trains_every_model_at_every_drawn_size(fresh: Tree):
 
 def test_table_needs_a_search(fresh: Tree):
     fresh.configure(tables=["odyssey"])
-    assert "config: search: the key is missing, and table odyssey needs it" in fresh.snakemake("-n", check=False)
+    assert "config: search: the key is missing; it is needed, as tables names odyssey" in fresh.snakemake(
+        "-n", check=False
+    )
 
 
 @pytest.mark.slow

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from tests.settings import TINY
+from workflow.experiment.declarations import Registry, load_registry
 from workflow.experiment.errors import ConfigurationError
 from workflow.experiment.reading import merge
-from workflow.experiment.validation import Known, known_at, validate
+from workflow.experiment.source_tree import SourceTree
+from workflow.experiment.validation import validate
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAINING = {"protocol": "online", "optimiser": "sgd", "batch_size": 1, "clip_norm": None, "dtype": "float64"}
@@ -16,48 +18,52 @@ ONLINE = merge(TINY, {"training": TRAINING, "grid": GRID})
 
 
 @pytest.fixture(scope="module")
-def known() -> Known:
+def registry() -> Registry:
     """The source tree, as if its LSTM could be trained online and copy had a stop rule for one of its losses."""
-    found = known_at(ROOT)
-    lstm = found.cells["lstm"]._replace(online=True)
-    rnn = found.cells["rnn"]._replace(online=False)
-    copy = found.tasks["copy"]._replace(stops=[{"when": {"loss": "recall"}}])
-    adding = found.tasks["adding"]._replace(stops=[])
-    return found._replace(cells={"lstm": lstm, "rnn": rnn}, tasks=found.tasks | {"copy": copy, "adding": adding})
+    files = load_registry(SourceTree(ROOT))
+    lstm = files.cells["lstm"]._replace(online=True)
+    rnn = files.cells["rnn"]._replace(online=False)
+    copy = files.tasks["copy"]._replace(stops=[{"when": {"loss": "recall"}}])
+    adding = files.tasks["adding"]._replace(stops=[])
+    return files._replace(cells={"lstm": lstm, "rnn": rnn}, tasks=files.tasks | {"copy": copy, "adding": adding})
 
 
-def test_what_fits_is_accepted(known):
-    validate(ONLINE, known=known)
+def test_what_fits_is_accepted(registry):
+    validate(ONLINE, registry=registry)
 
 
 MISFITS = [
     ({"training": {"optimiser": "adam"}}, "training.optimiser:", "online demands 'sgd'; came 'adam'"),
     ({"training": {"batch_size": 2}}, "training.batch_size:", "online demands 1; came 2"),
-    ({"training": {"clip_norm": 1.0}}, "training.clip_norm:", "online demands null; came 1.0"),
+    ({"training": {"clip_norm": 1.0}}, "training.clip_norm:", "online demands null; came 1"),
     ({"training": {"dtype": "float32"}}, "training.dtype:", "online demands 'float64'; came 'float32'"),
     ({"optimisers": {"sgd": {"momentum": 0.5}}}, "optimisers.sgd.momentum:", "online demands 0; came 0.5"),
     ({"grid": [GRID[0] | {"devices": ["cpu", "cuda"]}]}, "grid[0].devices:", "trains on the cpu; came 'cuda'"),
     ({"grid": [GRID[0] | {"models": ["lstm", "rnn"]}]}, "models.rnn.cell:", "trains the cells lstm; came 'rnn'"),
     ({"tasks": {"copy": {"loss": "all"}}}, "tasks.copy:", "copy has one with loss: 'recall'; came loss: 'all'"),
     ({"grid": [GRID[0] | {"tasks": ["adding"]}]}, "tasks.adding:", "adding has none; came"),
-    ({"training": {"protocol": "on-line"}}, "training.protocol:", "one of minibatch, online; came 'on-line'"),
+    (
+        {"training": {"protocol": "on-line"}},
+        "training.protocol:",
+        "unknown protocol 'on-line'; known: minibatch, online; did you mean online?",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("changes", "key", "says"), MISFITS, ids=range(len(MISFITS)))
-def test_what_does_not_fit_is_refused_in_one_line(known, changes, key, says):
+def test_what_does_not_fit_is_refused_in_one_line(registry, changes, key, says):
     with pytest.raises(ConfigurationError) as caught:
-        validate(merge(ONLINE, changes), known=known)
+        validate(merge(ONLINE, changes), registry=registry)
     line = str(caught.value)
     assert line.startswith(f"config: {key} ")
     assert says in line
     assert line.isprintable()
 
 
-def test_without_any_cell_that_can_the_line_says_so(known):
-    none = known._replace(cells={name: cell._replace(online=False) for name, cell in known.cells.items()})
+def test_without_any_cell_that_can_the_line_says_so(registry):
+    without = registry._replace(cells={name: cell._replace(online=False) for name, cell in registry.cells.items()})
     with pytest.raises(ConfigurationError, match="trains the cells none; came 'lstm'"):
-        validate(ONLINE, known=none)
+        validate(ONLINE, registry=without)
 
 
 def test_literals_of_the_files_are_read(tmp_path):
@@ -65,11 +71,9 @@ def test_literals_of_the_files_are_read(tmp_path):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "one.py").write_text(text)
         (tmp_path / folder / "other.py").write_text(text.splitlines()[0])
-    (tmp_path / "workflow" / "schemas").mkdir(parents=True)
-    (tmp_path / "workflow" / "schemas" / "config.schema.yaml").write_text("type: object\n")
-    known = known_at(tmp_path)
-    assert {name: cell.online for name, cell in known.cells.items()} == {"one": True, "other": False}
-    assert {name: task.stops for name, task in known.tasks.items()} == {"one": [{"when": {}}], "other": []}
+    registry = load_registry(SourceTree(tmp_path))
+    assert {name: cell.online for name, cell in registry.cells.items()} == {"one": True, "other": False}
+    assert {name: task.stops for name, task in registry.tasks.items()} == {"one": [{"when": {}}], "other": ()}
 
 
 OPEN = {
@@ -80,16 +84,16 @@ OPEN = {
 
 @pytest.mark.parametrize("kind", OPEN)
 @pytest.mark.parametrize("wrong", [0, "1", None, True, [1]])
-def test_options_that_are_numbers_within_bounds_are_checked(known, kind, wrong):
+def test_options_that_are_numbers_within_bounds_are_checked(registry, kind, wrong):
     options, key, right = OPEN[kind]
     (option,) = options
     definition, label = ("models", "lstm") if kind == "cells" else ("tasks", "copy")
-    declared = getattr(known, kind)
+    declared = getattr(registry, kind)
     more = declared[label]._replace(options=declared[label].options | options)
-    open_ended = known._replace(**{kind: declared | {label: more}})
+    open_ended = registry._replace(**{kind: declared | {label: more}})
     for value in right:
         unused = {"lstm_peephole": {option: value}} if kind == "cells" else {}
         config = merge(ONLINE, {definition: {label: {option: value}} | unused})
-        validate(config, known=open_ended)
+        validate(config, registry=open_ended)
     with pytest.raises(ConfigurationError, match=rf"^config: {key}: expected an? (integer|number) >=? \d"):
-        validate(merge(config, {definition: {label: {option: wrong}}}), known=open_ended)
+        validate(merge(config, {definition: {label: {option: wrong}}}), registry=open_ended)

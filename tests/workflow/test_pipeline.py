@@ -12,7 +12,7 @@ import yaml
 from tests.settings import TINY, TINY_RUNS
 from tests.workflow.conftest import Tree, copy_tree
 from tests.workflow.test_rules import import_as_module
-from workflow.experiment.declarations import docstring
+from workflow.experiment.declarations import read_docstring
 
 pytestmark = pytest.mark.slow
 RUNS = "results/tiny/runs/cpu"
@@ -144,7 +144,7 @@ def test_report_holds_the_figures_with_their_captions(done):
     done.snakemake("--report", "report.zip")
     shutil.unpack_archive(done.root / "report.zip", done.root / "unpacked")
     text = "".join(path.read_text() for path in (done.root / "unpacked").rglob("*.html"))
-    caption = docstring(done.root / "workflow/figures/accuracy_versus_lag.py").split(".")[0]
+    caption = read_docstring(done.root / "workflow/figures/accuracy_versus_lag.py").split(".")[0]
     assert " ".join(caption.split()) in " ".join(text.split())
     assert "statistics.csv" in text
 

@@ -64,7 +64,7 @@ def test_a_missing_key_a_second_row_and_another_protocol_are_refused() -> None:
     assert "published[0].trials" in refusal(published=[without])
     assert refusal(published=[ROW, ROW]).startswith("config: published[1].experiment: published[0] is of this table")
     with pytest.raises(
-        ConfigurationError, match=r"^config: published: the key is missing, and table published needs it"
+        ConfigurationError, match=r"^config: published: the key is missing; it is needed, as tables names published"
     ):
         Experiment(merge(TINY, {"tables": ["published"]}), root=ROOT)
     row = ROW | {"task": "copy", "lag": 11, "model": "rnn"}

@@ -12,9 +12,10 @@ from records.condition import Condition
 from records.paths import RecordPath
 from tasks.task import load_task
 from tests.settings import TINY, TINY_RUNS
-from workflow.experiment.declarations import tasks
+from workflow.experiment.declarations import load_registry
 from workflow.experiment.experiment import Experiment, complete
 from workflow.experiment.reading import merge, read
+from workflow.experiment.source_tree import SourceTree
 from workflow.jobs.resources import (
     FEATURES,
     TIME_FACTOR,
@@ -107,7 +108,7 @@ def test_measuring_takes_more_than_training_and_guessing_less():
     assert 0 < guessing_need(guess).seconds < trained.seconds
 
 
-@pytest.mark.parametrize("label", sorted(tasks(ROOT)))
+@pytest.mark.parametrize("label", sorted(load_registry(SourceTree(ROOT)).tasks))
 @pytest.mark.parametrize("lag", [12, 100, 1000])
 def test_no_task_has_longer_sequences_or_wider_inputs(label, lag):
     definitions = read(ROOT / "config/hochreiter1997_long.yaml")["tasks"] | complete({}, root=ROOT)["tasks"]

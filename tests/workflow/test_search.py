@@ -12,7 +12,7 @@ from tests.settings import TINY
 from workflow.experiment.errors import ConfigurationError
 from workflow.experiment.experiment import Experiment
 from workflow.experiment.reading import merge
-from workflow.experiment.search import draws
+from workflow.experiment.search import sample_sizes
 from workflow.jobs.requested import list_requests
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,7 +39,7 @@ def _elsewhere(tmp_path, monkeypatch):
 
 
 def test_draws_are_one_in_each_of_as_many_equally_probable_ranges():
-    drawn = draws(SEARCH)
+    drawn = sample_sizes(SEARCH)
     sizes, rates = SEARCH["hidden_size"], SEARCH["learning_rate"]
     edges = [3.5 * (64.5 / 3.5) ** (k / sizes["draws"]) for k in range(sizes["draws"] + 1)]
     for draw, (low, high) in zip(drawn, pairwise(edges), strict=True):
@@ -50,7 +50,7 @@ def test_draws_are_one_in_each_of_as_many_equally_probable_ranges():
 
 
 def test_draws_of_many_seeds_are_log_uniform():
-    found = [draw for seed in range(400) for draw in draws(SEARCH | {"seed": seed})]
+    found = [draw for seed in range(400) for draw in sample_sizes(SEARCH | {"seed": seed})]
     rates = np.log([rate for draw in found for rate in draw.learning_rates])
     sizes = np.array([draw.hidden_size for draw in found for _ in draw.learning_rates])
     assert stats.kstest(rates, stats.uniform(math.log(0.001), math.log(100)).cdf).pvalue > 0.01
@@ -61,12 +61,12 @@ def test_draws_of_many_seeds_are_log_uniform():
 
 
 def test_draws_are_those_of_the_seed_in_every_process_and_version():
-    assert draws(SEARCH)[0] == (4, (0.00105158, 0.00217632, 0.0088272, 0.0122026, 0.0257895, 0.0996663))
-    assert draws(SEARCH | {"seed": 4}) != draws(SEARCH)
+    assert sample_sizes(SEARCH)[0] == (4, (0.00105158, 0.00217632, 0.0088272, 0.0122026, 0.0257895, 0.0996663))
+    assert sample_sizes(SEARCH | {"seed": 4}) != sample_sizes(SEARCH)
 
 
 def test_sizes_that_coincide_join_their_rates():
-    few = draws(merge(SEARCH, {"hidden_size": {"from": 4, "to": 6}}))
+    few = sample_sizes(merge(SEARCH, {"hidden_size": {"from": 4, "to": 6}}))
     assert len(few) < 5
     assert sum(len(draw.learning_rates) for draw in few) == 30
     assert all(list(draw.learning_rates) == sorted(set(draw.learning_rates)) for draw in few)
@@ -85,7 +85,7 @@ def test_every_model_task_and_gradient_has_the_same_trials():
             (size, rate) for rate in settings["learning_rates"]
         )
     assert set(trials) == {(model, task) for model in BLOCK["models"] for task in ("adding 2", "adding 3", "copy 11")}
-    drawn = {(draw.hidden_size, rate) for draw in draws(SEARCH) for rate in draw.learning_rates}
+    drawn = {(draw.hidden_size, rate) for draw in sample_sizes(SEARCH) for rate in draw.learning_rates}
     assert all(found == drawn for found in trials.values())
     assert len(list_requests(searched, "run")) == 5 * 2 * 3
 
@@ -110,17 +110,17 @@ def test_another_draw_leaves_the_runs_of_the_sizes_that_stay():
 
 def test_undrawn_is_the_model_as_configured():
     searched = experiment()
-    found = {searched.undrawn(condition) for condition in searched.conditions}
+    found = {searched.restore_model(condition) for condition in searched.conditions}
     assert {condition.model for condition in found} == {"lstm", "lstm_peephole"}
     settings = searched.settings(min(found), [0])["model"]
     assert (settings["name"], settings["hidden_size"]) == ("lstm", TINY["models"]["lstm"]["hidden_size"])
     plain = Experiment(TINY, root=ROOT)
-    assert [plain.undrawn(condition) for condition in plain.conditions] == plain.conditions
+    assert [plain.restore_model(condition) for condition in plain.conditions] == plain.conditions
 
 
 def test_without_a_search_nothing_changes():
     plain = Experiment(TINY, root=ROOT)
-    assert plain.config == plain.asked
+    assert plain.config == plain.given
     with pytest.raises(ConfigurationError, match=r"^config: search: the key is missing: this experiment has no random"):
         _ = plain.search
 
@@ -135,7 +135,7 @@ MALFORMED = [
     ({"search": {"learning_rate": {"from": 0}}}, "search.learning_rate.from:", "a number > 0"),
     ({"search": {"reference": "lsmt"}}, "search.reference:", "known: lstm, lstm_peephole; did you mean lstm?"),
     ({"search": {"reference": "rnn"}}, "search.reference:", "unknown model of the grid 'rnn'"),
-    ({"grid": [BLOCK | {"learning_rates": [0.1]}]}, "grid[0].learning_rates:", "the search draws the learning rates"),
+    ({"grid": [BLOCK | {"learning_rates": [0.1]}]}, "grid[0].learning_rates:", "the search samples the learning rates"),
     ({"models": {"lstm.h9": TINY["models"]["lstm"]}}, "models.lstm.h9:", "the search gives this label to lstm"),
     (
         {"models": {LONG: TINY["models"]["lstm"]}, "grid": [BLOCK | {"models": [LONG, "lstm"]}]},
@@ -157,6 +157,8 @@ def test_malformed_search_is_refused_in_one_line(changes, key, says):
 
 @pytest.mark.parametrize("table", ["odyssey", "odyssey_importance"])
 def test_a_table_of_a_search_needs_one(table):
-    with pytest.raises(ConfigurationError, match=rf"^config: search: the key is missing, and table {table} needs it$"):
+    with pytest.raises(
+        ConfigurationError, match=rf"^config: search: the key is missing; it is needed, as tables names {table}$"
+    ):
         Experiment(merge(TINY, {"tables": [table]}), root=ROOT)
     assert Experiment(config() | {"tables": [table]}, root=ROOT).conditions

@@ -9,15 +9,17 @@ import pytest
 import yaml
 
 from tests.settings import TINY
+from workflow.experiment.declarations import load_registry
 from workflow.experiment.errors import ConfigurationError
 from workflow.experiment.experiment import Experiment, complete
 from workflow.experiment.gate import admit_claims, admit_file
 from workflow.experiment.reading import merge, read
-from workflow.experiment.validation import known_at, validate
+from workflow.experiment.source_tree import SourceTree
+from workflow.experiment.validation import validate
 
 ROOT = Path(__file__).resolve().parents[2]
-KNOWN = known_at(ROOT)
-CELLS = ", ".join(KNOWN.cells)
+REGISTRY = load_registry(SourceTree(ROOT))
+CELLS = ", ".join(REGISTRY.cells)
 
 
 def grid(**changes: object) -> dict:
@@ -156,7 +158,7 @@ MALFORMED = [
     ({"baselines": {"scales": [0]}}, "baselines.scales[0]:", ["a number > 0", "came 0"]),
     ({"baselines": None}, "baselines:", ["a mapping with the keys guesses, bound", "came null"]),
     ({"tables": ["surfaces"]}, "tables:", ["surface", "did you mean surface?"]),
-    ({"optimisers": {"lion": {}}}, "optimisers.lion:", ["unknown key", "known: adam, sgd, rmsprop"]),
+    ({"optimisers": {"lion": {}}}, "optimisers.lion:", ["unknown optimiser", "known: adam, adamw, rmsprop, sgd"]),
     ({"figures": ["acuracy_versus_lag"]}, "figures:", ["unknown figure", "did you mean accuracy_versus_lag?"]),
     ({"figures": "accuracy_versus_lag"}, "figures:", ["a list of", "came 'accuracy_versus_lag'"]),
     ({"seeds": yaml.safe_load("[2026-01-01]")}, "seeds[0]:", ["expected a number, text", "date 2026-01-01"]),
@@ -197,7 +199,7 @@ def refusal(changes: dict) -> str:
         config = merge(TINY, {})
         config["models"] = changes["models"]
     with pytest.raises(ConfigurationError) as caught:
-        validate(config, known=KNOWN)
+        validate(config, registry=REGISTRY)
     return str(caught.value)
 
 
@@ -206,7 +208,7 @@ def test_every_key_is_required(key):
     config = dict(TINY)
     del config[key]
     with pytest.raises(ConfigurationError, match=rf"^config: {key}: the key is missing; expected "):
-        validate(config, known=KNOWN)
+        validate(config, registry=REGISTRY)
 
 
 BOMB = "".join(f"{of}: &{of} [{', '.join(['*' + of_less] * 10)}]\n" for of_less, of in itertools.pairwise("abcdef"))
@@ -248,7 +250,7 @@ def test_unreadable_file_is_told_with_its_line(tmp_path, text, says):
 @pytest.mark.parametrize("number", [2**63, -(2**63), 10**5000, 1.0e300], ids=["2^63", "-2^63", "digits", "float"])
 def test_number_that_no_job_can_hold_is_told_by_its_size(number):
     with pytest.raises(ConfigurationError, match=r"^config: seeds\[0\]: .* came one of about 2\^\d+$"):
-        validate(TINY | {"seeds": [number]}, known=KNOWN)
+        validate(TINY | {"seeds": [number]}, registry=REGISTRY)
 
 
 @pytest.mark.parametrize("name", ["folder", "/dev/zero", "missing.yaml", "a" * 300, "a\nb$(touch canary)"])

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from workflow.experiment import declarations
+from workflow.experiment.declarations import load_registry
+from workflow.experiment.source_tree import SourceTree
 from workflow.tables.schema.computing import load_table
 from workflow.verification.agreement import Verdict
 from workflow.verification.publication import Publication, read_publication, read_table
@@ -121,7 +122,7 @@ def test_a_changed_number_is_detected_in_every_table_and_nothing_else_is(name, t
 
 
 def test_every_table_that_is_published_is_covered():
-    files = declarations.tables(ROOT)
+    files = load_registry(SourceTree(ROOT)).tables
     for folder in (path.parent for path in REFERENCE.glob("*/provenance.csv")):
         tables = {path.stem for path in folder.glob("*.csv")}
         assert tables <= {*files, "findings"}, folder

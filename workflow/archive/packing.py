@@ -29,7 +29,7 @@ def add_metadata(experiment: Experiment) -> Path:
     folder = Path(experiment.place.results)
     if not (folder / "summary.csv").is_file():
         raise ValueError(f"expected the tables of a finished run in {folder}; there is no summary.csv")
-    text = yaml.safe_dump(experiment.asked, sort_keys=False, allow_unicode=True)
+    text = yaml.safe_dump(experiment.given, sort_keys=False, allow_unicode=True)
     (folder / "config.yaml").write_text(text, encoding="utf-8")
     shutil.copyfile(experiment.root / "requirements.lock", folder / "requirements.lock")
     manifest.write(folder)

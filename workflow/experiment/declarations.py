@@ -1,10 +1,8 @@
-"""What the files of tasks/ and models/ declare about themselves, read from their source and never imported.
+"""What the files of tasks, cells, optimisers and so on declare, read from their source and never imported.
 
-A file of tasks/ that declares `LAGS` is a task, one of models/ that declares `PATHS` is a cell. Both declare `OPTIONS`
-(JSON-schema properties of their own configuration keys) and may declare `REFUSED`: option values that do not go
-together, `{"when": {...}, "why": ...}`, and a cell `DIVIDES`: options that must divide another key, `{option: key}`. A
-cell that can be trained online declares `ONLINE = True`; a task declares in `STOPS` under which options it has a
-published stop rule: `{"when": {...}}`.
+A file of tasks/ is a task if it declares `LAGS`, one of models/ a cell if it declares `PATHS`, one of
+training/protocols/ a protocol if it declares `REQUIRED`, one of training/optimisers/ or training/schedules/ such if it
+declares `OPTIONS`. All are literals; `Declaration` says what each means.
 """
 
 import ast
@@ -13,27 +11,37 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from records.plugins import list_plugin_folders
 from workflow.experiment.errors import ConfigurationError
-
-LITERALS = ("LAGS", "PATHS", "OPTIONS", "REFUSED", "DIVIDES", "ONLINE", "STOPS")
-TABLE_LITERALS = ("NEEDS", "OPTIONAL", "RECORDS", "ENTRY", "SETTINGS", "REQUIRES")
+from workflow.experiment.source_tree import SourceTree
 
 
 class Declaration(NamedTuple):
-    """The literals of one task or cell file."""
+    """The literals of one file: `OPTIONS` is `options`, and so on."""
 
-    options: dict[str, Any]
-    refused: list[dict[str, Any]]
-    lags: list[dict[str, Any]]
-    paths: dict[str, dict[str, Any]]
-    divides: dict[str, str]
+    options: Mapping[str, Mapping[str, Any]] = {}
+    """JSON-schema properties of the file's own configuration keys, each with a `description`."""
+    refused: Sequence[Mapping[str, Any]] = ()
+    """Options that do not go together: `{"when": {option: value}, "why": reason}`."""
+    lags: Sequence[Mapping[str, Any]] = ()
+    """Of a task, the smallest lag under some options: `{"when": {...}, "minimum": n}`."""
+    stops: Sequence[Mapping[str, Any]] = ()
+    """Of a task, the options under which it has a published stop rule: `{"when": {...}}`."""
+    paths: Mapping[str, Mapping[str, Any]] = {}
+    """Of a cell, its recurrent paths, each with the options that it needs."""
+    divides: Mapping[str, str] = {}
+    """Of a cell, options that must divide another key: `{option: key}`."""
     online: bool = False
-    stops: Sequence[dict[str, Any]] = ()
+    """Of a cell: whether protocol online can train it."""
+    required: Mapping[str, Any] = {}
+    """Of a protocol, the settings of a job that it demands: `{"training.batch_size": 1}`."""
+    cells: str = ""
+    """Of a protocol, the literal that a cell must declare as true, such as `ONLINE`."""
+    stop_rule: bool = False
+    """Of a protocol: whether every task must have a published stop rule."""
 
 
 class TableDeclaration(NamedTuple):
-    """What the file of a table declares about where the table comes from."""
+    """The literals of the file of a table, which say where the table comes from."""
 
     needs: Sequence[str] = ()
     """The tables that it is computed from."""
@@ -49,51 +57,74 @@ class TableDeclaration(NamedTuple):
     """A key without which a configuration cannot have the table."""
 
 
-def tasks(root: Path) -> dict[str, Declaration]:
-    """Return the tasks on disk by name."""
-    return _declared(root, folder="tasks", marker="LAGS")
+class Registry(NamedTuple):
+    """What exists for a configuration to name."""
+
+    tasks: dict[str, Declaration]
+    cells: dict[str, Declaration]
+    optimisers: dict[str, Declaration]
+    schedules: dict[str, Declaration]
+    protocols: dict[str, Declaration]
+    figures: dict[str, Sequence[str]]
+    """The tables that each reads besides the usual ones."""
+    tables: dict[str, TableDeclaration]
+    kernels: list[str]
 
 
-def cells(root: Path) -> dict[str, Declaration]:
-    """Return the cells on disk by name."""
-    return _declared(root, folder="models", marker="PATHS")
+def load_registry(tree: SourceTree) -> Registry:
+    """Read the declarations of all files of a source tree and its plug-ins."""
+    return Registry(
+        tasks=_load(tree, kind="tasks", marker="LAGS"),
+        cells=_load(tree, kind="models", marker="PATHS"),
+        optimisers=_load(tree, kind="optimisers", marker="OPTIONS"),
+        schedules=_load(tree, kind="schedules", marker="OPTIONS"),
+        protocols=_load(tree, kind="protocols", marker="REQUIRED"),
+        figures={
+            name: read_literals(path, fields=("needs",)).get("needs", ())
+            for name, path in tree.list_files("figures").items()
+            if not name.startswith("_")
+        },
+        tables={
+            name: TableDeclaration(**literals)
+            for name, path in tree.list_files("tables").items()
+            if (literals := read_literals(path, fields=TableDeclaration._fields))
+        },
+        kernels=_find_kernels(tree.root),
+    )
 
 
-def kernels(root: Path) -> list[str]:
-    """Return the names of the kernels on disk: the files that define `unroll`."""
-    files = (root / "models" / "kernels").glob("*.py")
-    return sorted(path.stem for path in files if re.search(r"^def unroll\b", path.read_text(), flags=re.MULTILINE))
+def is_met(when: Mapping[str, Any], *, options: Mapping[str, Any]) -> bool:
+    """Return whether options meet a condition."""
+    return all(options[key] == value for key, value in when.items())
 
 
-def figures(root: Path) -> dict[str, list[str]]:
-    """Return the figures on disk by name, with the tables that each reads beside the usual ones."""
-    files = _list_files(root / "workflow" / "figures")
-    return {path.stem: list(_literals(path).get("NEEDS", ())) for path in files if not path.stem.startswith("_")}
+def select_options(definition: Mapping[str, Any], *, declaration: Declaration) -> dict[str, Any]:
+    """Return a task's or model's own options out of its definition."""
+    return {name: definition[name] for name in sorted(declaration.options)}
 
 
-def tables(root: Path) -> dict[str, TableDeclaration]:
-    """Return the tables that a configuration can list, by name: the files that declare what they are computed from."""
-    declared = {}
-    for path in _list_files(root / "workflow" / "tables"):
-        literals = {name.lower(): value for name, value in _literals(path).items() if name in TABLE_LITERALS}
-        if literals:
-            declared[path.stem] = TableDeclaration(**literals)
-    return declared
+def find_smallest_lag(task: Declaration, *, options: Mapping[str, Any]) -> int:
+    """Return the smallest lag that a task can have under its options."""
+    return max([1, *(rule["minimum"] for rule in task.lags if is_met(rule["when"], options=options))])
 
 
-def _list_files(folder: Path) -> list[Path]:
-    """Return the files of a folder, and those of the folder of its name in every plug-in."""
-    folders = [folder, *map(Path, list_plugin_folders(folder.name))]
-    return sorted(path for place in folders for path in place.glob("*.py"))
+def find_paths(cell: Declaration, *, options: Mapping[str, Any]) -> list[str]:
+    """Return the paths along which error can flow in a cell under its options."""
+    return [path for path, needs in cell.paths.items() if is_met(needs, options=options)]
 
 
-def docstring(path: Path) -> str:
+def has_stop_rule(task: Declaration, *, options: Mapping[str, Any]) -> bool:
+    """Return whether a task has a published stop rule under its options."""
+    return any(is_met(rule["when"], options=options) for rule in task.stops)
+
+
+def read_docstring(path: Path) -> str:
     """Return the docstring of a Python file, or nothing."""
     return ast.get_docstring(parse(path)) or ""
 
 
 def parse(path: Path) -> ast.Module:
-    """Parse a Python file; a syntax error in it is told in one line."""
+    """Parse a Python file; a syntax error in it is described in one line."""
     try:
         return ast.parse(path.read_bytes(), filename=str(path))
     except (SyntaxError, ValueError) as error:
@@ -101,60 +132,27 @@ def parse(path: Path) -> ast.Module:
         raise ConfigurationError(f"config: {path}{line}: not valid Python: {error.args[0]}") from error
 
 
-def met(when: Mapping[str, Any], *, options: Mapping[str, Any]) -> bool:
-    """Say whether options meet a condition."""
-    return all(options[key] == value for key, value in when.items())
-
-
-def options_of(definition: Mapping[str, Any], *, declaration: Declaration) -> dict[str, Any]:
-    """Return a task's or model's own options out of its definition."""
-    return {name: definition[name] for name in sorted(declaration.options)}
-
-
-def smallest_lag(task: Declaration, *, options: Mapping[str, Any]) -> int:
-    """Return the smallest lag that a task can have under its options."""
-    return max([1, *(rule["minimum"] for rule in task.lags if met(rule["when"], options=options))])
-
-
-def available_paths(cell: Declaration, *, options: Mapping[str, Any]) -> list[str]:
-    """Return the paths along which error can flow in a cell under its options."""
-    return [path for path, needs in cell.paths.items() if met(needs, options=options)]
-
-
-def has_stop_rule(task: Declaration, *, options: Mapping[str, Any]) -> bool:
-    """Say whether a task has a published stop rule under its options."""
-    return any(met(rule["when"], options=options) for rule in task.stops)
-
-
-def _declared(root: Path, *, folder: str, marker: str) -> dict[str, Declaration]:
-    found = {}
-    for path in sorted((root / folder).glob("*.py")):
-        literals = _literals(path)
-        if marker in literals:
-            found[path.stem] = Declaration(
-                options=literals.get("OPTIONS", {}),
-                refused=literals.get("REFUSED", []),
-                lags=literals.get("LAGS", []),
-                paths=literals.get("PATHS", {}),
-                divides=literals.get("DIVIDES", {}),
-                online=literals.get("ONLINE", False),
-                stops=literals.get("STOPS", []),
-            )
-    return found
-
-
-def _literals(path: Path) -> dict[str, Any]:
+def read_literals(path: Path, *, fields: Sequence[str]) -> dict[str, Any]:
+    """Return those literals of a Python file that are named after fields, by their names in lower case."""
     literals = {}
     for node in parse(path).body:
-        targets = (
-            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-        )
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         for target in targets:
-            if isinstance(target, ast.Name) and target.id in (*LITERALS, *TABLE_LITERALS):
+            if isinstance(target, ast.Name) and target.id.isupper() and target.id.lower() in fields:
                 try:
-                    literals[target.id] = ast.literal_eval(node.value)  # type: ignore[attr-defined]
+                    literals[target.id.lower()] = ast.literal_eval(node.value)  # type: ignore[attr-defined]
                 except (ValueError, TypeError) as error:
-                    raise ConfigurationError(
-                        f"config: {path}, line {node.lineno}: {target.id} must be a literal: it is read, not run"
-                    ) from error
+                    reason = f"{target.id} must be a literal: it is read, not run"
+                    raise ConfigurationError(f"config: {path}, line {node.lineno}: {reason}") from error
     return literals
+
+
+def _load(tree: SourceTree, *, kind: str, marker: str) -> dict[str, Declaration]:
+    files = {name: read_literals(path, fields=Declaration._fields) for name, path in tree.list_files(kind).items()}
+    return {name: Declaration(**literals) for name, literals in files.items() if marker.lower() in literals}
+
+
+def _find_kernels(root: Path) -> list[str]:
+    """Return the names of the kernels: the files of models/kernels/ that define `unroll`."""
+    files = (root / "models" / "kernels").glob("*.py")
+    return sorted(p.stem for p in files if re.search(r"^def unroll\b", p.read_text(encoding="utf-8"), flags=re.M))

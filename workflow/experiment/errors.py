@@ -1,38 +1,39 @@
-"""The refusal of a configuration: one line that names the key, what was expected, what came and what is close."""
+"""The errors of a configuration: one line that names the key, what was expected, what came and the nearest name."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from records.log import printable
 
-WIDTH = 80  # characters of a value or of a list of names that one line can bear
+WIDTH = 80  # characters of a value or of a list of names that fit into one line
 
 
 class ConfigurationError(ValueError):
-    """A mistake in the configuration, told in one line."""
+    """A mistake in the configuration, described in one line."""
 
 
-def refuse(key: str, why: str) -> ConfigurationError:
-    """Make the error for a dotted key; one that nobody could see is quoted."""
-    named = repr(key) if key != key.strip() else printable(key)
-    return ConfigurationError(f"config: {named}: {printable(why)}" if key else f"config: {printable(why)}")
+def make_error(key: str, reason: str) -> ConfigurationError:
+    """Return the error of a dotted key; a key with blanks around it is quoted, so that they can be seen."""
+    name = repr(key) if key != key.strip() else printable(key)
+    return ConfigurationError(f"config: {name}: {printable(reason)}" if key else f"config: {printable(reason)}")
 
 
-def unknown(key: str, *, what: str, came: Any, known: Iterable[str]) -> ConfigurationError:
-    """Make the error for a name that does not exist."""
-    names = sorted(known)
-    return refuse(key, f"unknown {what} {shown(came)}; known: {listed(names)}{nearest(came, known=names)}")
+def make_unknown_name_error(key: str, *, kind: str, came: Any, names: Iterable[str]) -> ConfigurationError:
+    """Return the error of a name that does not exist."""
+    names = sorted(names)
+    reason = f"unknown {kind} {format_value(came)}; known: {format_names(names)}{suggest_nearest(came, names=names)}"
+    return make_error(key, reason)
 
 
-def nearest(came: Any, *, known: Iterable[str]) -> str:
-    """Suggest the closest known name, or nothing."""
-    close = difflib.get_close_matches(str(came), list(known), n=1, cutoff=0.5)
+def suggest_nearest(came: Any, *, names: Iterable[str]) -> str:
+    """Suggest the name that is most like what came, or nothing."""
+    close = difflib.get_close_matches(str(came), list(names), n=1, cutoff=0.5)
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def shown(value: Any) -> str:
-    """Show a value as YAML would write it, shortened."""
+def format_value(value: Any) -> str:
+    """Write a value as YAML would, shortened."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -41,7 +42,12 @@ def shown(value: Any) -> str:
     return text if len(text) <= WIDTH else f"{text[: WIDTH - 4]} ..."
 
 
-def listed(names: Iterable[Any]) -> str:
+def format_names(names: Iterable[Any]) -> str:
     """Join names for a message."""
     text = ", ".join(str(name) for name in names) or "none"
     return text if len(text) <= 5 * WIDTH else f"{text[: 5 * WIDTH]} ..."
+
+
+def format_pairs(options: Mapping[str, Any]) -> str:
+    """Write options as `name: value` pairs."""
+    return ", ".join(f"{name}: {format_value(value)}" for name, value in options.items())

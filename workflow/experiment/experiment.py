@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 from records import paths
 from records.blocks import Block, assign_blocks
 from records.condition import Condition
-from workflow.experiment import declarations
-from workflow.experiment.declarations import options_of
-from workflow.experiment.errors import refuse
+from workflow.experiment.declarations import Registry, find_paths, load_registry, select_options
+from workflow.experiment.errors import make_error
 from workflow.experiment.reading import merge, read
-from workflow.experiment.search import expanded, variants
+from workflow.experiment.search import expand_search, find_variants
+from workflow.experiment.source_tree import SourceTree, find_source_tree
 from workflow.experiment.sources import Sources
-from workflow.experiment.validation import Known, known_at, validate
+from workflow.experiment.validation import validate
 
 DEFAULT = Path("config", "default.yaml")
 
@@ -37,13 +37,14 @@ class Experiment:
     """A validated configuration over the source tree at `root`; a mistake in it is a ConfigurationError."""
 
     def __init__(self, config: Mapping[str, Any], *, root: Path) -> None:
-        self.known: Known = known_at(root)
-        validate(config, known=self.known)
-        self.asked: dict[str, Any] = _canonical(config)
-        self.config = expanded(self.asked)
+        self.tree: SourceTree = find_source_tree(config, root=root)
+        self.registry: Registry = load_registry(self.tree)
+        self.given = validate(config, registry=self.registry)
+        """The configuration as it was given; `config` has a model per hidden size that a search samples."""
+        self.config = expand_search(self.given)
         self.root = root
         self.place = paths.place(self.config["experiment"])
-        self._sources = Sources(root)
+        self.code = Sources(self.tree)
         self._digests: dict[tuple[str, ...], str] = {}
 
     @cached_property
@@ -53,15 +54,15 @@ class Experiment:
 
     @cached_property
     def _replications(self) -> dict[Condition, Replication]:
-        found = {}
+        replications = {}
         for block in self.config["grid"]:
             replication = self._replication_of(block)
             for device, task, model, gradient in product(
                 *(block[f] for f in ("devices", "tasks", "models", "gradients"))
             ):
                 for lag in self.config["tasks"][task]["lags"]:
-                    found[Condition(device, task, lag, model, gradient)] = replication
-        return found
+                    replications[Condition(device, task, lag, model, gradient)] = replication
+        return replications
 
     @property
     def labels(self) -> dict[str, list[str]]:
@@ -70,22 +71,22 @@ class Experiment:
 
     @property
     def search(self) -> dict[str, Any]:
-        """The search as configured, with the `variants` that it has: per label of a drawn model what it is drawn of."""
-        if "search" not in self.asked:
-            raise refuse("search", "the key is missing: this experiment has no random search")
-        return self.asked["search"] | {"variants": variants(self.asked)}
+        """The search as configured, with its `variants`: per label of a sampled model that of the configured one."""
+        if "search" not in self.given:
+            raise make_error("search", "the key is missing: this experiment has no random search")
+        return self.given["search"] | {"variants": find_variants(self.given)}
 
     @property
     def published(self) -> list[dict[str, Any]]:
         """The published numbers as configured."""
-        if "published" not in self.asked:
-            raise refuse("published", "the key is missing: this experiment reproduces no published numbers")
-        found: list[dict[str, Any]] = self.asked["published"]
-        return found
+        if "published" not in self.given:
+            raise make_error("published", "the key is missing: this experiment reproduces no published numbers")
+        numbers: list[dict[str, Any]] = self.given["published"]
+        return numbers
 
-    def undrawn(self, condition: Condition) -> Condition:
-        """Return a condition with the model as it is configured, where a search has drawn its hidden size."""
-        return condition._replace(model=variants(self.asked).get(condition.model, condition.model))
+    def restore_model(self, condition: Condition) -> Condition:
+        """Return a condition with the model as it is configured, where a search has sampled its hidden size."""
+        return condition._replace(model=find_variants(self.given).get(condition.model, condition.model))
 
     @property
     def is_fused(self) -> bool:
@@ -109,18 +110,18 @@ class Experiment:
                 "task": task["task"],
                 "lag": condition.lag,
                 "sequences": task["sequences"],
-                "options": options_of(task, declaration=self.known.tasks[task["task"]]),
+                "options": select_options(task, declaration=self.registry.tasks[task["task"]]),
             },
             "model": {
                 "name": condition.model,
                 "cell": model["cell"],
                 "hidden_size": model["hidden_size"],
-                "options": options_of(model, declaration=self.known.cells[model["cell"]]),
+                "options": select_options(model, declaration=self.registry.cells[model["cell"]]),
             },
             "gradient": self._gradient(condition),
-            "training": {name: value for name, value in training.items() if name != "optimiser"},
+            "training": {name: value for name, value in training.items() if name not in ("optimiser", "schedule")},
             "optimiser": {"name": training["optimiser"], **config["optimisers"][training["optimiser"]]},
-        }
+        } | self._schedule()
 
     def sources(self, condition: Condition, *, entry: str = "training/condition.py") -> str:
         """Return the digest of the code that determines the numbers of a condition, begun at a file of training/."""
@@ -130,7 +131,7 @@ class Experiment:
             kernels = {self.config["training"]["kernel"], "reference"}  # reference runs what the other does not support
             trains = [] if entry == "training/guessing.py" else training_files(self.config)
             loaded = [*trains, *(f"models/kernels/{kernel}.py" for kernel in kernels)]
-            self._digests[files] = self._sources.digest([*files, *loaded])
+            self._digests[files] = self.code.digest([*files, *loaded])
         return self._digests[files]
 
     def constraint(self, kind: str) -> str:
@@ -145,10 +146,15 @@ class Experiment:
         seeds, rates = (block.get(field, self.config[field]) for field in ("seeds", "learning_rates"))
         return Replication(tuple(sorted(seeds)), tuple(sorted(rates)))
 
+    def _schedule(self) -> dict[str, Any]:
+        """Return the learning-rate schedule as a setting, which a constant one has never been."""
+        name = self.config["training"].get("schedule", "constant")
+        return {} if name == "constant" else {"schedule": {"name": name, **self.config["schedules"][name]}}
+
     def _gradient(self, condition: Condition) -> dict[str, Any]:
         gradient, model = self.config["gradients"][condition.gradient], self.config["models"][condition.model]
-        cell = self.known.cells[model["cell"]]
-        available = declarations.available_paths(cell, options=options_of(model, declaration=cell))
+        cell = self.registry.cells[model["cell"]]
+        available = find_paths(cell, options=select_options(model, declaration=cell))
         num_steps = gradient.get("num_steps")
         return {
             "name": condition.gradient,
@@ -170,12 +176,3 @@ def training_files(config: Mapping[str, Any]) -> list[str]:
     training, schedule = config["training"], config["training"].get("schedule", "constant")
     files = [f"training/protocols/{training['protocol']}.py", f"training/optimisers/{training['optimiser']}.py"]
     return files if schedule == "constant" else [*files, f"training/schedules/{schedule}.py"]
-
-
-def _canonical(value: Any) -> Any:
-    """Write whole numbers as integers, so that 1 and 1.0 are one setting."""
-    if isinstance(value, Mapping):
-        return {name: _canonical(below) for name, below in value.items()}
-    if isinstance(value, list | tuple):
-        return [_canonical(below) for below in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,14 +1,15 @@
-"""Reading a configuration file strictly: what is no YAML, stands twice or explodes is told in one line."""
+"""Reading of configuration files: no YAML, a key given twice, a number of YAML 1.1 alone are errors of one line."""
 
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 
 from records.log import printable
-from workflow.experiment.errors import ConfigurationError, shown
+from workflow.experiment.errors import ConfigurationError, format_value
 
 MOST = 1_000_000
 """Values of a file, aliases written out: no configuration has as many, and a few lines of aliases can have more."""
@@ -16,50 +17,68 @@ TEMPLATE = "__use_yte__"
 """The key that lets Snakemake run the Python expressions of a file."""
 
 
+YAML_1_1 = re.compile(r"[-+]?(0[0-9_]+|0b[01_]+|[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?)")
+"""Numbers that YAML 1.2 reads differently: 010 is 8 in YAML 1.1, and 1:30 is 90."""
+
+
 class _Loader(yaml.SafeLoader):
-    """A safe loader that refuses a key given twice, which others let pass in silence, and says where it fails."""
+    """A safe loader that rejects what others read in silence, and names the line of what it cannot read."""
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
-            return super().construct_object(node, deep=deep)
+            value = super().construct_object(node, deep=deep)
         except (ValueError, LookupError, AttributeError, TypeError, ArithmeticError) as error:  # 2024-13-01, !!bool x
-            why = f"expected a value of type {node.tag.rpartition(':')[2]}; came {_shown(node)}"
-            raise yaml.constructor.ConstructorError(None, None, why, node.start_mark) from error
+            came = format_value(node.value) if isinstance(node, yaml.ScalarNode) else "several"
+            _fail(node, f"expected a value of type {node.tag.rpartition(':')[2]}; came {came}", cause=error)
+        if isinstance(value, int | float) and isinstance(node, yaml.ScalarNode) and YAML_1_1.fullmatch(node.value):
+            _fail(node, f"expected a number as YAML 1.2 has it; came {node.value}, which YAML 1.1 reads as {value}")
+        return value
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
+        keys = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value != "<<":
-                if key.value in seen:
-                    raise yaml.constructor.ConstructorError(
-                        None, None, f"the key {key.value!r} stands twice in one mapping", key.start_mark
-                    )
-                seen.add(key.value)
+                if key.value in keys:
+                    _fail(key, f"the key {key.value!r} stands twice in one mapping")
+                keys.add(key.value)
         return super().construct_mapping(node, deep=deep)
+
+
+def _fail(node: yaml.Node, reason: str, *, cause: Exception | None = None) -> NoReturn:
+    raise yaml.constructor.ConstructorError(None, None, reason, node.start_mark) from cause
 
 
 def read(path: Path) -> dict[str, Any]:
     """Read a YAML (or JSON) file; any mistake is a ConfigurationError with file and line."""
-    named = printable(str(path))
+    name = printable(str(path))
     try:
         if path.exists() and not path.is_file():  # a device or a pipe has no end, or is gone when it is read again
-            raise ConfigurationError(f"config: {named}: expected a regular file")
+            raise ConfigurationError(f"config: {name}: expected a regular file")
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except ConfigurationError:
         raise
     except OSError as error:
-        raise ConfigurationError(f"config: {named}: cannot be read: {error.strerror}") from error
+        raise ConfigurationError(f"config: {name}: cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigurationError(f"config: {named}{_reason(error)}") from error
+        raise ConfigurationError(f"config: {name}{_describe_failure(error)}") from error
     if not isinstance(content, dict):
-        raise ConfigurationError(f"config: {named}: expected a mapping of keys; came {type(content).__name__}")
+        raise ConfigurationError(f"config: {name}: expected a mapping of keys; came {type(content).__name__}")
     if TEMPLATE in content:
-        raise ConfigurationError(f"config: {named}: {TEMPLATE}: expected data, no expressions to run")
+        raise ConfigurationError(f"config: {name}: {TEMPLATE}: expected data, no expressions to run")
     for key, value in content.items():
         if _size(value, sizes={}) > MOST:
             why = f"expected at most {MOST} values, aliases written out; came more, or an alias that contains itself"
-            raise ConfigurationError(f"config: {named}: {printable(str(key))}: {why}")
+            raise ConfigurationError(f"config: {name}: {printable(str(key))}: {why}")
     return content
+
+
+def read_scalar(text: str) -> Any:
+    """Read a text as the number, true, false or null that YAML takes it for; any other is that text."""
+    try:
+        value = yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigurationError(f"config: {format_value(text)}{_describe_failure(error)}") from error
+    return value if isinstance(value, int | float | None) else text
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,11 +104,7 @@ def _size(value: Any, *, sizes: dict[int, float]) -> float:
     return sizes[id(value)]
 
 
-def _shown(node: yaml.Node) -> str:
-    return shown(node.value) if isinstance(node, yaml.ScalarNode) else "several"
-
-
-def _reason(error: Exception) -> str:
+def _describe_failure(error: Exception) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
         return printable(f", line {mark.line + 1}, column {mark.column + 1}: {error.problem or error.context}")

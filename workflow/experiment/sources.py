@@ -1,4 +1,7 @@
-"""The source files that determine a result: import closures from the code itself, and their digest."""
+"""The source files that determine a result: import closures from the code itself, and their digest.
+
+A plug-in's file counts under the path that it would have in the project (`models/mine.py`), not where it lies.
+"""
 
 import ast
 import hashlib
@@ -10,63 +13,68 @@ from functools import cache
 from pathlib import Path
 
 from workflow.experiment.declarations import parse
+from workflow.experiment.source_tree import SourceTree
 
 TRAINED = ("tasks", "models", "training", "records")
 
 
 class Sources:
-    """The source tree under `root`, each file read once; only files of `packages` count."""
+    """The code of a source tree, each file read once; only files of `packages` count."""
 
-    def __init__(self, root: Path, *, packages: tuple[str, ...] = TRAINED) -> None:
-        self.root = root
+    def __init__(self, tree: SourceTree, *, packages: tuple[str, ...] = TRAINED) -> None:
+        self.tree = tree
         self.packages = packages
         self._imports: dict[Path, list[Path]] = {}
         self._texts: dict[Path, str] = {}
 
     def closure(self, entries: Iterable[str]) -> list[Path]:
         """Return the entry files and all that they import from the packages, directly or not, sorted."""
-        seen: set[Path] = set()
-        pending = [path for entry in entries for path in self._chain(Path(entry))]
+        closure: set[Path] = set()
+        pending = [path for entry in entries for path in self._add_packages(Path(entry))]
         while pending:
             path = pending.pop()
-            if path not in seen:
-                seen.add(path)
-                pending += self._imported(path)
-        return sorted(seen)
+            if path not in closure:
+                closure.add(path)
+                pending += self._find_imports(path)
+        return sorted(closure)
 
     def digest(self, entries: Iterable[str]) -> str:
         """Return the sha256 of the closure's code; comments, docstrings and blank lines do not count."""
         total = hashlib.sha256()
         for path in self.closure(entries):
             if path not in self._texts:
-                self._texts[path] = code_only((self.root / path).read_text(encoding="utf-8"))
+                self._texts[path] = code_only(self.locate(path).read_text(encoding="utf-8"))
             total.update(f"{path.as_posix()}\0{self._texts[path]}\0".encode())
         return total.hexdigest()
 
-    def _imported(self, path: Path) -> list[Path]:
+    def locate(self, path: Path) -> Path:
+        """Return the file that a path of the project names, there or in a plug-in."""
+        return self.tree.locate(path) or self.tree.root / path
+
+    def _find_imports(self, path: Path) -> list[Path]:
         if path not in self._imports:
-            modules = imported_modules(parse(self.root / path), package=path.parent.parts)
-            self._imports[path] = [found for module in modules for found in self._files(module)]
+            modules = imported_modules(parse(self.locate(path)), package=path.parent.parts)
+            self._imports[path] = [file for module in modules for file in self._find_files(module)]
         return self._imports[path]
 
-    def _files(self, module: tuple[str, ...]) -> list[Path]:
+    def _find_files(self, module: tuple[str, ...]) -> list[Path]:
         """Return the files that importing a module runs: its packages' __init__.py and itself, where they exist."""
         if not module or module[0] not in self.packages:
             return []
-        place = Path(*module)
-        for candidate in (place.with_suffix(".py"), place / "__init__.py"):
-            if (self.root / candidate).is_file():
-                return self._chain(candidate)
+        path = Path(*module)
+        for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+            if self.tree.locate(candidate):
+                return self._add_packages(candidate)
         return []
 
-    def _chain(self, path: Path) -> list[Path]:
+    def _add_packages(self, path: Path) -> list[Path]:
         packages = [parent / "__init__.py" for parent in path.parents if parent != Path(".")]
-        return [path, *(package for package in packages if (self.root / package).is_file())]
+        return [path, *(package for package in packages if self.tree.locate(package))]
 
 
 def imported_modules(tree: ast.AST, *, package: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """Yield the dotted names that a module imports, `from a import b` as both a and a.b; not those for types only."""
-    for node in _run(tree):
+    for node in _walk_executed(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield tuple(alias.name.split("."))
@@ -78,16 +86,16 @@ def imported_modules(tree: ast.AST, *, package: tuple[str, ...] = ()) -> Iterato
                 yield (*module, alias.name)
 
 
-def _run(tree: ast.AST) -> Iterator[ast.AST]:
+def _walk_executed(tree: ast.AST) -> Iterator[ast.AST]:
     """Yield all nodes but those under `if TYPE_CHECKING:`."""
     for node in ast.iter_child_nodes(tree):
         yield node
         if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
             for branch in node.orelse:
                 yield branch
-                yield from _run(branch)
+                yield from _walk_executed(branch)
         else:
-            yield from _run(node)
+            yield from _walk_executed(node)
 
 
 @cache
@@ -126,6 +134,7 @@ def _cut(lines: list[str], node: ast.Constant) -> None:
     lines[first : last + 1] = [before + after.rstrip() + "\n"] + ["\n"] * (last - first)
 
 
-def analysis_sources(root: Path, entry: str) -> list[str]:
-    """Return the files of `workflow` that a table or figure is made by, relative to the working directory."""
-    return [os.path.relpath(root / path) for path in Sources(root, packages=("workflow",)).closure([entry])]
+def list_analysis_sources(tree: SourceTree, entry: str) -> list[str]:
+    """Return the files of `workflow` that a table or figure is computed by, relative to the working directory."""
+    sources = Sources(tree, packages=("workflow",))
+    return [os.path.relpath(sources.locate(path)) for path in sources.closure([entry])]

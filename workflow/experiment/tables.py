@@ -4,7 +4,6 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 from workflow.experiment.experiment import Experiment
-from workflow.experiment.sources import Sources
 
 USUAL = ("summary", "curves", "provenance", "statistics", "comparisons")
 
@@ -20,14 +19,14 @@ def list_tables(experiment: Experiment) -> list[str]:
 
 def list_inputs(experiment: Experiment, name: str) -> list[str]:
     """Return the tables that a table is computed from: those that it needs, and listed ones that it joins."""
-    file = experiment.known.tables[name]
+    file = experiment.registry.tables[name]
     return [*file.needs, *(table for table in file.optional if table in experiment.config["tables"])]
 
 
 def sort_tables(experiment: Experiment) -> list[str]:
     """Return the tables of an experiment, those of its figures and all that these need, each after its inputs."""
     graph: dict[str, list[str]] = {}
-    figures = (experiment.known.figures[name] for name in experiment.config["figures"])
+    figures = (experiment.registry.figures[name] for name in experiment.config["figures"])
     pending = [*list_tables(experiment), *(table for needs in figures for table in needs)]
     while pending:
         name = pending.pop()
@@ -39,12 +38,12 @@ def sort_tables(experiment: Experiment) -> list[str]:
 
 def match_tables(experiment: Experiment, source: str) -> str:
     """Return a pattern of the tables that declare a source (`needs`, `records` or `entry`), for a wildcard."""
-    return "|".join(name for name, file in experiment.known.tables.items() if getattr(file, source))
+    return "|".join(name for name, file in experiment.registry.tables.items() if getattr(file, source))
 
 
 def list_settings(experiment: Experiment, name: str) -> list[dict[str, Any]]:
     """Return what the entry point of a table is called with, one call after another."""
-    settings = experiment.known.tables[name].settings
+    settings = experiment.registry.tables[name].settings
     return list_networks(experiment) if settings == "networks" else list(settings)
 
 
@@ -65,5 +64,5 @@ def compute_sources(experiment: Experiment, name: str) -> str:
     names = {("tasks", network["task"]["task"]) for network in networks}
     names |= {("models", network["model"]["cell"]) for network in networks}
     files = [f"{folder}/{file}.py" for folder, file in sorted(names)]
-    entries = [experiment.known.tables[name].entry, "models/kernels/reference.py", "models/lstm.py", *files]
-    return Sources(experiment.root).digest(entries)
+    entries = [experiment.registry.tables[name].entry, "models/kernels/reference.py", "models/lstm.py", *files]
+    return experiment.code.digest(entries)

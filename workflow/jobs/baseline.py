@@ -18,7 +18,7 @@ estimate_need = resources.guessing_need
 
 def list_conditions(experiment: Experiment) -> list[Condition]:
     """Return the conditions that have baselines, without gradients; all sampled sizes of a model share one."""
-    return sorted({experiment.undrawn(condition)._replace(gradient="") for condition in experiment.conditions})
+    return sorted({experiment.restore_model(condition)._replace(gradient="") for condition in experiment.conditions})
 
 
 def build_settings(experiment: Experiment, condition: Condition, *, seeds: Sequence[int] = ()) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from records.canonical_json import compute_digest
 from records.writing import write_text
 from workflow.experiment.experiment import Experiment
-from workflow.experiment.sources import analysis_sources
+from workflow.experiment.sources import list_analysis_sources
 from workflow.experiment.tables import compute_sources, list_inputs, list_settings, sort_tables
 from workflow.jobs.requested import FORMATS, Request, digest_requests, list_requests
 
@@ -43,7 +43,7 @@ def describe_table(
 
     With `old`, digests of settings and code by path, it is as before these records were restamped.
     """
-    file, results = experiment.known.tables[name], experiment.place.results
+    file, results = experiment.registry.tables[name], experiment.place.results
     basis: dict[str, Any] = {"code": _hash_code(experiment.root, f"workflow/tables/{name}.py")}
     if file.records:
         basis["records"] = digest_requests(requested(file.records), old=old)
@@ -58,7 +58,7 @@ def describe_table(
 def describe_figure(experiment: Experiment, name: str) -> Derived:
     """Return what a figure is drawn from."""
     place = experiment.place
-    inputs = [f"{place.results}/{table}.csv" for table in (*USUAL, *experiment.known.figures[name])]
+    inputs = [f"{place.results}/{table}.csv" for table in (*USUAL, *experiment.registry.figures[name])]
     basis = {"code": _hash_code(experiment.root, f"workflow/figures/{name}.py"), "labels": experiment.labels}
     return Derived([f"{place.figures}/{name}.{suffix}" for suffix in FORMATS], inputs, compute_digest(basis))
 
@@ -95,7 +95,7 @@ def _compute_digest(derived: Derived) -> str:
 
 
 def _hash_code(root: Path, entry: str) -> list[str]:
-    return [_hash_file(Path(path)) for path in analysis_sources(root, entry)]
+    return [_hash_file(Path(path)) for path in list_analysis_sources(root, entry)]
 
 
 def _hash_file(path: Path) -> str:

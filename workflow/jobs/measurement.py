@@ -5,8 +5,8 @@ from typing import Any
 
 from records.condition import Condition
 from records.paths import BLOCK, MEASUREMENTS
-from workflow.experiment.declarations import available_paths, options_of
-from workflow.experiment.errors import refuse
+from workflow.experiment.declarations import find_paths, select_options
+from workflow.experiment.errors import make_error
 from workflow.experiment.experiment import Experiment
 from workflow.jobs import resources
 
@@ -47,7 +47,7 @@ def select_seeds(record: Mapping[str, Any], *, seeds: Sequence[int]) -> dict[str
 
 def _read_config(experiment: Experiment) -> dict[str, Any]:
     if "measurement" not in experiment.config:
-        raise refuse("measurement", "the key is missing: this experiment measures no gradients")
+        raise make_error("measurement", "the key is missing: this experiment measures no gradients")
     config: dict[str, Any] = experiment.config["measurement"]
     return config
 
@@ -56,8 +56,8 @@ def _flows(experiment: Experiment, condition: Condition, *, labels: Iterable[str
     """Return the paths of the flows that a model can have."""
     config = experiment.config
     model = config["models"][condition.model]
-    cell = experiment.known.cells[model["cell"]]
-    available = available_paths(cell, options=options_of(model, declaration=cell))
+    cell = experiment.registry.cells[model["cell"]]
+    available = find_paths(cell, options=select_options(model, declaration=cell))
     paths = {label: config["gradients"][label]["paths"] for label in labels}
     flows = {label: available if names == "all" else names for label, names in paths.items()}
     return {label: sorted(names) for label, names in flows.items() if set(names) <= set(available)}

@@ -8,7 +8,7 @@ from records.blocks import Block, block_seeds, list_blocks_on_disk
 from records.canonical_json import compute_digest
 from records.condition import Condition
 from records.paths import RUNS, RecordPath
-from workflow.experiment.errors import refuse
+from workflow.experiment.errors import make_error
 from workflow.experiment.experiment import Experiment
 from workflow.experiment.tables import list_tables, sort_tables
 from workflow.jobs import baseline, measurement, run
@@ -75,7 +75,7 @@ def requested_records(experiment: Experiment) -> list[Request]:
 
 def requested_kinds(experiment: Experiment) -> list[str]:
     """Return the kinds of job that feed the experiment's tables and those that its figures show."""
-    kinds = {experiment.known.tables[table].records for table in sort_tables(experiment)}
+    kinds = {experiment.registry.tables[table].records for table in sort_tables(experiment)}
     return [kind for kind in KINDS if kind in kinds]
 
 
@@ -120,7 +120,7 @@ def request_job(experiment: Experiment, kind: str, wildcards: Mapping[str, str])
     name = wildcards.get("seeds", "")
     seeds = block_seeds(name) if name else ()
     if seeds is None:
-        raise refuse("", f"{name!r} names no seed block; expected sorted seeds such as 0-2_5")
+        raise make_error("", f"{name!r} names no seed block; expected sorted seeds such as 0-2_5")
     return build_request(experiment, kind, Condition.from_wildcards(wildcards), block=Block(seeds, seeds))
 
 

@@ -127,7 +127,7 @@ def estimate(
 def report_estimate(experiment: Experiment, *, cores: int, seconds: float) -> Iterator[str]:
     """Yield the lines of the estimate for a number of cores; after so many seconds no further job is timed."""
     began = time.monotonic()
-    jobs = [Job(request, experiment.undrawn(request.condition)) for request in requested_records(experiment)]
+    jobs = [Job(request, experiment.restore_model(request.condition)) for request in requested_records(experiment)]
     loaded = [entry for entry in load_records(job.request for job in jobs) if entry.record is not None]
     done = {entry.request.path for entry in loaded}
     missing = [job for job in jobs if job.request.path not in done]

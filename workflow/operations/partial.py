@@ -92,7 +92,7 @@ def _compute(
     name: str, experiment: Experiment, *, loaded: Sequence[Loaded], tables: Mapping[str, pd.DataFrame]
 ) -> pd.DataFrame:
     """Compute a table from the records that exist, or from those tables that there are."""
-    file = experiment.known.tables[name]
+    file = experiment.registry.tables[name]
     if file.records:
         records = select_kind(loaded, file.records)
         if not records:
@@ -119,7 +119,7 @@ def _draw(draft: Draft, experiment: Experiment, *, counts: Mapping[str, int]) ->
     save(draw_coverage(tables), draft.folder / "figures" / "coverage")
     for name in experiment.config["figures"]:
         with draft.attempt(f"figure {name}"):
-            needs = ("summary", "statistics", "curves", *experiment.known.figures[name])
+            needs = ("summary", "statistics", "curves", *experiment.registry.figures[name])
             missing = [table for table in needs if table not in draft.tables]
             if missing:
                 raise ValueError(f"it shows {', '.join(missing)}, which is not there yet")

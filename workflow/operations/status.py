@@ -61,7 +61,7 @@ def report_status(statuses: Sequence[Status], *, experiment: Experiment) -> Iter
                 " (one each per condition and block of seeds)" if kind == "run" else ""
             )
     runs = [status for status in statuses if status.request.kind == "run"]
-    for title, table in build_tables(runs, name=experiment.undrawn, labels=experiment.labels).items():
+    for title, table in build_tables(runs, name=experiment.restore_model, labels=experiment.labels).items():
         yield f"\n{title}"
         yield table.to_string()
     for state in ("failed", "stale"):

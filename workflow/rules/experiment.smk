@@ -1,13 +1,18 @@
 # The configuration, validated, and the files that it requests.
-from workflow.experiment.declarations import docstring
-from workflow.experiment.sources import analysis_sources
+from workflow.experiment.declarations import read_docstring
+from workflow.experiment.sources import list_analysis_sources
 from workflow.jobs.derived import describe_figure, describe_table, is_derived_current
 from workflow.jobs.records import is_current
 from workflow.jobs.requested import requested_files
 from records.canonical_json import format_canonical_json
 from records.paths import log_path
 
-EXPERIMENT = admit(config, root=ROOT, files=workflow.overwrite_configfiles)
+EXPERIMENT = admit(
+    config,
+    root=ROOT,
+    files=workflow.overwrite_configfiles,
+    overrides=workflow.config_settings.config,
+)
 PLACE = EXPERIMENT.place
 AT = workflow.modifier.path_modifier.modify  # where a path lies: a workflow that imports this one may add a prefix
 FILES = requested_files(EXPERIMENT)

@@ -6,8 +6,10 @@ rule figure:
         summary=f"{PLACE.results}/summary.csv",
         statistics=f"{PLACE.results}/statistics.csv",
         curves=f"{PLACE.results}/curves.csv",
-        more=lambda wildcards: [f"{PLACE.results}/{table}.csv" for table in EXPERIMENT.known.figures[wildcards.figure]],
-        code=lambda wildcards: analysis_sources(ROOT, f"workflow/figures/{wildcards.figure}.py"),
+        more=lambda wildcards: [
+            f"{PLACE.results}/{table}.csv" for table in EXPERIMENT.registry.figures[wildcards.figure]
+        ],
+        code=lambda wildcards: list_analysis_sources(EXPERIMENT.tree, f"workflow/figures/{wildcards.figure}.py"),
         stale=lambda wildcards: update_derived(describe_figure(EXPERIMENT, wildcards.figure)),
     output:
         pdf=f"{PLACE.figures}/{{figure}}.pdf",
@@ -29,6 +31,8 @@ rule figure:
     params:
         basis=lambda wildcards: describe_figure(EXPERIMENT, wildcards.figure).basis,
         labels=EXPERIMENT.labels,
-        caption=lambda wildcards: docstring(ROOT / f"workflow/figures/{wildcards.figure}.py"),
+        caption=lambda wildcards: read_docstring(
+            EXPERIMENT.code.locate(Path(f"workflow/figures/{wildcards.figure}.py"))
+        ),
     script:
         "../scripts/figure.py"

@@ -8,8 +8,8 @@ rule findings:
         tables=lambda wildcards: list(FINDINGS.tables.values()),
         figures=lambda wildcards: list(FINDINGS.figures.values()),
         code=[
-            *analysis_sources(ROOT, "workflow/tables/findings.py"),
-            *analysis_sources(ROOT, "workflow/report/findings_page.py"),
+            *list_analysis_sources(EXPERIMENT.tree, "workflow/tables/findings.py"),
+            *list_analysis_sources(EXPERIMENT.tree, "workflow/report/findings_page.py"),
         ],
     output:
         table=f"{PLACE.results}/findings.csv",

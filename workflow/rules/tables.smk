@@ -1,14 +1,14 @@
 # Every table, by its file in workflow/tables/, which declares what it is computed from.
 from workflow.experiment.tables import compute_sources, list_inputs, list_settings, match_tables
 
-TABLE_FILES = EXPERIMENT.known.tables
+TABLE_FILES = EXPERIMENT.registry.tables
 table_of = lambda wildcards: describe_table(EXPERIMENT, wildcards.table, requested=requested)
 
 
 rule table:
     input:
         tables=lambda wildcards: [f"{PLACE.results}/{name}.csv" for name in list_inputs(EXPERIMENT, wildcards.table)],
-        code=lambda wildcards: analysis_sources(ROOT, f"workflow/tables/{wildcards.table}.py"),
+        code=lambda wildcards: list_analysis_sources(EXPERIMENT.tree, f"workflow/tables/{wildcards.table}.py"),
         stale=lambda wildcards: update_derived(table_of(wildcards)),
     output:
         report(
@@ -29,7 +29,7 @@ rule table:
         disk_mb=1000,
     params:
         basis=lambda wildcards: table_of(wildcards).basis,
-        caption=lambda wildcards: docstring(ROOT / f"workflow/tables/{wildcards.table}.py"),
+        caption=lambda wildcards: read_docstring(EXPERIMENT.code.locate(Path(f"workflow/tables/{wildcards.table}.py"))),
     script:
         "../scripts/table.py"
 
@@ -37,7 +37,7 @@ rule table:
 use rule table as records_table with:
     input:
         records=lambda wildcards: [request.path for request in requested(TABLE_FILES[wildcards.table].records)],
-        code=lambda wildcards: analysis_sources(ROOT, f"workflow/tables/{wildcards.table}.py"),
+        code=lambda wildcards: list_analysis_sources(EXPERIMENT.tree, f"workflow/tables/{wildcards.table}.py"),
         kernel=ancient(KERNEL) if EXPERIMENT.is_fused else [],
         stale=lambda wildcards: update_derived(table_of(wildcards)),
     output:

@@ -26,7 +26,7 @@ def compute(records: Sequence[Mapping[str, Any]], experiment: Experiment) -> pd.
     """Compute the table from one mapping per requested run record: its `condition`, `state` and number of `seeds`."""
     counts: dict[Condition, dict[str, int]] = {}
     for record in records:
-        condition = experiment.undrawn(record["condition"])
+        condition = experiment.restore_model(record["condition"])
         row = counts.setdefault(condition, {"seeds_wanted": 0, "seeds_done": 0, "seeds_stale": 0})
         row["seeds_wanted"] += record["seeds"]
         if record["state"] in ("done", "stale"):

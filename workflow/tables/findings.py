@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from workflow.experiment.claims import Source, source_of
+from workflow.experiment.claims import Source, find_source
 from workflow.experiment.experiment import Experiment
 from workflow.experiment.findings import Findings
 from workflow.statistics.intervals import NOTHING, Interval, bootstrap_interval
@@ -126,7 +126,7 @@ def list_findings(findings: Sequence[Finding]) -> pd.DataFrame:
 
 
 def _evaluate(check: Mapping[str, Any], *, tables: Mapping[Source, pd.DataFrame], experiment: str) -> CheckResult:
-    source = source_of(check, experiment=experiment)
+    source = find_source(check, experiment=experiment)
     if source not in tables:
         return CheckResult(check, source, UNDECIDED, "", [], _missing(source, experiment=experiment))
     summary, statistics = (tables.get(Source(source.experiment, name)) for name in ("summary", "statistics"))

@@ -117,11 +117,11 @@ def _read_provenance(published: Publication, record: Path, *, folder: Path) -> R
 
 
 def _tables(published: Publication, kind: str) -> list[str]:
-    files = published.experiment.known.tables
+    files = published.experiment.registry.tables
     names = [name for name, file in files.items() if file.records == kind]
     return [name for name in names if (published.folder / f"{name}.csv").is_file()]
 
 
 def _point(published: Publication, run: Run) -> Condition:
     """Return the condition of a run's baseline."""
-    return published.experiment.undrawn(run.request.condition)._replace(gradient="")
+    return published.experiment.restore_model(run.request.condition)._replace(gradient="")

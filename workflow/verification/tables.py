@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from records.log import describe_error
-from workflow.experiment.claims import Source, source_of
+from workflow.experiment.claims import Source, find_source
 from workflow.experiment.findings import Findings
 from workflow.experiment.tables import list_inputs, list_tables
 from workflow.tables import findings
@@ -23,7 +23,7 @@ EQUAL = Verdict(True, True, "equal, byte for byte")
 def check_tables(published: Publication) -> Iterator[tuple[str, Verdict | None]]:
     """Yield the verdict on each derived table, by name; None for one that the experiment has and did not publish."""
     experiment = published.experiment
-    derived = [name for name, file in experiment.known.tables.items() if file.needs]
+    derived = [name for name, file in experiment.registry.tables.items() if file.needs]
     there = {name for name in (*derived, "findings") if (published.folder / f"{name}.csv").is_file()}
     with tempfile.TemporaryDirectory(prefix="lagbench-verify-") as folder:
         recomputed = RecomputedTables(published, folder=Path(folder))
@@ -53,7 +53,7 @@ class RecomputedTables:
         experiment = self.published.experiment
         inputs = list_inputs(experiment, name)
         try:
-            if experiment.known.tables[name].needs:
+            if experiment.registry.tables[name].needs:
                 for table in inputs:
                     self.load(table)
                     if table in self.errors:
@@ -101,7 +101,7 @@ class RecomputedTables:
             (str(claim["id"]), str(number)): source
             for claim in claimed.claims
             for number, check in enumerate(claim["checks"], start=1)
-            if (source := source_of(check, experiment=claimed.name)) not in tables
+            if (source := find_source(check, experiment=claimed.name)) not in tables
             and (source.experiment != claimed.name or source.table in claimed.available)
         }
         verdict = compare_table(
@@ -117,7 +117,7 @@ class RecomputedTables:
 
     def _load_sources(self, claimed: Findings) -> dict[Source, Any]:
         """Return the tables that decide the claims and are there."""
-        sources = {source_of(check, experiment=claimed.name) for claim in claimed.claims for check in claim["checks"]}
+        sources = {find_source(check, experiment=claimed.name) for claim in claimed.claims for check in claim["checks"]}
         sources |= {Source(source.experiment, name) for source in sources for name in ("summary", "statistics")}
         tables = {source: self._load_source(source, claimed) for source in sources}
         return {source: table for source, table in tables.items() if table is not None}

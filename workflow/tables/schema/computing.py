@@ -35,7 +35,7 @@ def compute_table(
     The tables that it only joins where the configuration lists them can be left out (`joined`).
     """
     file = load_table(name)
-    inputs = list_inputs(experiment, name) if joined else experiment.known.tables[name].needs
+    inputs = list_inputs(experiment, name) if joined else experiment.registry.tables[name].needs
     missing = [table for table in inputs if table not in tables]
     if missing:
         raise ValueError(f"it is computed from {', '.join(missing)}, which is not there")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from workflow.experiment.declarations import docstring
+from workflow.experiment.declarations import read_docstring
 from workflow.tables.schema.computing import load_table
 
 FIRST = ("summary", "curves", "provenance", "statistics", "comparisons", "baselines")
@@ -16,7 +16,7 @@ def describe_tables(root: Path) -> str:
 
 def _describe(name: str, root: Path) -> str:
     file = load_table(name)
-    lines = [f"## `{name}.csv`", "", docstring(root / "workflow" / "tables" / f"{name}.py"), ""]
+    lines = [f"## `{name}.csv`", "", read_docstring(root / "workflow" / "tables" / f"{name}.py"), ""]
     lines += [f"A row is named by {', '.join(f'`{column}`' for column in file.KEY)}.", ""]
     lines += ["| column | meaning |", "|---|---|"]
     lines += [

@@ -27,7 +27,7 @@ def write_records_table(name: str, experiment: Experiment, *, records: Iterable[
 
     The bytes are those of the whole table: it is sorted by condition, so that it can be written in parts.
     """
-    kind = experiment.known.tables[name].records
+    kind = experiment.registry.tables[name].records
     if getattr(load_table(name), "PART", "") == "provenance":
         parts: Iterable[list[dict[str, Any]]] = [[read_provenance(Path(record)) for record in records]]
     else:
