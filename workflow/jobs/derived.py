@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from records.canonical_json import compute_digest
 from records.writing import write_text
 from workflow.experiment.experiment import Experiment
+from workflow.experiment.source_tree import SourceTree
 from workflow.experiment.sources import list_analysis_sources
 from workflow.experiment.tables import compute_sources, list_inputs, list_settings, sort_tables
 from workflow.jobs.requested import FORMATS, Request, digest_requests, list_requests
@@ -44,7 +45,7 @@ def describe_table(
     With `old`, digests of settings and code by path, it is as before these records were restamped.
     """
     file, results = experiment.registry.tables[name], experiment.place.results
-    basis: dict[str, Any] = {"code": _hash_code(experiment.root, f"workflow/tables/{name}.py")}
+    basis: dict[str, Any] = {"code": _hash_code(experiment.tree, f"workflow/tables/{name}.py")}
     if file.records:
         basis["records"] = digest_requests(requested(file.records), old=old)
     elif file.entry:
@@ -59,7 +60,7 @@ def describe_figure(experiment: Experiment, name: str) -> Derived:
     """Return what a figure is drawn from."""
     place = experiment.place
     inputs = [f"{place.results}/{table}.csv" for table in (*USUAL, *experiment.registry.figures[name])]
-    basis = {"code": _hash_code(experiment.root, f"workflow/figures/{name}.py"), "labels": experiment.labels}
+    basis = {"code": _hash_code(experiment.tree, f"workflow/figures/{name}.py"), "labels": experiment.labels}
     return Derived([f"{place.figures}/{name}.{suffix}" for suffix in FORMATS], inputs, compute_digest(basis))
 
 
@@ -94,8 +95,8 @@ def _compute_digest(derived: Derived) -> str:
     return compute_digest([derived.basis, *(_hash_file(Path(path)) for path in (*derived.outputs, *derived.inputs))])
 
 
-def _hash_code(root: Path, entry: str) -> list[str]:
-    return [_hash_file(Path(path)) for path in list_analysis_sources(root, entry)]
+def _hash_code(tree: SourceTree, entry: str) -> list[str]:
+    return [_hash_file(Path(path)) for path in list_analysis_sources(tree, entry)]
 
 
 def _hash_file(path: Path) -> str:
