@@ -106,3 +106,22 @@ def test_the_new_task_cell_flow_and_figure_run_through_the_pipeline(tree: Path) 
     assert shares.between(0, 1).all()
     for figure in ("accuracy_versus_lag", "loss_versus_lag"):
         assert {path.suffix for path in (results / "figures").glob(f"{figure}.*")} == {".pdf", ".svg", ".png"}
+
+
+def test_the_recipes_work_unchanged_in_a_plug_in_folder(tmp_path: Path) -> None:
+    for path, text in FILES.items():
+        file = Path(path)
+        target = tmp_path / ("recipes.yaml" if file.parts[0] == "config" else f"mine/{file.parent.name}/{file.name}")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text if target.suffix == ".py" else f"plugins: [mine]\n{text}")
+    snakemake = ("snakemake", "--cores", "2", "--snakefile", str(ROOT / "Snakefile"), "--configfile", "recipes.yaml")
+    run(tmp_path, *snakemake)
+    results = tmp_path / "results" / "recipes"
+    assert set(pd.read_csv(results / "summary.csv")["task"]) == {"latch"}
+    assert (results / "figures" / "loss_versus_lag.png").is_file()
+    assert (results / "budget_share.csv").is_file()
+    provenance = pd.read_csv(results / "provenance.csv")
+    assert [name for name in provenance.columns if name.startswith("plugins.") and name.endswith("mine.digest")]
+    (tmp_path / "mine" / "tasks" / "adding.py").write_text("")
+    with pytest.raises(AssertionError, match=r"config: plugins: .*adding\.py must have another name than"):
+        run(tmp_path, *snakemake)

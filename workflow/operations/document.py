@@ -4,9 +4,14 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from workflow.experiment.describing import describe_keys, describe_options
 from workflow.tables.schema.describing import describe_tables
 
-SECTIONS: Mapping[tuple[str, str], Callable[[Path], str]] = {("results/README.md", "tables"): describe_tables}
+SECTIONS: Mapping[tuple[str, str], Callable[[Path], str]] = {
+    ("config/README.md", "keys"): describe_keys,
+    ("config/README.md", "options"): describe_options,
+    ("results/README.md", "tables"): describe_tables,
+}
 """Per file and name of a section what writes it; `<!-- begin tables -->` and `<!-- end tables -->` mark it."""
 
 
