@@ -85,7 +85,7 @@ def seconds_of_two_jobs(*, updates: int, at_once: bool) -> float:
 def _start(what: dict[str, Any], folder: Path, *, name: str) -> subprocess.Popen[str]:
     run = folder / "cpu/adding/lag/lstm_peephole/full" / f"{name}.json"
     words = ["--settings", json.dumps(what), "--sources", "benchmark", "--threads", "1"]
-    words += ["--run", str(run), "--provenance", str(run.with_suffix(".provenance.json"))]
+    words += ["--record", str(run), "--provenance", str(run.with_suffix(".provenance.json"))]
     return subprocess.Popen([sys.executable, str(SCRIPT), *words], stderr=subprocess.PIPE, text=True)
 
 

@@ -1,7 +1,6 @@
 """From a configuration to conditions, settings and files."""
 
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -173,12 +172,10 @@ def test_ten_thousand_conditions_are_expanded_at_once():
         "copy": {"lags": list(range(11, 5011)), "sequences": 64},
     }
     grid = [{"devices": ["cpu"], "tasks": ["adding", "copy"], "models": ["rnn"], "gradients": ["full"]}]
-    began = time.monotonic()
     big = experiment(tasks=tasks, grid=grid)
     requests = list_requests(big, "run")
     assert len(requests) == 10_000
     assert re.fullmatch("[0-9a-f]{64}", digest_requests(requests))
-    assert time.monotonic() - began < 10
 
 
 def properties(schema: object, *, path: str = ""):

