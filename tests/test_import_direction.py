@@ -40,9 +40,9 @@ def imports(path: Path) -> set[str]:
 @pytest.mark.parametrize("path", sorted(set(FILES)), ids=str)
 def test_file_imports_only_what_its_folder_may(path):
     ours, heavy = next(MAY_IMPORT[folder] for folder in MAY_IMPORT if path.is_relative_to(folder))
-    found = imports(path)
-    assert not (found & OURS) - ours
-    assert not (found & HEAVY) - heavy
+    actual = imports(path)
+    assert not (actual & OURS) - ours
+    assert not (actual & HEAVY) - heavy
 
 
 def test_rules_import_nothing_that_trains():

@@ -21,12 +21,12 @@ SCHEMAS = [
 
 @pytest.mark.parametrize("schema", SCHEMAS, ids=str)
 def test_values_are_legal_and_different(schema: dict) -> None:
-    drawn = values(schema)
-    assert drawn
-    assert len({repr(value) for value in drawn}) == len(drawn)
-    assert all(Draft202012Validator(schema).is_valid(value) for value in drawn)
+    sampled = values(schema)
+    assert sampled
+    assert len({repr(value) for value in sampled}) == len(sampled)
+    assert all(Draft202012Validator(schema).is_valid(value) for value in sampled)
 
 
 def test_combinations_are_all_of_them() -> None:
-    found = list(combinations({"a": {"type": "boolean"}, "b": {"type": "integer", "minimum": 1}}))
-    assert found == [{"a": a, "b": b} for a in (False, True) for b in (1, 2)]
+    actual = list(combinations({"a": {"type": "boolean"}, "b": {"type": "integer", "minimum": 1}}))
+    assert actual == [{"a": a, "b": b} for a in (False, True) for b in (1, 2)]

@@ -23,33 +23,33 @@ def runs_of(experiment: Experiment) -> list[Request]:
     return list_requests(experiment, "run")
 
 
-def write_runs(wanted: Iterable[Request]) -> None:
+def write_runs(requested: Iterable[Request]) -> None:
     """Write run records as training would have left them, with their provenance, below the working directory."""
-    for one in wanted:
-        record = make_run(one.settings) | {"sources": one.sources}
-        Path(one.path).parent.mkdir(parents=True, exist_ok=True)
-        Path(one.path).write_text(json.dumps(record))
-        Path(one.path).with_suffix(".provenance.json").write_text(json.dumps({"host": "here", "threads": 1}))
+    for item in requested:
+        record = make_run(item.settings) | {"sources": item.sources}
+        Path(item.path).parent.mkdir(parents=True, exist_ok=True)
+        Path(item.path).write_text(json.dumps(record))
+        Path(item.path).with_suffix(".provenance.json").write_text(json.dumps({"host": "here", "threads": 1}))
 
 
 def write_guesses(experiment: Experiment) -> None:
     """Write the records of all baselines."""
-    for one in requested_records(experiment):
-        if one.kind == "baseline":
-            about = {
-                "settings": one.settings,
-                "sources": one.sources,
+    for item in requested_records(experiment):
+        if item.kind == "baseline":
+            details = {
+                "settings": item.settings,
+                "sources": item.sources,
                 "success_accuracy": 0.99,
                 "chance": {"loss": 1.0, "accuracy": 0.1},
                 "kernel": "reference",
             }
             best = {"test_accuracy": 0.2, "test_loss": 1.0}
-            Path(one.path).parent.mkdir(parents=True, exist_ok=True)
-            Path(one.path).write_text(json.dumps({**about, "best": best}))
+            Path(item.path).parent.mkdir(parents=True, exist_ok=True)
+            Path(item.path).write_text(json.dumps({**details, "best": best}))
 
 
-def write_log(one: Request, text: str) -> Path:
-    log = Path(log_path(one.path))
+def write_log(item: Request, text: str) -> Path:
+    log = Path(log_path(item.path))
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text(text)
     return log

@@ -18,8 +18,8 @@ def texts_of(figure: Figure) -> list[tuple[str, Bbox]]:
             ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
             hidden |= {tick.label1 for tick in ticks if not low <= tick.get_loc() <= high}
             hidden |= {tick.label2 for tick in ticks}
-    found = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
-    return [(text.get_text(), text.get_window_extent(renderer)) for text in found if text not in hidden]
+    actual = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    return [(text.get_text(), text.get_window_extent(renderer)) for text in actual if text not in hidden]
 
 
 def assert_readable(figure: Figure) -> None:
@@ -31,8 +31,8 @@ def assert_readable(figure: Figure) -> None:
     for text, box in texts:
         assert canvas.x0 <= box.x0 and box.x1 <= canvas.x1, f"{text!r} is clipped sideways"  # noqa: PT018
         assert canvas.y0 <= box.y0 and box.y1 <= canvas.y1, f"{text!r} is clipped above or below"  # noqa: PT018
-    for (one, box), (other, beside) in combinations(texts, 2):
-        assert not box.padded(-1).overlaps(beside.padded(-1)), f"{one!r} lies over {other!r}"
+    for (item, box), (other, adjacent) in combinations(texts, 2):
+        assert not box.padded(-1).overlaps(adjacent.padded(-1)), f"{item!r} lies over {other!r}"
     assert min(text.get_fontsize() for text in figure.findobj(Text)) >= 7
     renderer = FigureCanvasAgg(figure).get_renderer()
     for legend in figure.legends:

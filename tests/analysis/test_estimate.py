@@ -16,7 +16,7 @@ from tests.settings import TINY
 from workflow.experiment.experiment import Experiment
 from workflow.jobs.records import load_records
 from workflow.jobs.requested import requested_records
-from workflow.operations.calibration import Calibration, Costs, Job, calibrate, chosen, costs_by, interpolated
+from workflow.operations.calibration import Calibration, Costs, Job, calibrate, chosen, costs_by, interpolate
 from workflow.operations.estimate import USUAL_SHARE, amount, estimate, report_rows, shares
 
 PARTS = ("fixed", "sampling", "evaluation", "update", "memory", "parameters", "bytes_per_sequence")
@@ -29,7 +29,7 @@ def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def jobs_of(experiment: Experiment) -> list[Job]:
-    return [Job(one, experiment.restore_model(one.condition)) for one in requested_records(experiment)]
+    return [Job(item, experiment.restore_model(item.condition)) for item in requested_records(experiment)]
 
 
 def costs(**changes: float) -> Costs:
@@ -79,10 +79,10 @@ def test_drawn_sizes_of_a_search_are_one_series() -> None:
 
 @pytest.mark.parametrize(("work", "update"), [(10, 1.0), (20, 2.0), (15, 1.5), (5, 0.5), (40, 4.0)])
 def test_costs_lie_on_the_line_between_and_in_proportion_beyond(work: float, update: float) -> None:
-    known = {10.0: costs(update=1.0, memory=7.0), 20.0: costs(update=2.0, memory=9.0)}
-    found = interpolated(known, work=work)
-    assert found["update"] == pytest.approx(update)
-    assert 7 <= found["memory"] <= 9
+    registered = {10.0: costs(update=1.0, memory=7.0), 20.0: costs(update=2.0, memory=9.0)}
+    actual = interpolate(registered, work=work)
+    assert actual["update"] == pytest.approx(update)
+    assert 7 <= actual["memory"] <= 9
 
 
 def test_a_job_of_which_nothing_alike_was_timed_borrows_from_the_most_alike() -> None:
@@ -96,49 +96,51 @@ def test_a_job_of_which_nothing_alike_was_timed_borrows_from_the_most_alike() ->
 
 
 def test_a_run_costs_its_start_its_evaluations_its_updates_and_its_test() -> None:
-    (one, *_) = runs_of(tiny())
+    (item, *_) = runs_of(tiny())
     parts = costs(fixed=1.0, sampling=0.01, evaluation=0.1, update=10.0, memory=1e6, bytes_per_sequence=100.0)
-    found = amount(one.settings, parts, kind="run", share=0.5, started=2.0)
+    actual = amount(item.settings, parts, kind="run", share=0.5, started=2.0)
     # two updates, each followed by an evaluation on 16 sequences; 16 sequences before and 16 to test; three seeds
     once = 2 + 1 + 3 * 0.01 * 32 + 0.1 * 32
-    assert found.most == pytest.approx(once + 2 * 10 + 2 * 16 * 0.1)
-    assert found.expected == pytest.approx(once + 0.5 * (2 * 10 + 2 * 16 * 0.1))
-    assert found.memory == pytest.approx(1e6 + 3 * 32 * 100)
-    assert found.disk > 0
+    assert actual.most == pytest.approx(once + 2 * 10 + 2 * 16 * 0.1)
+    assert actual.expected == pytest.approx(once + 0.5 * (2 * 10 + 2 * 16 * 0.1))
+    assert actual.memory == pytest.approx(1e6 + 3 * 32 * 100)
+    assert actual.disk > 0
 
 
 def test_a_baseline_costs_its_guesses() -> None:
-    (one, *_) = (one for one in requested_records(tiny(tables=["baselines"])) if one.kind == "baseline")
-    found = amount(one.settings, costs(fixed=1.0, update=10.0), kind="baseline", share=0.5, started=2.0)
-    assert found.most == found.expected == pytest.approx(2 + 1 + 6 * 10)
+    (item, *_) = (item for item in requested_records(tiny(tables=["baselines"])) if item.kind == "baseline")
+    actual = amount(item.settings, costs(fixed=1.0, update=10.0), kind="baseline", share=0.5, started=2.0)
+    assert actual.most == actual.expected == pytest.approx(2 + 1 + 6 * 10)
 
 
 def test_the_share_of_the_budget_is_that_of_the_most_alike_finished_runs() -> None:
     experiment = tiny(tasks={"adding": {"sequences": 64_000}, "copy": {"sequences": 128_000}})
-    wanted = runs_of(experiment)
-    write_runs(wanted)
-    summary = compute_of("summary", [entry.record for entry in load_records(wanted)])
+    requested = runs_of(experiment)
+    write_runs(requested)
+    summary = compute_of("summary", [entry.record for entry in load_records(requested)])
     summary["updates"] = summary["task"].map({"adding": 500, "copy": 400})
     summary.loc[summary["lag"] == 3, "updates"] = 1500
     share = shares([summary])
-    assert share(wanted[0].condition._replace(lag=3)) == pytest.approx(0.75)
-    assert share(wanted[0].condition._replace(lag=7)) == pytest.approx(0.5)  # of both lags of the task
+    assert share(requested[0].condition._replace(lag=3)) == pytest.approx(0.75)
+    assert share(requested[0].condition._replace(lag=7)) == pytest.approx(0.5)  # of both lags of the task
     assert share(Condition("cpu", "copy", 7, "lstm", "full")) == pytest.approx(0.1)
     assert share(Condition("cpu", "latch", 7, "lstm", "full")) == pytest.approx(
         summary["updates"].sum() / (summary["budget"] // summary["batch_size"]).sum()
     )
     published = summary.assign(updates=1000)
-    assert shares([summary, published])(wanted[0].condition._replace(lag=3)) == pytest.approx(0.75)
-    assert shares([summary[summary["lag"] != 3], published])(wanted[0].condition._replace(lag=3)) == pytest.approx(0.5)
-    assert shares([])(wanted[0].condition) == USUAL_SHARE
+    assert shares([summary, published])(requested[0].condition._replace(lag=3)) == pytest.approx(0.75)
+    assert shares([summary[summary["lag"] != 3], published])(requested[0].condition._replace(lag=3)) == pytest.approx(
+        0.5
+    )
+    assert shares([])(requested[0].condition) == USUAL_SHARE
 
 
 def test_only_what_is_missing_costs_and_what_is_unknown_is_said() -> None:
     experiment = tiny(tables=["baselines"])
-    jobs, done = jobs_of(experiment), {one.path for one in runs_of(experiment)[:2]}
+    jobs, done = jobs_of(experiment), {item.path for item in runs_of(experiment)[:2]}
     timed = [(job, costs(fixed=3600.0, memory=2e9)) for job in jobs if job.request.kind == "run"]
     rows = estimate(jobs, Calibration(0.0, timed, {}), done=done, share=lambda _: 1.0)
-    assert [(row.kind, row.wanted, row.missing, row.unknown) for row in rows] == [
+    assert [(row.kind, row.requested, row.missing, row.unknown) for row in rows] == [
         ("run", 5, 3, 0),
         ("baseline", 5, 5, 5),
     ]
@@ -174,27 +176,27 @@ def test_a_process_that_is_killed_ends_only_its_share(tmp_path: Path) -> None:
     python.write_text(ADAPTER.format(python=sys.executable))
     python.chmod(python.stat().st_mode | stat.S_IXUSR)
     jobs = sorted(jobs_of(tiny()), key=lambda job: job.condition.task, reverse=True)
-    found = calibrate(jobs, processes=2, seconds=60, python=str(python))
-    assert found.refused == {jobs[0].request.path: "the process was killed"}
-    assert [job.condition.task for job, _ in found.timed] == ["adding"] * 4
-    assert found.started == 2.5
+    actual = calibrate(jobs, processes=2, seconds=60, python=str(python))
+    assert actual.refused == {jobs[0].request.path: "the process was killed"}
+    assert [job.condition.task for job, _ in actual.timed] == ["adding"] * 4
+    assert actual.started == 2.5
     assert calibrate(jobs, processes=2, seconds=-1, python=str(python)).timed == []
 
 
 def test_what_is_done_is_not_timed_and_costs_nothing() -> None:
     write_runs(runs_of(tiny()))
     Path("tiny.yaml").write_text(yaml.safe_dump(TINY))
-    said = call("tiny.yaml")
-    assert said.splitlines()[2].split() == ["runs", "5", "0", "0", "0", "0.00"]
-    assert "timed 0 of the 0 jobs" in said
+    output = call("tiny.yaml")
+    assert output.splitlines()[2].split() == ["runs", "5", "0", "0", "0", "0.00"]
+    assert "timed 0 of the 0 jobs" in output
 
 
 @pytest.mark.slow
 def test_command_estimates_the_smoke_benchmark() -> None:
-    said = call(str(ROOT / "config/smoke.yaml"), "--cores", "1", "--seconds", "200")
-    assert said.startswith("smoke: 16 conditions\n")
-    (line,) = (line for line in said.splitlines() if line.startswith("core-hours: "))
+    output = call(str(ROOT / "config/smoke.yaml"), "--cores", "1", "--seconds", "200")
+    assert output.startswith("smoke: 16 conditions\n")
+    (line,) = (line for line in output.splitlines() if line.startswith("core-hours: "))
     hours = float(line.split()[1].rstrip(","))
     assert 0.001 < hours < 0.05
-    assert "not in it" not in said
+    assert "not in it" not in output
     assert list(Path().iterdir()) == []

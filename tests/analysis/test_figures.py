@@ -19,19 +19,19 @@ from workflow.figures.style.look import Labels, Tables, describe_source, model_c
 
 FOLDER = Path(__file__).parents[2] / "workflow" / "figures"
 CAPTIONED = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
-MADE = {"baselines"}  # by conftest.py, of any experiment; figures of other tables have tests of their own
+COMPUTED = {"baselines"}  # by conftest.py, of any experiment; figures of other tables have tests of their own
 NEEDS = load_registry(SourceTree(FOLDER.parents[1])).figures
-FIGURES = [name for name in CAPTIONED if set(NEEDS[name]) <= MADE]
+FIGURES = [name for name in CAPTIONED if set(NEEDS[name]) <= COMPUTED]
 REFERENCE_LINES = {"solved_versus_lag": "half", "updates_versus_lag": "budget"}  # the others draw chance
-ONE, TWO = [("lstm", "full")], [("rnn", "full"), ("lstm", "tbptt")]
+SINGLE, TWO = [("lstm", "full")], [("rnn", "full"), ("lstm", "tbptt")]
 SHAPES = {
-    "one series": {"series": ONE},
+    "one series": {"series": SINGLE},
     "two series": {"series": TWO},
     "eight series": {},
     "one seed": {"series": TWO, "seeds": [4]},
     "all unsolved": {"solvable": False, "series": TWO},
     "one lag": {"lags": [25]},
-    "one lag, task, seed, rate": {"series": ONE, "lags": [25], "tasks": ["copy"], "seeds": [0], "rates": [0.01]},
+    "one lag, task, seed, rate": {"series": SINGLE, "lags": [25], "tasks": ["copy"], "seeds": [0], "rates": [0.01]},
     "many lags": {"lags": [*range(10, 110, 10)], "series": TWO, "tasks": ["adding"]},
     "two devices": {"devices": ["cpu", "cuda"], "series": TWO},
     "two tasks": {"tasks": ["adding", "copy"], "series": TWO},
@@ -98,13 +98,13 @@ def test_legend_names_what_is_drawn_and_colours_agree(figure: Figure, shape: Tab
     legends = {text.get_text(): line for legend in figure.legends
                for text, line in zip(legend.get_texts(), legend.get_lines(), strict=True)}  # fmt: skip
     series, colours = series_of(shape), model_colours(shape.labels)
-    assert {one.model for one in series} | {one.gradient for one in series} <= set(legends)
-    for model in {one.model for one in series}:
+    assert {item.model for item in series} | {item.gradient for item in series} <= set(legends)
+    for model in {item.model for item in series}:
         assert legends[model].get_color() == colours[model]
-    drawn = {to_hex(line.get_color()) for axes in figure.axes for line in axes.get_lines() if not line.get_gid()}
-    assert drawn <= {to_hex(one.colour) for one in series}
-    for one in series:
-        assert legends[one.gradient]._unscaled_dash_pattern == ((0, None) if one.dash == "solid" else one.dash)
+    sampled = {to_hex(line.get_color()) for axes in figure.axes for line in axes.get_lines() if not line.get_gid()}
+    assert sampled <= {to_hex(item.colour) for item in series}
+    for item in series:
+        assert legends[item.gradient]._unscaled_dash_pattern == ((0, None) if item.dash == "solid" else item.dash)
 
 
 def panels_with(figure: Figure, gid: str) -> list[tuple[Axes, np.ndarray]]:
@@ -121,13 +121,13 @@ def test_chance_stands_in_every_panel_at_its_level(name: str, full_tables: Table
     figure = draw(name, full_tables)
     panels = panels_with(figure, "chance")
     assert [axes for axes, _ in panels] == figure.axes
-    drawn = {round(float(level), 6) for _, heights in panels for level in heights}
-    known = full_tables.summary[["chance_accuracy", "chance_loss"]].round(6)
-    assert drawn in [set(known[column]) for column in known]  # the chance level of all tasks, in accuracy or in loss
+    sampled = {round(float(level), 6) for _, heights in panels for level in heights}
+    names = full_tables.summary[["chance_accuracy", "chance_loss"]].round(6)
+    assert sampled in [set(names[column]) for column in names]  # the chance level of all tasks, in accuracy or in loss
 
 
 def test_chance_that_varies_with_the_lag_is_drawn_as_it_varies(tables_of, runs_of) -> None:
-    runs = runs_of(series=ONE, tasks=["copy"], lags=[10, 100])
+    runs = runs_of(series=SINGLE, tasks=["copy"], lags=[10, 100])
     runs[1]["chance"]["accuracy"] = 0.4
     ((_, heights),) = panels_with(draw("accuracy_versus_lag", tables_of(runs)), "chance")
     assert heights.tolist() == [0.125, 0.125, 0.4, 0.4]
@@ -144,10 +144,10 @@ def test_chance_that_varies_with_the_lag_is_drawn_as_it_varies(tables_of, runs_o
 def test_lines_stand_at_the_values_of_the_table(name: str, value: str, panel: int, full_tables: Tables) -> None:
     axes = draw(name, full_tables).axes[panel]
     assert axes.get_title() == "copy"
-    for one in series_of(full_tables):
-        rows = rows_of(full_tables.statistics, task="copy", model=one.model, gradient=one.gradient).sort_values("lag")
+    for item in series_of(full_tables):
+        rows = rows_of(full_tables.statistics, task="copy", model=item.model, gradient=item.gradient).sort_values("lag")
         (line,) = [
-            line for line in axes.get_lines() if line.get_color() == one.colour and line.get_marker() == one.marker
+            line for line in axes.get_lines() if line.get_color() == item.colour and line.get_marker() == item.marker
         ]
         np.testing.assert_array_equal(line.get_ydata(), rows[value])
         nearest = [min(rows["lag"], key=lambda lag: abs(np.log(lag / x))) for x in line.get_xdata()]
@@ -166,8 +166,8 @@ def test_unsolved_conditions_are_open_triangles_at_the_budget(tables_of, runs_of
 
 def test_horizons_are_drawn_and_censored_ones_are_open(full_tables: Tables) -> None:
     axes = draw("solved_versus_lag", full_tables).axes[3]
-    for height, one in enumerate(reversed(series_of(full_tables))):
-        row = rows_of(full_tables.statistics, task="adding", model=one.model, gradient=one.gradient).iloc[0]
+    for height, item in enumerate(reversed(series_of(full_tables))):
+        row = rows_of(full_tables.statistics, task="adding", model=item.model, gradient=item.gradient).iloc[0]
         (point,) = [line for line in axes.get_lines() if list(line.get_ydata()) == [height]]
         if row["horizon_censored"]:
             assert (point.get_marker(), list(point.get_xdata())) == (">", [200])
@@ -175,7 +175,7 @@ def test_horizons_are_drawn_and_censored_ones_are_open(full_tables: Tables) -> N
             assert point.get_marker() == "<"
             assert point.get_xdata()[0] < 10
         else:
-            assert (point.get_marker(), list(point.get_xdata())) == (one.marker, [row["horizon"]])
+            assert (point.get_marker(), list(point.get_xdata())) == (item.marker, [row["horizon"]])
 
 
 def test_curves_that_end_early_keep_their_last_value(full_tables: Tables) -> None:

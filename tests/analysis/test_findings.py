@@ -163,16 +163,16 @@ def measured() -> dict[Source, pd.DataFrame]:
     """Every table that the shipped claims read, of a few tiny networks; nothing is trained."""
     tables: dict[str, list[dict[str, Any]]] = {"derivatives": [], "gradient_versus_lag": [], "summary": []}
     for model, changes in OPTIONS.items():
-        of = job_settings(seeds=[0, 1, 2], learning_rates=[0.01], task="temporal_order", lag=8, hidden_size=4)
-        options = {**of["model"]["options"], **changes}
+        subset = job_settings(seeds=[0, 1, 2], learning_rates=[0.01], task="temporal_order", lag=8, hidden_size=4)
+        options = {**subset["model"]["options"], **changes}
         tables["derivatives"] += compute_derivatives(
-            {**of, "model": {**of["model"], "name": model, "options": options}}
+            {**subset, "model": {**subset["model"], "name": model, "options": options}}
         )
         for gradient in ("full", "truncated_1997"):
             labels = {"device": "cpu", "task": "temporal_order", "lag": 8, "model": model, "gradient": gradient}
-            about = {"cell": "lstm", "model_options": json.dumps(options), "learning_rate": 0.01}
+            details = {"cell": "lstm", "model_options": json.dumps(options), "learning_rate": 0.01}
             tables["summary"] += [
-                labels | about | {"seed": seed, "updates": 100, "sequences": 100} for seed in (0, 1, 2)
+                labels | details | {"seed": seed, "updates": 100, "sequences": 100} for seed in (0, 1, 2)
             ]
     for row in tables["derivatives"]:
         labels = {"task": row["task"], "lag": 8, "model": row["model"], "seed": row["seed"], "flow": row["flow"]}
@@ -181,10 +181,10 @@ def measured() -> dict[Source, pd.DataFrame]:
             tables["gradient_versus_lag"].append(labels | {"snapshot": "solved", "quantity": "c", "u": u, "norm": norm})
     cost = {"task": "adding", "model": "all", "measure": "test_accuracy", "pairs": 9, "difference": 0.0}
     tables["truncation_cost"] = [cost | {"low": -0.01, "high": 0.01}]
-    found = {Source("gradients", name): pd.DataFrame(rows) for name, rows in tables.items()}
-    found[Source("gradients", "constructed")] = pd.DataFrame(compute_constructed({"seeds": range(3)}))
-    found[Source("hochreiter1997", "summary")] = network_of_1997()
-    return found
+    actual = {Source("gradients", name): pd.DataFrame(rows) for name, rows in tables.items()}
+    actual[Source("gradients", "constructed")] = pd.DataFrame(compute_constructed({"seeds": range(3)}))
+    actual[Source("hochreiter1997", "summary")] = network_of_1997()
+    return actual
 
 
 def network_of_1997(**solved: list[bool]) -> pd.DataFrame:
@@ -231,17 +231,17 @@ def test_a_mutated_rule_turns_a_shipped_verdict(measured):
     mutated = json.loads(json.dumps(CLAIMS))
     mutated[4]["checks"][0]["rule"] = {"at_least": 1e9}
     mutated[0]["checks"][0]["rule"] = {"at_most": 10}
-    found = evaluate_claims(mutated, tables=measured, experiment="gradients")
-    assert found[4].verdict == FAILS
-    assert found[0].checks[0].verdict == HOLDS
+    actual = evaluate_claims(mutated, tables=measured, experiment="gradients")
+    assert actual[4].verdict == FAILS
+    assert actual[0].checks[0].verdict == HOLDS
 
 
 def test_without_the_other_tables_the_claims_say_what_to_run(measured):
     alone = {name: table for name, table in measured.items() if name.table != "gradient_versus_lag"}
     del alone[Source("hochreiter1997", "summary")]
-    found = evaluate_claims(CLAIMS, tables=alone, experiment="gradients")
-    assert [finding.verdict for finding in found] == [UNDECIDED, HOLDS, UNDECIDED, ONLY_IF, HOLDS, UNDECIDED]
-    notes = {checked.note for finding in found for checked in finding.checks if not checked.groups}
+    actual = evaluate_claims(CLAIMS, tables=alone, experiment="gradients")
+    assert [finding.verdict for finding in actual] == [UNDECIDED, HOLDS, UNDECIDED, ONLY_IF, HOLDS, UNDECIDED]
+    notes = {checked.note for finding in actual for checked in finding.checks if not checked.groups}
     assert any("config/hochreiter1997.yaml" in note for note in notes)
 
 

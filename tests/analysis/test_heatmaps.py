@@ -52,7 +52,7 @@ def tables(settings_of, run_of, tables_of) -> Tables:
 
 
 @pytest.fixture(scope="module")
-def drawn(tables: Tables) -> dict[str, Figure]:
+def sampled(tables: Tables) -> dict[str, Figure]:
     return {name: draw(name, tables) for name in FIGURES}
 
 
@@ -62,8 +62,8 @@ def panel(figure: Figure, title: str) -> Axes:
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_cells_hold_the_values_of_the_table(drawn: dict[str, Figure], name: str, tables: Tables) -> None:
-    axes = panel(drawn[name], "copy\nlstm")
+def test_cells_hold_the_values_of_the_table(sampled: dict[str, Figure], name: str, tables: Tables) -> None:
+    axes = panel(sampled[name], "copy\nlstm")
     column = {"truncation_surface": "accuracy", "truncation_excess": "excess_accuracy"}[name]
     surface = tables.more["surface"]
     rows = surface[(surface["task"] == "copy") & (surface["model"] == "lstm")]
@@ -79,13 +79,13 @@ def test_cells_hold_the_values_of_the_table(drawn: dict[str, Figure], name: str,
 
 @pytest.mark.parametrize(("task", "all_in_sight"), [("adding", [2, 3, 4, 4]), ("copy", [2, 3, 3, 4])])
 def test_lines_stand_where_a_window_first_holds_the_lag_and_where_it_shows_all(
-    drawn: dict[str, Figure], task: str, all_in_sight: list[int], tables: Tables
+    sampled: dict[str, Figure], task: str, all_in_sight: list[int], tables: Tables
 ) -> None:
     """Columns are 5, 10, 40, 80 and all, lags 10, 35, 50 and 100: a window of 10 holds 9, one of 40 holds 35.
 
     Of copy one of 40 holds lag 35 for five of the ten steps; of adding all is in sight beyond two lags.
     """
-    solid, dashed = panel(drawn["truncation_surface"], f"{task}\nlstm").get_lines()
+    solid, dashed = panel(sampled["truncation_surface"], f"{task}\nlstm").get_lines()
     assert list(solid.get_xdata()) == list(np.repeat([2, 2, 3, 4], 2))
     assert list(solid.get_ydata()) == [0, 1, 1, 2, 2, 3, 3, 4]
     assert list(dashed.get_xdata()) == list(np.repeat(all_in_sight, 2))
@@ -94,21 +94,21 @@ def test_lines_stand_where_a_window_first_holds_the_lag_and_where_it_shows_all(
 def test_only_most_of_the_paths_are_drawn_and_each_kind_of_window_has_its_panel(tables: Tables) -> None:
     maps = maps_of(tables.more["surface"], LABELS)
     titles = ["adding\nrnn", "copy\nrnn", "adding\nlstm", "copy\nlstm", "copy, k1 = 1\nrnn", "copy, k1 = 1\nlstm"]
-    assert [one.title for one in maps] == titles
-    assert all("a_cell" not in set(one.rows["gradient"]) for one in maps)
+    assert [item.title for item in maps] == titles
+    assert all("a_cell" not in set(item.rows["gradient"]) for item in maps)
     assert set(maps[-1].rows["gradient"]) == {"e40", "full"}
 
 
-def test_easy_lags_have_a_star_and_a_note(drawn: dict[str, Figure], tables: Tables) -> None:
-    figure = drawn["truncation_surface"]
+def test_easy_lags_have_a_star_and_a_note(sampled: dict[str, Figure], tables: Tables) -> None:
+    figure = sampled["truncation_surface"]
     labels = [label.get_text() for label in panel(figure, "copy\nlstm").get_yticklabels()]
     assert labels == ["10*", "35", "50", "100"]
     assert any("guessing solves this lag" in text.get_text().replace("\n", " ") for text in figure.texts)
 
 
-def test_cells_whose_interval_holds_the_floor_have_a_dot(drawn: dict[str, Figure], tables: Tables) -> None:
-    axes = panel(drawn["truncation_excess"], "adding\nlstm")
-    (dots,) = [found for found in axes.collections if found.get_gid() == "uncertain"]
+def test_cells_whose_interval_holds_the_floor_have_a_dot(sampled: dict[str, Figure], tables: Tables) -> None:
+    axes = panel(sampled["truncation_excess"], "adding\nlstm")
+    (dots,) = [actual for actual in axes.collections if actual.get_gid() == "uncertain"]
     surface = tables.more["surface"]
     rows = surface[(surface["task"] == "adding") & (surface["model"] == "lstm") & (surface["gradient"] != "a_cell")]
     sure = (rows["excess_accuracy_low"] > 0) | (rows["excess_accuracy_high"] < 0)
@@ -124,8 +124,8 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_figures_are_readable(drawn: dict[str, Figure], name: str, tables: Tables) -> None:
-    assert_readable(drawn[name])
+def test_figures_are_readable(sampled: dict[str, Figure], name: str, tables: Tables) -> None:
+    assert_readable(sampled[name])
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ def test_horizon_is_the_largest_lag_that_half_of_the_seeds_solve() -> None:
 
 
 def test_no_lag_solved_gives_zero() -> None:
-    found = compute_horizon(np.zeros((3, 3)), LAGS)
-    assert found == (0, 0, 0, False)
+    actual = compute_horizon(np.zeros((3, 3)), LAGS)
+    assert actual == (0, 0, 0, False)
 
 
 def test_largest_lag_solved_is_censored() -> None:
@@ -27,10 +27,10 @@ def test_largest_lag_solved_is_censored() -> None:
 
 
 def test_one_seed_has_no_interval() -> None:
-    found = compute_horizon(np.array([[1.0, 1.0, 0.0]]), LAGS)
-    assert found.horizon == 50
-    assert math.isnan(found.low)
-    assert math.isnan(found.high)
+    actual = compute_horizon(np.array([[1.0, 1.0, 0.0]]), LAGS)
+    assert actual.horizon == 50
+    assert math.isnan(actual.low)
+    assert math.isnan(actual.high)
 
 
 def test_lags_that_were_not_run_are_not_solved() -> None:
@@ -43,12 +43,12 @@ def test_interval_equals_the_enumeration_of_all_resamples() -> None:
     """Three seeds have 27 resamples; the seed's outcomes over all lags stay together."""
     outcomes = np.array([[1, 1, 1], [1, 0, 0], [0, 0, 0]])
     horizons = []
-    for drawn in product(range(3), repeat=3):
-        solved = outcomes[list(drawn)].sum(axis=0)
+    for sampled in product(range(3), repeat=3):
+        solved = outcomes[list(sampled)].sum(axis=0)
         horizons.append(max([0, *LAGS[2 * solved >= 3]]))
     low, high = np.quantile(horizons, [0.025, 0.975], method="inverted_cdf")
-    found = compute_horizon(outcomes.astype(float), LAGS)
-    assert found == (10, low, high, False)
+    actual = compute_horizon(outcomes.astype(float), LAGS)
+    assert actual == (10, low, high, False)
     assert (low, high) == (0, 100)
 
 

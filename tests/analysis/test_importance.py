@@ -29,8 +29,8 @@ def test_polynomials_have_the_shares_that_their_coefficients_say() -> None:
     # variances under U[-1, 1]: u 1/3, v^2 4/45, u v 1/9
     u, v = plan(8, 8)
     whole = 1 / 3 + 4 / 45 + 1 / 9
-    found = shares_of(u + v**2 + u * v, u, v)
-    assert found == pytest.approx([1 / 3 / whole, 4 / 45 / whole, 1 / 9 / whole, 0], abs=1e-12)
+    actual = shares_of(u + v**2 + u * v, u, v)
+    assert actual == pytest.approx([1 / 3 / whole, 4 / 45 / whole, 1 / 9 / whole, 0], abs=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -45,33 +45,33 @@ def test_polynomials_have_the_shares_that_their_coefficients_say() -> None:
 def test_smooth_functions_have_scipys_sobol_indices(function) -> None:
     """scipy's estimator samples the function itself (Saltelli 2010) and knows no polynomials."""
     uniform = stats.uniform(-1, 2)
-    known = stats.sobol_indices(
+    names = stats.sobol_indices(
         func=lambda x: function(*x)[None], n=2**15, dists=[uniform, uniform], rng=np.random.default_rng(0)
     )
-    first = known.first_order.ravel()
+    first = names.first_order.ravel()
     u, v = plan(16, 16)
-    found = shares_of(function(u, v), u, v)
-    assert found[:3] == pytest.approx([*first, 1 - first.sum()], abs=0.02)
-    assert found[3] < 0.03
+    actual = shares_of(function(u, v), u, v)
+    assert actual[:3] == pytest.approx([*first, 1 - first.sum()], abs=0.02)
+    assert actual[3] < 0.03
 
 
 @pytest.mark.parametrize("noise", [0.1, 0.5])
 def test_what_seeds_vary_is_the_rest(noise: float) -> None:
     """Over many searches the mean of each share is the true one: the noise in the coefficients is taken off."""
-    found = []
+    actual = []
     for seed in range(60):
         u, v = plan(8, 12, seed=seed)
         values = u + 0.5 * u * v + noise * np.random.default_rng(seed).normal(size=len(u))
-        found.append(shares_of(values, u, v))
+        actual.append(shares_of(values, u, v))
     whole = 1 / 3 + 0.25 / 9 + noise**2
     truth = [1 / 3 / whole, 0, 0.25 / 9 / whole, noise**2 / whole]
-    assert np.mean(found, axis=0) == pytest.approx(truth, abs=0.02)
+    assert np.mean(actual, axis=0) == pytest.approx(truth, abs=0.02)
 
 
 def test_pure_noise_belongs_to_no_hyperparameter() -> None:
     u, v = plan(8, 12)
-    found = [shares_of(np.random.default_rng(seed).normal(size=96), u, v) for seed in range(40)]
-    assert np.mean(found, axis=0) == pytest.approx([0, 0, 0, 1], abs=0.06)
+    actual = [shares_of(np.random.default_rng(seed).normal(size=96), u, v) for seed in range(40)]
+    assert np.mean(actual, axis=0) == pytest.approx([0, 0, 0, 1], abs=0.06)
 
 
 def test_intervals_cover_the_truth_and_shrink_with_the_noise() -> None:

@@ -48,15 +48,15 @@ def test_bootstrap_of_a_rare_value_reaches_its_binomial_quantiles() -> None:
 
 def test_bootstrap_agrees_with_numpy_alone() -> None:
     values = np.random.default_rng(1).random(12)
-    drawn = np.random.default_rng(5).integers(12, size=(200_000, 12))
-    expected = np.quantile(values[drawn].mean(axis=1), [0.025, 0.975])
+    sampled = np.random.default_rng(5).integers(12, size=(200_000, 12))
+    expected = np.quantile(values[sampled].mean(axis=1), [0.025, 0.975])
     assert mean_interval(values) == pytest.approx(tuple(expected), abs=0.01)
 
 
 def test_degenerate_samples() -> None:
     assert mean_interval(np.array([0.1, 0.1, 0.1])) == (np.mean([0.1] * 3),) * 2
     assert all(math.isnan(limit) for limit in mean_interval(np.array([0.7])))
-    assert all(math.isnan(limit) for limit in bootstrap_interval(0, lambda drawn: drawn))
+    assert all(math.isnan(limit) for limit in bootstrap_interval(0, lambda sampled: sampled))
 
 
 def test_bootstrap_is_the_same_in_every_call() -> None:
@@ -121,8 +121,8 @@ def test_resampled_medians_are_kaplan_meier_medians(seed: int) -> None:
     reached = rng.random(count) < 0.6
     times = np.where(reached, rng.integers(1, 40, size=count) * 50, 2000).astype(float)
     medians = []
-    for drawn in rng.integers(count, size=(4000, count)):
-        median = median_time(times[drawn], reached=reached[drawn])
+    for sampled in rng.integers(count, size=(4000, count)):
+        median = median_time(times[sampled], reached=reached[sampled])
         medians.append(math.inf if math.isnan(median) else median)
     low, high = np.quantile(medians, [0.025, 0.975], method="inverted_cdf")
     limits = median_time_interval(times, reached=reached)

@@ -34,15 +34,15 @@ def measurement(run: dict) -> dict[str, Any]:
     settings = run["settings"]
     model, lag, seeds = settings["model"]["name"], settings["task"]["lag"], settings["seeds"]
     paths, steps = PATHS[model], [0, 1, 2, 4, lag, 2 * lag - 1]
-    about = [
+    details = [
         {"seed": seed, "snapshot": moment, "update": 50 * place, "solved": moment == "solved"}
         for seed in seeds
         for place, moment in enumerate(MOMENTS)
     ]
     flows = {"full": 0.95, "truncated_1997": 0.8} if model != "rnn" else {"full": 0.6}
     quantities = ["h", "c", "W_i", "U_i"] if model != "rnn" else ["h", "W", "U"]
-    rank = [seeds.index(row["seed"]) + 1 for row in about]
-    shares = [[1 / len(paths)] * (len(steps) - 1)] * len(about)
+    rank = [seeds.index(row["seed"]) + 1 for row in details]
+    shares = [[1 / len(paths)] * (len(steps) - 1)] * len(details)
     along = [
         {"seed": seed, "snapshot": "evaluation", "update": update, "solved": False}
         for seed in seeds
@@ -52,7 +52,7 @@ def measurement(run: dict) -> dict[str, Any]:
         "settings": settings,
         "sources": run["sources"],
         "u": steps,
-        "snapshots": about,
+        "snapshots": details,
         "flows": [
             {"flow": flow, "quantity": quantity, "norm": [[r * f**u for u in steps] for r in rank]}
             for flow, f in flows.items()
@@ -74,7 +74,7 @@ def measurement(run: dict) -> dict[str, Any]:
         ],
         "alignment": [
             row | {"quantity": quantity, "cosine": 0.9 - lag / 1000, "norm_ratio": 0.7, "norm": 1.0}
-            for row in about + along
+            for row in details + along
             for quantity in ("W_i", "all")
             if model != "rnn"
         ],
@@ -84,9 +84,9 @@ def measurement(run: dict) -> dict[str, Any]:
 
 def tables_with(tables: Tables, runs: list[dict]) -> Tables:
     measurements = [measurement(run) for run in runs]
-    made = {name: compute_of(name, measurements) for name in MEASURED}
-    made["truncation_cost"] = compute("truncation_cost", summary=tables.summary, statistics=tables.statistics)
-    return tables._replace(more=made)
+    computed = {name: compute_of(name, measurements) for name in MEASURED}
+    computed["truncation_cost"] = compute("truncation_cost", summary=tables.summary, statistics=tables.statistics)
+    return tables._replace(more=computed)
 
 
 def draw(name: str, tables: Tables) -> Figure:
@@ -107,17 +107,17 @@ SHAPES: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module", params=SHAPES)
-def drawn(request: pytest.FixtureRequest, tables_of: Any, runs_of: Any) -> Tables:
-    runs = runs_of(**({"series": [one for one in SERIES if one[1] != "tbptt"]} | SHAPES[request.param]))
+def sampled(request: pytest.FixtureRequest, tables_of: Any, runs_of: Any) -> Tables:
+    runs = runs_of(**({"series": [item for item in SERIES if item[1] != "tbptt"]} | SHAPES[request.param]))
     return tables_with(tables_of(runs), runs)
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_figure_is_readable(name: str, drawn: Tables) -> None:
-    figure = draw(name, drawn)
+def test_figure_is_readable(name: str, sampled: Tables) -> None:
+    figure = draw(name, sampled)
     assert_readable(figure)
     texts = " ".join(text for text, _ in texts_of(figure))
-    models = set(drawn.summary["model"])
+    models = set(sampled.summary["model"])
     assert "n = " in texts
     assert models <= set(texts.split()) | {"rnn"}
     assert name in ("path_shares", "gradient_alignment", "truncation_cost") or models <= set(texts.split())
@@ -145,10 +145,10 @@ def test_tables_hold_every_number_once_and_survive_their_file(runs_of: Any, tmp_
         assert not table.duplicated(list(load_table(name).KEY)).any()
     lag = tables["gradient_versus_lag"]
     assert len(lag) == 2 * 3 * 6 * (3 * 1 + 4 * 2)  # seeds, moments, u; quantities and flows of both models
-    (one,) = rows_of(lag, model="lstm_peephole", flow="truncated_1997", quantity="W_i", seed=3, snapshot="solved", u=4)[
-        "norm"
-    ]
-    assert one == 2 * 0.8**4
+    (item,) = rows_of(
+        lag, model="lstm_peephole", flow="truncated_1997", quantity="W_i", seed=3, snapshot="solved", u=4
+    )["norm"]
+    assert item == 2 * 0.8**4
     assert set(tables["path_shares"]["u"]) == {1, 2, 4, 10, 19}
     assert list(dict.fromkeys(lag["snapshot"])) == list(MOMENTS)
     for name, table in tables.items():

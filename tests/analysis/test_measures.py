@@ -37,8 +37,8 @@ def numbers(table: pd.DataFrame, measure: dict[str, Any], **others: Any) -> dict
     ],
 )
 def test_measures_of_a_curve(kind, at, a, b):
-    found = numbers(CURVE, {"kind": kind, "column": "norm", "at": at})
-    assert found == {("a",): pytest.approx([a, a], rel=1e-12), ("b",): [b, b]}
+    actual = numbers(CURVE, {"kind": kind, "column": "norm", "at": at})
+    assert actual == {("a",): pytest.approx([a, a], rel=1e-12), ("b",): [b, b]}
 
 
 def test_a_curve_without_its_end_has_no_number():
@@ -58,8 +58,8 @@ def test_ratio_and_difference_are_to_the_same_seed_and_condition():
 @pytest.mark.parametrize(("statistic", "of_seeds"), [("mean", [2, 5]), ("largest", [3, 9]), ("smallest", [1, 1])])
 def test_the_conditions_of_a_seed_become_one_number(statistic, of_seeds):
     table = pd.DataFrame({"task": ["x", "y"] * 2, "seed": [0, 0, 1, 1], "flow": "full", "v": [1.0, 3.0, 1.0, 9.0]})
-    found = numbers(table, {"kind": "value", "column": "v"}, by=[], statistic=statistic)
-    assert found == {(): of_seeds}
+    actual = numbers(table, {"kind": "value", "column": "v"}, by=[], statistic=statistic)
+    assert actual == {(): of_seeds}
 
 
 def test_numbers_that_do_not_exist_do_not_count():

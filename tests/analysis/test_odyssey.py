@@ -91,12 +91,12 @@ def test_reference_is_compared_with_nothing(table: pd.DataFrame) -> None:
 
 def test_welch_of_the_best_tenths(summary: pd.DataFrame, table: pd.DataFrame) -> None:
     trials = rank_trials(summary[summary["task"] == "copy"], variants=SEARCH["variants"])
-    one, other = (
+    item, other = (
         select_best_tenth(trials[trials["variant"] == name])["score"].to_numpy() for name in ("nfg", "vanilla")
     )
-    variance = one.var(ddof=1) / len(one), other.var(ddof=1) / len(other)
-    t = (one.mean() - other.mean()) / math.sqrt(sum(variance))
-    freedom = sum(variance) ** 2 / sum(v**2 / (n - 1) for v, n in zip(variance, (len(one), len(other)), strict=True))
+    variance = item.var(ddof=1) / len(item), other.var(ddof=1) / len(other)
+    t = (item.mean() - other.mean()) / math.sqrt(sum(variance))
+    freedom = sum(variance) ** 2 / sum(v**2 / (n - 1) for v, n in zip(variance, (len(item), len(other)), strict=True))
     assert row_of(table, variant="nfg")["best_p"] == pytest.approx(2 * stats.t.sf(abs(t), freedom), rel=1e-9)
 
 
@@ -114,8 +114,8 @@ def test_interval_of_the_best_tenth_by_an_independent_bootstrap(summary: pd.Data
     rng = np.random.default_rng(0)
     means = []
     for _ in range(1500):
-        drawn = pd.concat([jobs[k] for k in rng.integers(len(jobs), size=len(jobs))])
-        means.append(drawn.sort_values("rank")["score"].head(10).mean())
+        sampled = pd.concat([jobs[k] for k in rng.integers(len(jobs), size=len(jobs))])
+        means.append(sampled.sort_values("rank")["score"].head(10).mean())
     low, high = np.quantile(means, [0.025, 0.975])
     interval = compute_best_interval(trials)
     assert interval.low == pytest.approx(low, abs=0.01)

@@ -36,12 +36,12 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> dict[Path, object]:
     return kept
 
 
-def made(folder: Path) -> set[str]:
+def computed(folder: Path) -> set[str]:
     return {path.stem for path in folder.glob("*.csv")}
 
 
-def coverage_of(experiment: Experiment, wanted: Sequence[Request]) -> pd.DataFrame:
-    return compute_records_table("coverage", list_states(wanted, list(load_records(wanted))), experiment)
+def coverage_of(experiment: Experiment, requested: Sequence[Request]) -> pd.DataFrame:
+    return compute_records_table("coverage", list_states(requested, list(load_records(requested))), experiment)
 
 
 def test_finished_experiment_has_the_same_tables_byte_for_byte(undrawn) -> None:
@@ -49,7 +49,7 @@ def test_finished_experiment_has_the_same_tables_byte_for_byte(undrawn) -> None:
     write_runs(runs_of(experiment))
     write_guesses(experiment)
     folder, provenance = write_partial(experiment)
-    runs = [one.record for one in load_records(runs_of(experiment))]
+    runs = [item.record for item in load_records(runs_of(experiment))]
     final = {"summary": compute_of("summary", runs), "curves": compute_of("curves", runs)}
     summary = final["summary"]
     final["statistics"] = compute("statistics", summary=summary, baselines=read_csv(folder / "baselines.csv"))
@@ -63,24 +63,24 @@ def test_finished_experiment_has_the_same_tables_byte_for_byte(undrawn) -> None:
 
 def test_tables_tell_of_what_is_done_and_provenance_counts_the_rest(undrawn) -> None:
     experiment = tiny(figures=[])
-    wanted = runs_of(experiment)
-    write_runs(wanted[:3])
-    stale = json.loads(Path(wanted[2].path).read_text()) | {"sources": "0" * 64}
-    Path(wanted[2].path).write_text(json.dumps(stale))
+    requested = runs_of(experiment)
+    write_runs(requested[:3])
+    stale = json.loads(Path(requested[2].path).read_text()) | {"sources": "0" * 64}
+    Path(requested[2].path).write_text(json.dumps(stale))
     folder, provenance = write_partial(experiment)
-    assert made(folder) == TABLES | {"coverage"}
+    assert computed(folder) == TABLES | {"coverage"}
     rows = read_csv(folder / "summary.csv")[["task", "lag", "model", "gradient"]].drop_duplicates()
-    assert {tuple(row) for row in rows.itertuples(index=False)} == {one.condition[1:] for one in wanted[:2]}
+    assert {tuple(row) for row in rows.itertuples(index=False)} == {item.condition[1:] for item in requested[:2]}
     assert len(read_csv(folder / "statistics.csv")) == 2
     written = json.loads((folder / "partial.json").read_text())
     assert written == provenance
     assert written["runs"] == {"wanted": 5, "done": 2, "stale": 1}
-    assert list(written["left_out"]) == [wanted[2].path]
+    assert list(written["left_out"]) == [requested[2].path]
 
 
 def test_nothing_done_is_no_error_and_leaves_only_the_map(undrawn) -> None:
     folder, provenance = write_partial(tiny())
-    assert made(folder) == {"coverage"}
+    assert computed(folder) == {"coverage"}
     assert [stem.name for stem in undrawn] == ["coverage"]
     assert set(provenance["not_made"]) == TABLES | {"figure accuracy_versus_lag", "figure solved_versus_lag"}
     lines = list(report_partial(folder, provenance))
@@ -109,16 +109,16 @@ def test_what_fails_is_left_out_and_what_was_made_before_goes(undrawn, monkeypat
 
     monkeypatch.setattr(load_table("comparisons"), "compute", fail)
     folder, provenance = write_partial(experiment)
-    assert "comparisons" not in made(folder)
+    assert "comparisons" not in computed(folder)
     assert provenance["not_made"] == {"comparisons": "ZeroDivisionError: too few"}
     assert [path.name for path in Path("results/tiny").iterdir() if path.name.startswith(".")] == []
 
 
 def test_figures_of_unfinished_results_are_marked_and_others_are_not(undrawn) -> None:
     experiment = tiny(figures=["accuracy_versus_lag"])
-    wanted = runs_of(experiment)
+    requested = runs_of(experiment)
     for count, marks in ((3, ["partial: 3 of 5 runs"]), (5, [])):
-        write_runs(wanted[:count])
+        write_runs(requested[:count])
         undrawn.clear()
         write_partial(experiment)
         (figure,) = (figure for stem, figure in undrawn.items() if stem.name == "accuracy_versus_lag")
@@ -137,18 +137,18 @@ def test_every_configured_figure_is_saved_in_the_partial_folder() -> None:
 
 def test_coverage_counts_seeds_per_condition() -> None:
     experiment = tiny(seeds_per_job=2)
-    wanted = runs_of(experiment)
-    write_runs(wanted[:1])
-    coverage = coverage_of(experiment, wanted)
+    requested = runs_of(experiment)
+    write_runs(requested[:1])
+    coverage = coverage_of(experiment, requested)
     assert list(coverage["seeds_wanted"]) == [3] * 5
     assert list(coverage["seeds_done"]) == [2, 0, 0, 0, 0]
 
 
 def test_map_shows_every_cell_of_the_grid_and_the_missing_ones_in_another_colour() -> None:
     experiment = tiny()
-    wanted = runs_of(experiment)
-    write_runs(wanted[:2])
-    coverage = coverage_of(experiment, wanted)
+    requested = runs_of(experiment)
+    write_runs(requested[:2])
+    coverage = coverage_of(experiment, requested)
     labels = Labels(**{kind: tuple(names) for kind, names in experiment.labels.items()})
     figure = draw_coverage(Tables(coverage, coverage, select_lags(coverage), labels, {"coverage": coverage}))
     cells = [

@@ -23,7 +23,7 @@ def stored(tmp_path: Path, settings_of, run_of) -> tuple[dict, Request]:
     return record, Request("run", str(path), condition, settings, record["sources"], (0, 1, 2))
 
 
-def refusal(request: Request) -> str:
+def error_line(request: Request) -> str:
     """Return the message with which a record is refused; it is one line that names the file and how to mend it."""
     with pytest.raises(ValueError, match=r"^run .*; run the workflow again$") as caught:
         read_record(request)
@@ -43,7 +43,7 @@ def test_numbers_are_compared_as_numbers_but_not_with_truth_values(stored) -> No
     request.settings["training"]["clip_norm"] = 1
     read_record(request)
     request.settings["training"]["clip_norm"] = True
-    assert "training.clip_norm is 1.0, the config asks for true" in refusal(request)
+    assert "training.clip_norm is 1.0, the config asks for true" in error_line(request)
 
 
 @pytest.mark.parametrize(
@@ -63,13 +63,13 @@ def test_numbers_are_compared_as_numbers_but_not_with_truth_values(stored) -> No
 def test_every_kind_of_difference_is_refused(stored, change, phrase: str) -> None:
     _, request = stored
     change(request.settings)
-    assert phrase in refusal(request)
+    assert phrase in error_line(request)
 
 
 def test_other_sources_are_refused(stored) -> None:
     _, request = stored
     other = request._replace(sources="6" * 64)
-    assert "sources is 555555555555, the code now is 666666666666" in refusal(other)
+    assert "sources is 555555555555, the code now is 666666666666" in error_line(other)
 
 
 def test_of_a_record_with_more_seeds_the_requested_ones_are_read(stored) -> None:
@@ -84,20 +84,20 @@ def test_a_missing_replica_is_refused(stored) -> None:
     record, request = stored
     del record["replicas"][0]
     Path(request.path).write_text(json.dumps(record))
-    assert "has 0 replicas of seed 0 at rate 0.003, not 1" in refusal(request)
+    assert "has 0 replicas of seed 0 at rate 0.003, not 1" in error_line(request)
 
 
 @pytest.mark.parametrize("text", ["", '{"settings": {', "[1, 2]", '{"settings": {}}', "\xff"])
 def test_a_broken_file_is_refused(stored, text: str) -> None:
     _, request = stored
     Path(request.path).write_bytes(text.encode("latin-1"))
-    refusal(request)
+    error_line(request)
 
 
 def test_a_missing_file_is_refused(stored) -> None:
     _, request = stored
     Path(request.path).unlink()
-    assert "does not exist" in refusal(request)
+    assert "does not exist" in error_line(request)
     assert is_current(request) is None
 
 
@@ -117,4 +117,4 @@ def test_a_record_is_current_by_the_digests_of_its_provenance_or_its_own(stored)
 def test_a_record_that_lacks_a_part_is_refused(stored, part: str) -> None:
     record, request = stored
     Path(request.path).write_text(json.dumps({name: value for name, value in record.items() if name != part}))
-    assert f"lacks {part}" in refusal(request)
+    assert f"lacks {part}" in error_line(request)

@@ -72,7 +72,9 @@ def test_best_tenths_stand_in_their_rows_filled_where_they_differ() -> None:
     (axes,) = draw("odyssey_variants", tables).axes
     rows = {label.get_text(): place for label, place in zip(axes.get_yticklabels(), axes.get_yticks(), strict=True)}
     for variant in TEN[:4]:
-        (point,) = [one for one in axes.get_lines() if one.get_marker() == "o" and one.get_ydata()[0] == rows[variant]]
+        (point,) = [
+            item for item in axes.get_lines() if item.get_marker() == "o" and item.get_ydata()[0] == rows[variant]
+        ]
         assert point.get_xdata()[0] == table.loc[variant, "best_accuracy"]
         differs = table.loc[variant, "best_p_holm"] < 0.05
         assert (point.get_markerfacecolor() != "white") == differs
@@ -89,15 +91,15 @@ def test_a_star_marks_the_panels_that_guessing_solves() -> None:
 def test_all_trials_are_drawn() -> None:
     tables = tables_of(tasks=["copy"])
     (axes,) = draw("odyssey_variants", tables).axes
-    drawn = np.concatenate([one.get_xdata() for one in axes.get_lines() if one.get_marker() == "."])
-    np.testing.assert_array_equal(np.sort(drawn), np.sort(tables.summary["test_accuracy"]))
+    sampled = np.concatenate([item.get_xdata() for item in axes.get_lines() if item.get_marker() == "."])
+    np.testing.assert_array_equal(np.sort(sampled), np.sort(tables.summary["test_accuracy"]))
 
 
 def test_bars_have_the_lengths_of_the_table_and_fill_the_row() -> None:
     tables = tables_of(tasks=["copy"])
     (axes,) = draw("odyssey_importance", tables).axes
-    legend = {text.get_text(): to_hex(line.get_color()) for one in axes.figure.legends
-              for text, line in zip(one.get_texts(), one.get_lines(), strict=True)}  # fmt: skip
+    legend = {text.get_text(): to_hex(line.get_color()) for item in axes.figure.legends
+              for text, line in zip(item.get_texts(), item.get_lines(), strict=True)}  # fmt: skip
     bars = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
     for share in SHARES:
         colour = legend[share.removesuffix("_share").replace("_", " ")]

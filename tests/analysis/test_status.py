@@ -26,13 +26,13 @@ def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def states(experiment: Experiment) -> list[str]:
-    return [one.state for one in find_status(runs_of(experiment), results=RESULTS)]
+    return [item.state for item in find_status(runs_of(experiment), results=RESULTS)]
 
 
-def own(request: Request, **owner: object) -> Path:
+def own(request: Request, **lock_holder: object) -> Path:
     folder = checkpoint_folder(request, results=RESULTS)
     folder.mkdir(parents=True)
-    (folder / "lock").write_text(json.dumps({"host": "elsewhere", "process": 1, "since": "0"} | owner))
+    (folder / "lock").write_text(json.dumps({"host": "elsewhere", "process": 1, "since": "0"} | lock_holder))
     return folder / "lock"
 
 
@@ -46,16 +46,16 @@ def test_every_job_waits_before_anything_ran() -> None:
 
 def test_states_are_told_apart_and_stale_and_failed_ones_say_why() -> None:
     experiment = tiny()
-    wanted = runs_of(experiment)
-    write_runs(wanted[:2])
-    content = json.loads(Path(wanted[1].path).read_text())
+    requested = runs_of(experiment)
+    write_runs(requested[:2])
+    content = json.loads(Path(requested[1].path).read_text())
     content["settings"]["training"]["batch_size"] = 16
-    Path(wanted[1].path).write_text(json.dumps(content))
-    age(write_log(wanted[2], "update 1/2\nTraceback\nerror: no space left\n"), seconds=1)
-    own(wanted[3])
-    found = find_status(wanted, results=RESULTS)
-    assert [one.state for one in found] == ["done", "stale", "failed", "running", "waiting"]
-    assert [one.reason for one in found] == [
+    Path(requested[1].path).write_text(json.dumps(content))
+    age(write_log(requested[2], "update 1/2\nTraceback\nerror: no space left\n"), seconds=1)
+    own(requested[3])
+    actual = find_status(requested, results=RESULTS)
+    assert [item.state for item in actual] == ["done", "stale", "failed", "running", "waiting"]
+    assert [item.reason for item in actual] == [
         "",
         "training.batch_size is 16, the config asks for 32",
         "no space left",
@@ -65,24 +65,24 @@ def test_states_are_told_apart_and_stale_and_failed_ones_say_why() -> None:
 
 
 def test_changed_code_makes_a_record_stale() -> None:
-    wanted = runs_of(tiny())
-    write_runs(wanted)
-    older = [one._replace(sources="0" * 64) for one in wanted[:1]]
-    (found,) = find_status(older, results=RESULTS)
-    assert found.state == "stale"
-    assert "the code now is 000000000000" in found.reason
+    requested = runs_of(tiny())
+    write_runs(requested)
+    older = [item._replace(sources="0" * 64) for item in requested[:1]]
+    (actual,) = find_status(older, results=RESULTS)
+    assert actual.state == "stale"
+    assert "the code now is 000000000000" in actual.reason
 
 
 def test_broken_record_is_stale_and_not_an_error() -> None:
-    wanted = runs_of(tiny())
-    write_runs(wanted)
-    Path(wanted[0].path).write_text('{"settings"')
-    Path(wanted[1].path).write_text('{"settings": []}')
+    requested = runs_of(tiny())
+    write_runs(requested)
+    Path(requested[0].path).write_text('{"settings"')
+    Path(requested[1].path).write_text('{"settings": []}')
     assert states(tiny())[:3] == ["stale", "stale", "done"]
 
 
 @pytest.mark.parametrize(
-    ("owner", "seconds", "state"),
+    ("lock_holder", "seconds", "state"),
     [
         ({}, FRESH - 60, "running"),
         ({}, FRESH + 60, "failed"),
@@ -91,45 +91,45 @@ def test_broken_record_is_stale_and_not_an_error() -> None:
         ({"process": "none"}, 1, "running"),
     ],
 )
-def test_a_job_runs_while_its_owner_gives_signs_of_life(owner: dict, seconds: float, state: str) -> None:
-    (one, *_) = runs_of(tiny())
-    write_log(one, "update 1/2\n")
-    age(own(one, **owner), seconds=seconds)
+def test_a_job_runs_while_its_owner_gives_signs_of_life(lock_holder: dict, seconds: float, state: str) -> None:
+    (item, *_) = runs_of(tiny())
+    write_log(item, "update 1/2\n")
+    age(own(item, **lock_holder), seconds=seconds)
     assert states(tiny())[0] == state
 
 
 @pytest.mark.parametrize(("seconds", "state"), [(1, "running"), (FRESH + 60, "failed")])
 def test_without_an_owner_a_log_that_grows_is_a_sign_of_life(seconds: float, state: str) -> None:
-    (one, *_) = runs_of(tiny())
-    age(write_log(one, "update 1/2\n"), seconds=seconds)
-    (found, *_) = find_status([one], results=RESULTS)
-    assert found.state == state
-    assert found.reason == ("" if state == "running" else f"{NO_REASON}; last line: update 1/2")
+    (item, *_) = runs_of(tiny())
+    age(write_log(item, "update 1/2\n"), seconds=seconds)
+    (actual, *_) = find_status([item], results=RESULTS)
+    assert actual.state == state
+    assert actual.reason == ("" if state == "running" else f"{NO_REASON}; last line: update 1/2")
 
 
 def test_a_failed_job_with_a_checkpoint_says_that_it_goes_on_from_there() -> None:
-    (one, *_) = runs_of(tiny())
-    write_log(one, "error: stopped by SIGTERM after update 1 of 2\n")
-    folder = checkpoint_folder(one, results=RESULTS)
+    (item, *_) = runs_of(tiny())
+    write_log(item, "error: stopped by SIGTERM after update 1 of 2\n")
+    folder = checkpoint_folder(item, results=RESULTS)
     folder.mkdir(parents=True)
     (folder / "last.checkpoint").touch()
-    (found,) = find_status([one], results=RESULTS)
-    assert found.reason == "stopped by SIGTERM after update 1 of 2; the next run goes on from its checkpoint"
+    (actual,) = find_status([item], results=RESULTS)
+    assert actual.reason == "stopped by SIGTERM after update 1 of 2; the next run goes on from its checkpoint"
 
 
 def test_there_is_a_table_per_model_of_tasks_and_lags_in_the_order_of_the_config() -> None:
     experiment = tiny(seeds_per_job=2)
-    wanted = runs_of(experiment)
-    write_runs(wanted[:3])
-    found = find_status(wanted, results=RESULTS)
-    made = build_tables(found, name=experiment.restore_model, labels=experiment.labels)
-    assert list(made) == ["rnn", "lstm_peephole"]
-    table = made["rnn"]
+    requested = runs_of(experiment)
+    write_runs(requested[:3])
+    actual = find_status(requested, results=RESULTS)
+    computed = build_tables(actual, name=experiment.restore_model, labels=experiment.labels)
+    assert list(computed) == ["rnn", "lstm_peephole"]
+    table = computed["rnn"]
     assert list(table.index) == [("adding", "full"), ("copy", "full")]
     assert list(table.columns) == [2, 3, 11]
     assert table.loc[("adding", "full"), 11] == ""
     assert table.loc[("copy", "full"), 11] == "2 waiting"
-    cells = [state for one in made.values() for state in one.to_numpy().ravel() if state]
+    cells = [state for item in computed.values() for state in item.to_numpy().ravel() if state]
     assert sorted(cells) == ["1 done, 1 waiting", "2 done", "2 waiting", "2 waiting", "2 waiting"]
 
 
@@ -137,39 +137,41 @@ def test_gradients_stand_in_the_order_of_the_config_whatever_their_names() -> No
     labels = ["tbptt_1", "tbptt_2", "tbptt_10", "a"]
     grid = [{"devices": ["cpu"], "tasks": ["copy", "adding"], "models": ["rnn"], "gradients": sorted(labels)}]
     experiment = tiny(grid=grid, gradients={label: {"paths": "all"} for label in labels})
-    found = find_status(runs_of(experiment), results=RESULTS)
-    (table,) = build_tables(found, name=experiment.restore_model, labels=experiment.labels).values()
+    actual = find_status(runs_of(experiment), results=RESULTS)
+    (table,) = build_tables(actual, name=experiment.restore_model, labels=experiment.labels).values()
     assert list(table.index) == [(task, label) for task in ("adding", "copy") for label in labels]
 
 
 def test_sizes_that_a_search_draws_are_listed_under_their_model() -> None:
     search = {"hidden_size": {"draws": 3, "from": 2, "to": 9}, "learning_rate": {"draws": 2, "from": 0.01, "to": 0.1}}
     experiment = tiny(search=search | {"seed": 0, "reference": "rnn"})
-    found = find_status(runs_of(experiment), results=RESULTS)
-    made = build_tables(found, name=experiment.restore_model, labels=experiment.labels)
-    assert list(made) == ["rnn", "lstm_peephole"]
-    assert made["rnn"].loc[("copy", "full"), 11] == "3 waiting"
+    actual = find_status(runs_of(experiment), results=RESULTS)
+    computed = build_tables(actual, name=experiment.restore_model, labels=experiment.labels)
+    assert list(computed) == ["rnn", "lstm_peephole"]
+    assert computed["rnn"].loc[("copy", "full"), 11] == "3 waiting"
 
 
 def test_report_counts_and_lists_each_failure_once_with_its_log() -> None:
     experiment = tiny(tables=["baselines"])
     write_guesses(experiment)
-    wanted = requested_records(experiment)
-    found = [Status(wanted[0], "failed", "no space left"), *(Status(one, "waiting") for one in wanted[1:5])]
-    found += find_status(wanted[5:], results=RESULTS)
-    lines = list(report_status(found, experiment=experiment))
+    requested = requested_records(experiment)
+    actual = [Status(requested[0], "failed", "no space left"), *(Status(item, "waiting") for item in requested[1:5])]
+    actual += find_status(requested[5:], results=RESULTS)
+    lines = list(report_status(actual, experiment=experiment))
     assert lines[0].startswith("runs: 5: 4 waiting, 1 failed")
     assert lines[1] == "baselines: 5: 5 done"
-    log = wanted[0].path.replace("/runs/", "/logs/").replace(".json", ".log")
-    assert [line for line in lines if "failed: " in line] == [f"failed: {wanted[0].path}: no space left (log: {log})"]
+    log = requested[0].path.replace("/runs/", "/logs/").replace(".json", ".log")
+    assert [line for line in lines if "failed: " in line] == [
+        f"failed: {requested[0].path}: no space left (log: {log})"
+    ]
 
 
 def test_many_failures_are_not_all_listed() -> None:
     experiment = tiny(seeds=list(range(30)), seeds_per_job=1)
-    found = [Status(one, "failed", "no space left") for one in runs_of(experiment)]
-    lines = [line for line in report_status(found, experiment=experiment) if line.startswith("failed: ")]
+    actual = [Status(item, "failed", "no space left") for item in runs_of(experiment)]
+    lines = [line for line in report_status(actual, experiment=experiment) if line.startswith("failed: ")]
     assert len(lines) == 21
-    assert lines[-1] == f"failed: and {len(found) - 20} more"
+    assert lines[-1] == f"failed: and {len(actual) - 20} more"
 
 
 def call(*words: str) -> subprocess.CompletedProcess[str]:

@@ -26,12 +26,12 @@ def test_every_gradient_has_its_own_dash_and_marker() -> None:
 def test_a_colour_does_not_depend_on_what_else_is_drawn(full_tables) -> None:
     part = full_tables._replace(statistics=full_tables.statistics.query("model == 'lstm' and gradient == 'tbptt'"))
     (alone,) = series_of(part)
-    (among,) = [one for one in series_of(full_tables) if (one.model, one.gradient) == ("lstm", "tbptt")]
+    (among,) = [item for item in series_of(full_tables) if (item.model, item.gradient) == ("lstm", "tbptt")]
     assert (alone.colour, alone.dash, alone.marker) == (among.colour, among.dash, among.marker)
 
 
 def test_series_stand_in_the_order_of_the_config(full_tables) -> None:
-    names = [(one.model, one.gradient) for one in series_of(full_tables)]
+    names = [(item.model, item.gradient) for item in series_of(full_tables)]
     assert names[:3] == [("rnn", "full"), ("rnn", "tbptt"), ("lstm", "full")]
     assert [name for name in names if name[0] == "lstm"][1] == ("lstm", "truncated_1997")
 

@@ -58,7 +58,7 @@ def test_kinds_of_windows_are_named() -> None:
 @pytest.fixture(scope="module")
 def runs(run_of, settings_of) -> list[dict]:
     """Copy at lag 15 and adding at lag 25, two seeds, under four windows each."""
-    made = []
+    computed = []
     for task, lag in (("copy", 15), ("adding", 25)):
         exact = load_task("copy", lag=15, options={"loss": "recall"})
         for name, k1, k2 in (("full", None, None), ("a", 20, 20), ("b", 1, 20), ("c", 10, 20)):
@@ -70,8 +70,8 @@ def runs(run_of, settings_of) -> list[dict]:
                 run["floor"] = exact.floor(k2 or exact.sequence_length)._asdict()
             for replica, (accuracy, loss) in zip(run["replicas"], [(0.5, 0.9), (0.7, 0.5)], strict=True):
                 replica |= {"test_accuracy": accuracy, "test_loss": loss}
-            made.append(run)
-    return made
+            computed.append(run)
+    return computed
 
 
 @pytest.fixture(scope="module")

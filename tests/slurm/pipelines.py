@@ -104,9 +104,14 @@ class Pipeline:
     def start(self, *words: str) -> None:
         """Start Snakemake; what it says goes to `said` in its folder."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "said").open("ab") as said:
+        with (self.folder / "said").open("ab") as output:
             self.process = subprocess.Popen(
-                self.command(*words), cwd=self.tree, env=environment(), stdout=said, stderr=said, start_new_session=True
+                self.command(*words),
+                cwd=self.tree,
+                env=environment(),
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
             )
 
     def run(self, *words: str) -> int:
@@ -126,14 +131,14 @@ class Pipeline:
             self.process.wait(timeout=60)
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         """All that Snakemake said."""
         return (self.folder / "said").read_text(errors="replace")
 
     @property
     def run_ids(self) -> list[str]:
         """The names that its jobs have in the queue, one for each start of Snakemake."""
-        return re.findall(r"SLURM run ID: (\S+)", self.said)
+        return re.findall(r"SLURM run ID: (\S+)", self.output)
 
     def jobs(self, label: str) -> list[Job]:
         """Return the Slurm jobs of a training so far, by the condition in their comment."""
@@ -144,8 +149,8 @@ class Pipeline:
     def restarts(self, label: str) -> int:
         """Return how often a training went on from a checkpoint, by its provenance."""
         provenance = self.folder / "results/tiny/runs/cpu" / f"{label}.provenance.json"
-        found: int = json.loads(provenance.read_text())["restarts"]
-        return found
+        actual: int = json.loads(provenance.read_text())["restarts"]
+        return actual
 
     def kept(self, label: str) -> Job | None:
         """Return the job that trains a condition now, once it has a checkpoint; the pipeline trains only this one."""
@@ -154,8 +159,8 @@ class Pipeline:
     def running(self, label: str) -> Job | None:
         """Return the job that trains a condition now, once its training has begun."""
         log = self.folder / "results/tiny/logs/cpu" / f"{label}.log"
-        found = next((job for job in self.jobs(label) if job["JobState"] == "RUNNING"), None)
-        return found if found and "update" in (log.read_text() if log.exists() else "") else None
+        actual = next((job for job in self.jobs(label) if job["JobState"] == "RUNNING"), None)
+        return actual if actual and "update" in (log.read_text() if log.exists() else "") else None
 
 
 def environment() -> dict[str, str]:
@@ -207,7 +212,7 @@ def all_jobs() -> list[Job]:
 def wait_for(what: Callable[[], Any], *, seconds: int = SECONDS) -> Any:
     """Return what a function returns as soon as it is true."""
     end = time.monotonic() + seconds
-    while not (found := what()):
+    while not (actual := what()):
         assert time.monotonic() < end, f"waited {seconds} s in vain"
         time.sleep(0.5)
-    return found
+    return actual

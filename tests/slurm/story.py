@@ -31,95 +31,95 @@ class Story:
     ends: dict[str, int] = field(default_factory=dict)
 
 
-def run(told: Story, slurmed: Path) -> None:
+def run(reports: Story, slurmed: Path) -> None:
     """Run everything once: jobs are cancelled, requeued, displaced and stopped; a node and a driver die."""
-    _submit_driver(told, "limited", "--set-resources", "train:runtime=2*attempt")
-    told.hung.slow_down(CANCELLED)
-    told.hung.slow_down(CANCELLED, how="hung")
-    told.hung.start(*PROFILE, "--set-resources", "train:runtime=2*attempt")
-    told.starved.start(*PROFILE, "--retries", "0", "--set-resources", "train:mem_mb=250")
-    told.pending.start(*PROFILE, "--retries", "0", "--default-resources", "slurm_partition=closed")
-    told.killed.slow_down(CANCELLED)
-    told.killed.start(*PROFILE)
-    told.faults.slow_down(CANCELLED, REQUEUED, MOVED)
-    told.faults.start(*PROFILE)
-    told.gpu.start(*PROFILE, "--retries", "0", "--default-resources", "slurm_partition=other")
+    _submit_driver(reports, "limited", "--set-resources", "train:runtime=2*attempt")
+    reports.hung.slow_down(CANCELLED)
+    reports.hung.slow_down(CANCELLED, how="hung")
+    reports.hung.start(*PROFILE, "--set-resources", "train:runtime=2*attempt")
+    reports.starved.start(*PROFILE, "--retries", "0", "--set-resources", "train:mem_mb=250")
+    reports.pending.start(*PROFILE, "--retries", "0", "--default-resources", "slurm_partition=closed")
+    reports.killed.slow_down(CANCELLED)
+    reports.killed.start(*PROFILE)
+    reports.faults.slow_down(CANCELLED, REQUEUED, MOVED)
+    reports.faults.start(*PROFILE)
+    reports.gpu.start(*PROFILE, "--retries", "0", "--default-resources", "slurm_partition=other")
 
-    (pending,) = wait_for(lambda: told.pending.jobs(CANCELLED))
+    (pending,) = wait_for(lambda: reports.pending.jobs(CANCELLED))
     slurm("scancel", pending["JobId"])
 
-    told.jobs["orphan"] = wait_for(lambda: told.killed.running(CANCELLED))
-    told.killed.kill()  # and its job goes on
-    assert told.killed.run("--unlock") == 0
-    told.killed.start(*PROFILE)
-    wait_for(lambda: len(told.killed.jobs(CANCELLED)) == 2)
-    told.killed.speed_up(CANCELLED)
+    reports.jobs["orphan"] = wait_for(lambda: reports.killed.running(CANCELLED))
+    reports.killed.kill()  # and its job goes on
+    assert reports.killed.run("--unlock") == 0
+    reports.killed.start(*PROFILE)
+    wait_for(lambda: len(reports.killed.jobs(CANCELLED)) == 2)
+    reports.killed.speed_up(CANCELLED)
 
-    told.jobs["cancelled"] = wait_for(lambda: told.faults.running(CANCELLED))
-    slurm("scancel", told.jobs["cancelled"]["JobId"])
-    wait_for(lambda: _ended(told.faults.jobs(CANCELLED)))  # at full speed it would be done before it is killed
-    told.faults.speed_up(CANCELLED)
-    told.jobs["requeued"] = wait_for(lambda: told.faults.running(REQUEUED))
-    slurm("scontrol", "requeue", told.jobs["requeued"]["JobId"])
-    wait_for(lambda: _started_again(told.faults.jobs(REQUEUED)[0]))
-    told.faults.speed_up(REQUEUED)
-    told.jobs["first"] = wait_for(lambda: _ended(told.limited.jobs(CANCELLED)))
-    told.limited.speed_up(CANCELLED)
-    told.ends["killed"] = told.killed.wait()
+    reports.jobs["cancelled"] = wait_for(lambda: reports.faults.running(CANCELLED))
+    slurm("scancel", reports.jobs["cancelled"]["JobId"])
+    wait_for(lambda: _ended(reports.faults.jobs(CANCELLED)))  # at full speed it would be done before it is killed
+    reports.faults.speed_up(CANCELLED)
+    reports.jobs["requeued"] = wait_for(lambda: reports.faults.running(REQUEUED))
+    slurm("scontrol", "requeue", reports.jobs["requeued"]["JobId"])
+    wait_for(lambda: _started_again(reports.faults.jobs(REQUEUED)[0]))
+    reports.faults.speed_up(REQUEUED)
+    reports.jobs["first"] = wait_for(lambda: _ended(reports.limited.jobs(CANCELLED)))
+    reports.limited.speed_up(CANCELLED)
+    reports.ends["killed"] = reports.killed.wait()
     for label in (CANCELLED, REQUEUED):  # so that the crash is that of one job
-        wait_for(lambda label=label: not told.faults.jobs(label)[-1].lives)
-    told.jobs["moved"] = wait_for(lambda: told.faults.running(MOVED))
-    cluster.crash_node(slurmed, told.jobs["moved"]["NodeList"])
-    told.faults.speed_up(MOVED)
+        wait_for(lambda label=label: not reports.faults.jobs(label)[-1].lives)
+    reports.jobs["moved"] = wait_for(lambda: reports.faults.running(MOVED))
+    cluster.crash_node(slurmed, reports.jobs["moved"]["NodeList"])
+    reports.faults.speed_up(MOVED)
 
-    told.ends["gpu"] = told.gpu.wait()
-    _displace(told)
-    _send_driver_back(told)
-    told.packed.start(*PROFILE, "packed")
-    told.ends["local"] = told.local.run("--cores", "2")
-    told.ends["packs"] = told.packed.wait()
-    told.packed.start(*PROFILE, "--until", "train")
-    wait_for(lambda: _ended(told.hung.jobs(CANCELLED)))
-    told.hung.speed_up(CANCELLED)
+    reports.ends["gpu"] = reports.gpu.wait()
+    _displace(reports)
+    _send_driver_back(reports)
+    reports.packed.start(*PROFILE, "packed")
+    reports.ends["local"] = reports.local.run("--cores", "2")
+    reports.ends["packs"] = reports.packed.wait()
+    reports.packed.start(*PROFILE, "--until", "train")
+    wait_for(lambda: _ended(reports.hung.jobs(CANCELLED)))
+    reports.hung.speed_up(CANCELLED)
     for name in ("hung", "displaced", "starved", "pending"):
-        told.ends[name] = getattr(told, name).wait()
-    told.ends["faults"] = told.faults.wait()
-    told.ends["packed"] = told.packed.wait()
-    wait_for(lambda: not any(driver_of(told, name).lives for name in ("limited", "driven")))
+        reports.ends[name] = getattr(reports, name).wait()
+    reports.ends["faults"] = reports.faults.wait()
+    reports.ends["packed"] = reports.packed.wait()
+    wait_for(lambda: not any(driver_of(reports, name).lives for name in ("limited", "driven")))
 
 
-def _submit_driver(told: Story, name: str, *words: str) -> None:
+def _submit_driver(reports: Story, name: str, *words: str) -> None:
     """Let a driver in the queue run the one training of a pipeline."""
-    pipeline: Pipeline = getattr(told, name)
+    pipeline: Pipeline = getattr(reports, name)
     pipeline.slow_down(CANCELLED)
     words = (*pipeline.command(*words, "--default-resources", "slurm_partition=other")[3:],)
     script = pipeline.tree / "workflow/profiles/slurm/submit_driver.sbatch"
     options = ["--parsable", "--partition=other", f"--chdir={pipeline.tree}", f"--output={pipeline.folder}/said"]
-    told.jobs[name] = _numbered(slurm("sbatch", *options, str(script), *words).strip())
+    reports.jobs[name] = _numbered(slurm("sbatch", *options, str(script), *words).strip())
 
 
-def _send_driver_back(told: Story) -> None:
+def _send_driver_back(reports: Story) -> None:
     """Tell a driver that its time is nearly up, as Slurm does; let its training go on once it has come back."""
-    _submit_driver(told, "driven")
-    wait_for(lambda: told.driven.kept(CANCELLED))
-    slurm("scancel", "--signal=USR1", "--batch", told.jobs["driven"]["JobId"])
-    wait_for(lambda: _started_again(driver_of(told, "driven")))
-    wait_for(lambda: len(told.driven.jobs(CANCELLED)) == 2)
-    told.driven.speed_up(CANCELLED)
+    _submit_driver(reports, "driven")
+    wait_for(lambda: reports.driven.kept(CANCELLED))
+    slurm("scancel", "--signal=USR1", "--batch", reports.jobs["driven"]["JobId"])
+    wait_for(lambda: _started_again(driver_of(reports, "driven")))
+    wait_for(lambda: len(reports.driven.jobs(CANCELLED)) == 2)
+    reports.driven.speed_up(CANCELLED)
 
 
-def _displace(told: Story) -> None:
+def _displace(reports: Story) -> None:
     """Let an urgent job take the node of a training."""
-    told.displaced.slow_down(CANCELLED)
-    told.displaced.start(*PROFILE, "--default-resources", "slurm_partition=low")
-    wait_for(lambda: told.displaced.kept(CANCELLED))
+    reports.displaced.slow_down(CANCELLED)
+    reports.displaced.start(*PROFILE, "--default-resources", "slurm_partition=low")
+    wait_for(lambda: reports.displaced.kept(CANCELLED))
     slurm("sbatch", "--partition=urgent", "--exclusive", "--output=/dev/null", "--wrap=sleep 1")
-    wait_for(lambda: _started_again(told.displaced.jobs(CANCELLED)[0]))
-    told.displaced.speed_up(CANCELLED)
+    wait_for(lambda: _started_again(reports.displaced.jobs(CANCELLED)[0]))
+    reports.displaced.speed_up(CANCELLED)
 
 
-def driver_of(told: Story, name: str) -> Job:
-    return _numbered(told.jobs[name]["JobId"])
+def driver_of(reports: Story, name: str) -> Job:
+    return _numbered(reports.jobs[name]["JobId"])
 
 
 def _numbered(number: str) -> Job:

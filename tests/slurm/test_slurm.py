@@ -38,16 +38,16 @@ def story(slurmed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     """Run everything once: jobs are cancelled, requeued, and stopped by their time limit; a node and a driver die."""
     root = tmp_path_factory.mktemp("pipelines")
     copy_code(root / "tree")
-    one = (RECORD.format(CANCELLED),)
+    item = (RECORD.format(CANCELLED),)
     alone = ("limited", "hung", "displaced", "starved", "pending", "driven", "killed")
     pipelines = {name: Pipeline(root / "tree", root / name) for name in ("local", "faults")}
-    pipelines |= {name: Pipeline(root / "tree", root / name, one) for name in alone}
+    pipelines |= {name: Pipeline(root / "tree", root / name, item) for name in alone}
     pipelines["gpu"] = Pipeline(root / "tree", root / "gpu", (ON_GPU,), "gpu.yaml")
     pipelines["packed"] = Pipeline(root / "tree", root / "packed", config="packed.yaml")
-    told = Story(**pipelines)
+    reports = Story(**pipelines)
     try:
-        run(told, slurmed)
-        yield told
+        run(reports, slurmed)
+        yield reports
     finally:
         for pipeline in pipelines.values():
             pipeline.kill()
@@ -59,14 +59,14 @@ def _assert_as_locally(story: Story, pipeline: Pipeline) -> None:
 
 
 def test_tables_are_those_of_a_local_run_byte_for_byte(story):
-    assert story.ends["local"] == 0, story.local.said[-3000:]
-    assert story.ends["faults"] == 0, story.faults.said[-3000:]
-    made = [path.relative_to(story.local.folder) for path in story.local.folder.glob("results/tiny/*.csv")]
-    made += [
+    assert story.ends["local"] == 0, story.local.output[-3000:]
+    assert story.ends["faults"] == 0, story.faults.output[-3000:]
+    computed = [path.relative_to(story.local.folder) for path in story.local.folder.glob("results/tiny/*.csv")]
+    computed += [
         path.relative_to(story.local.folder) for path in story.local.folder.glob("results/tiny/runs/**/seeds=?.json")
     ]
-    assert len(made) == 5 + 5
-    for path in made:
+    assert len(computed) == 5 + 5
+    for path in computed:
         if path.name != "provenance.csv":
             assert (story.faults.folder / path).read_bytes() == (story.local.folder / path).read_bytes(), path
 
@@ -108,12 +108,12 @@ def test_a_job_at_its_time_limit_is_tried_again_with_more_time_and_the_driver_is
     assert story.limited.restarts(CANCELLED) >= 1
     assert further[-1]["JobState"] == "COMPLETED"
     assert first["JobName"].startswith(f"driver_{story.jobs['limited']['JobId']}_")
-    assert driver_of(story, "limited")["JobState"] == "COMPLETED", story.limited.said[-3000:]
+    assert driver_of(story, "limited")["JobState"] == "COMPLETED", story.limited.output[-3000:]
     _assert_as_locally(story, story.limited)
 
 
 def test_a_job_that_hangs_is_killed_at_its_time_limit_and_goes_on_with_more_time(story):
-    assert story.ends["hung"] == 0, story.hung.said[-3000:]
+    assert story.ends["hung"] == 0, story.hung.output[-3000:]
     first, second = story.hung.jobs(CANCELLED)
     assert (first["JobState"], second["JobState"]) == ("TIMEOUT", "COMPLETED")
     assert (first["TimeLimit"], second["TimeLimit"]) == ("00:02:00", "00:04:00")
@@ -122,7 +122,7 @@ def test_a_job_that_hangs_is_killed_at_its_time_limit_and_goes_on_with_more_time
 
 
 def test_a_job_that_an_urgent_one_displaces_goes_on_and_snakemake_need_not_notice(story):
-    assert story.ends["displaced"] == 0, story.displaced.said[-3000:]
+    assert story.ends["displaced"] == 0, story.displaced.output[-3000:]
     (job,) = story.displaced.jobs(CANCELLED)
     assert (job["JobState"], job["Restarts"], job["Partition"]) == ("COMPLETED", "1", "low")
     assert story.displaced.restarts(CANCELLED) == 1
@@ -133,33 +133,35 @@ def test_a_job_out_of_memory_is_told_as_such_with_what_would_fit(story):
     if not cluster.limits_memory():
         pytest.skip("Slurm kills no job out of memory without control groups of version 1")
     assert story.ends["starved"] != 0
-    told = f"failed: {RECORD.format(CANCELLED)}: out of memory, as Slurm says (about "
-    assert told in story.starved.said, story.starved.said[-3000:]
+    reports = f"failed: {RECORD.format(CANCELLED)}: out of memory, as Slurm says (about "
+    assert reports in story.starved.output, story.starved.output[-3000:]
 
 
 def test_a_job_that_is_cancelled_before_it_begins_is_told_as_such(story):
     assert story.ends["pending"] != 0
-    assert f"failed: {RECORD.format(CANCELLED)}: cancelled in Slurm" in story.pending.said, story.pending.said[-3000:]
+    assert f"failed: {RECORD.format(CANCELLED)}: cancelled in Slurm" in story.pending.output, story.pending.output[
+        -3000:
+    ]
 
 
 def test_a_driver_whose_time_is_up_stops_its_jobs_and_goes_back_to_the_queue(story):
     first, second = story.driven.jobs(CANCELLED)
     assert (first["JobState"], second["JobState"]) == ("CANCELLED", "COMPLETED")
     driver = driver_of(story, "driven")
-    assert (driver["JobState"], driver["Restarts"]) == ("COMPLETED", "1"), story.driven.said[-3000:]
+    assert (driver["JobState"], driver["Restarts"]) == ("COMPLETED", "1"), story.driven.output[-3000:]
     assert story.driven.restarts(CANCELLED) == 1
     _assert_as_locally(story, story.driven)
 
 
 def test_a_restart_after_the_driver_was_killed_ends_with_the_same_numbers(story):
-    assert story.ends["killed"] == 0, story.killed.said[-3000:]
+    assert story.ends["killed"] == 0, story.killed.output[-3000:]
     assert len(story.killed.run_ids) == 2
     assert story.jobs["orphan"]["JobName"] == story.killed.run_ids[0]  # so scancel --name finds it
     _assert_as_locally(story, story.killed)
 
 
 def test_packed_conditions_share_jobs_and_are_adopted_without_another(story):
-    assert story.ends["packs"] == story.ends["packed"] == 0, story.packed.said[-3000:]
+    assert story.ends["packs"] == story.ends["packed"] == 0, story.packed.output[-3000:]
     jobs = [job["Comment"] for job in all_jobs() if job["WorkDir"] == str(story.packed.folder)]
     assert [comment.partition("_wildcards")[0] for comment in jobs] == ["rule_pack", "rule_pack"]
     for path in (story.local.folder / "results/tiny/runs").rglob("seeds=0.json"):

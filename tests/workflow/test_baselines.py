@@ -91,9 +91,9 @@ def test_guesses_stand_beside_accuracies_and_nothing_is_guessed_twice(fresh: Tre
     } == POINTS
     assert (tables["baselines"]["guesses"] == 6).all()
     for path in (results / "baselines").rglob("rnn.json"):
-        made, record = (json.loads(one.read_text()) for one in (path.with_suffix(".provenance.json"), path))
-        assert (made["sources"], made["kernel"]) == (record["sources"], record["kernel"])
-        assert made["versions"]["torch"]
+        computed, record = (json.loads(item.read_text()) for item in (path.with_suffix(".provenance.json"), path))
+        assert (computed["sources"], computed["kernel"]) == (record["sources"], record["kernel"])
+        assert computed["versions"]["torch"]
     for name in ("statistics", "surface"):
         joined = tables[name].merge(tables["baselines"], on=["device", "task", "lag", "model"], suffixes=("", "_"))
         assert len(joined) == len(tables[name]) == 5
@@ -113,5 +113,5 @@ def test_a_failed_guess_is_told_in_one_line(fresh: Tree):
     begin = "    task_settings, model"
     fresh.edit("training/guessing.py", begin, f"    raise ValueError('no luck')\n{begin}")
     fresh.configure(tables=["baselines"])
-    said = fresh.snakemake("--cores", "2", "--quiet", "all", check=False)
-    assert "failed: results/tiny/baselines/cpu/adding/lag=2/rnn.json: no luck" in said
+    output = fresh.snakemake("--cores", "2", "--quiet", "all", check=False)
+    assert "failed: results/tiny/baselines/cpu/adding/lag=2/rnn.json: no luck" in output

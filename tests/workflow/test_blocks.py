@@ -11,7 +11,7 @@ EXISTING = st.lists(SEEDS.map(lambda seeds: tuple(sorted(seeds))), max_size=4)
 
 
 @pytest.mark.parametrize(
-    ("wanted", "existing", "size", "blocks"),
+    ("requested", "existing", "size", "blocks"),
     [
         ([0, 1, 2], [], 5, [((0, 1, 2), (0, 1, 2))]),
         ([0, 1, 2], [], 2, [((0, 1), (0, 1)), ((2,), (2,))]),
@@ -23,14 +23,14 @@ EXISTING = st.lists(SEEDS.map(lambda seeds: tuple(sorted(seeds))), max_size=4)
         ([0, 1, 2], [(0, 1), (1, 2)], 5, [((0, 1), (0, 1)), ((1, 2), (2,))]),
     ],
 )
-def test_known_assignments(wanted, existing, size, blocks):
-    assert assign_blocks(wanted, existing=existing, size=size) == [Block(*block) for block in blocks]
+def test_known_assignments(requested, existing, size, blocks):
+    assert assign_blocks(requested, existing=existing, size=size) == [Block(*block) for block in blocks]
 
 
-@given(wanted=SEEDS, existing=EXISTING, size=st.integers(1, 7))
-def test_every_wanted_seed_is_covered_once_and_new_blocks_hold_only_what_is_missing(wanted, existing, size):
-    blocks = assign_blocks(wanted, existing=existing, size=size)
-    assert sorted(seed for block in blocks for seed in block.requested) == sorted(wanted)
+@given(requested=SEEDS, existing=EXISTING, size=st.integers(1, 7))
+def test_every_wanted_seed_is_covered_once_and_new_blocks_hold_only_what_is_missing(requested, existing, size):
+    blocks = assign_blocks(requested, existing=existing, size=size)
+    assert sorted(seed for block in blocks for seed in block.requested) == sorted(requested)
     there = {seed for block in existing for seed in block}
     for block in blocks:
         assert set(block.requested) <= set(block.seeds)
@@ -40,13 +40,13 @@ def test_every_wanted_seed_is_covered_once_and_new_blocks_hold_only_what_is_miss
             assert not there & set(block.seeds)
 
 
-@given(wanted=SEEDS, existing=EXISTING, size=st.integers(1, 7))
-def test_what_was_assigned_is_assigned_again_once_it_exists(wanted, existing, size):
-    blocks = assign_blocks(wanted, existing=existing, size=size)
+@given(requested=SEEDS, existing=EXISTING, size=st.integers(1, 7))
+def test_what_was_assigned_is_assigned_again_once_it_exists(requested, existing, size):
+    blocks = assign_blocks(requested, existing=existing, size=size)
     names = [block.seeds for block in blocks]
-    again = assign_blocks(wanted, existing=[*existing, *names], size=1)
+    again = assign_blocks(requested, existing=[*existing, *names], size=1)
     assert {block.seeds for block in again} <= {*existing, *names}
-    assert assign_blocks(wanted, existing=names, size=1) == blocks
+    assert assign_blocks(requested, existing=names, size=1) == blocks
 
 
 @given(SEEDS)

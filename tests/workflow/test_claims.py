@@ -110,10 +110,10 @@ def test_tables_are_looked_for_where_they_are_made_or_published(tmp_path, monkey
     published.mkdir(parents=True)
     (published / "summary.csv").touch()
     assert tables("tiny") == own | {Source("elsewhere", "summary"): f"{published}/summary.csv"}
-    made = Path("results/elsewhere")
-    made.mkdir()
-    (made / "summary.csv").touch()
-    assert tables("tiny")[Source("elsewhere", "summary")] == f"{made}/summary.csv"
+    computed = Path("results/elsewhere")
+    computed.mkdir()
+    (computed / "summary.csv").touch()
+    assert tables("tiny")[Source("elsewhere", "summary")] == f"{computed}/summary.csv"
     assert set(tables("another")) == {Source("another", "summary"), Source("another", "statistics"),
                                       Source("elsewhere", "summary")}  # fmt: skip
 
@@ -125,9 +125,9 @@ def test_a_check_without_an_experiment_is_about_the_one_that_is_asked_for():
 
 def test_networks_are_those_of_the_grid_each_once():
     networks = list_networks(findings().experiment)
-    asked = [(of["task"]["name"], of["task"]["lag"], of["model"]["name"]) for of in networks]
-    assert asked == [
+    request = [(group["task"]["name"], group["task"]["lag"], group["model"]["name"]) for group in networks]
+    assert request == [
         ("adding", 2, "lstm_peephole"), ("adding", 2, "rnn"), ("adding", 3, "lstm_peephole"), ("adding", 3, "rnn"),
         ("copy", 11, "rnn"),
     ]  # fmt: skip
-    assert all(of["seeds"] == TINY["seeds"] for of in networks)
+    assert all(group["seeds"] == TINY["seeds"] for group in networks)

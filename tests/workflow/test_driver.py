@@ -115,10 +115,10 @@ def test_lock_of_another_host_stays_and_a_line_says_what_to_do(holder):
     os.kill(holder.pid, signal.SIGKILL)
     holder.wait()
     (left,) = Path(".snakemake/drivers/tiny").iterdir()
-    said = take_over(host="elsewhere")
-    assert said.startswith(f"{RESULTS}: Snakemake on host {left.name} (process {holder.pid}, since ")
-    assert said.endswith(f"if it does not run any more, remove {left} and start again\n")
-    assert len(said.splitlines()) == 1
+    output = take_over(host="elsewhere")
+    assert output.startswith(f"{RESULTS}: Snakemake on host {left.name} (process {holder.pid}, since ")
+    assert output.endswith(f"if it does not run any more, remove {left} and start again\n")
+    assert len(output.splitlines()) == 1
     assert len(locks()) == 2
 
 
@@ -148,12 +148,12 @@ def test_file_system_without_locks_is_left_to_snakemake(folder, monkeypatch):
 
 
 def test_only_a_whole_run_of_the_asked_settings_is_taken_off_the_books():
-    asked = {
+    request = {
         name: {"settings": {"lag": 2}, "sources": "s", "seeds": [0]} for name in ("whole", "other", "bare", "torn")
     }
     incomplete = Path(".snakemake/incomplete")
     incomplete.mkdir()
-    for name in asked:
+    for name in request:
         for file in (f"{RESULTS}/runs/{name}.json", f"{RESULTS}/runs/{name}.provenance.json"):
             (incomplete / urlsafe_b64encode(file.encode()).decode()).write_text("{}")
     long = incomplete / "@eA"
@@ -166,8 +166,8 @@ def test_only_a_whole_run_of_the_asked_settings_is_taken_off_the_books():
     (runs / "torn.json").write_text('{"settings": {"lag"')
     for name in ("whole", "other", "torn"):
         (runs / f"{name}.provenance.json").touch()
-    said = drive(RESULTS, runs=lambda: {f"{RESULTS}/runs/{name}.json": of for name, of in asked.items()})
-    assert said == [f"{RESULTS}: runs that were finished without Snakemake's knowing are kept: 1"]
+    output = drive(RESULTS, runs=lambda: {f"{RESULTS}/runs/{name}.json": group for name, group in request.items()})
+    assert output == [f"{RESULTS}: runs that were finished without Snakemake's knowing are kept: 1"]
     assert len([path for path in incomplete.iterdir() if path.is_file()]) == 2 * 3
     assert not list(incomplete.glob(urlsafe_b64encode(f"{RESULTS}/runs/whole.json".encode()).decode()))
 
@@ -222,10 +222,10 @@ def wait_for(condition: Callable[[], bool], *, driver: subprocess.Popen[bytes], 
 
 
 def records(tree: Tree) -> dict[str, bytes]:
-    found = {
+    actual = {
         str(path.relative_to(tree.root)): path.read_bytes() for path in (tree.root / RESULTS).rglob("seeds=*.json")
     }
-    return {name: text for name, text in found.items() if "provenance" not in name}
+    return {name: text for name, text in actual.items() if "provenance" not in name}
 
 
 @pytest.mark.slow
@@ -241,9 +241,9 @@ def test_killed_snakemake_goes_on_where_it_was(slow, undisturbed, how):
         finished = set(records(slow))
         assert 1 <= len(finished) <= len(TINY_RUNS)  # all, where a slow machine let the others end meanwhile
         begun = starts(slow)
-        said = slow.snakemake("--cores", "2", "results/tiny/summary.csv")
-        assert "Directory cannot be locked" not in said
-        assert ("its lock is removed" in said) == how.startswith("SIGKILL")
+        output = slow.snakemake("--cores", "2", "results/tiny/summary.csv")
+        assert "Directory cannot be locked" not in output
+        assert ("its lock is removed" in output) == how.startswith("SIGKILL")
         again = starts(slow)[len(begun) :]
         assert not {f"{RESULTS}/runs/cpu/{label}.json" for label in again} & finished
         assert records(slow) == records(undisturbed)
@@ -266,8 +266,8 @@ def test_runs_that_end_after_their_snakemake_are_not_trained_again(slow, undistu
         while any(Path(f"/proc/{orphan}").exists() for orphan in orphans):
             time.sleep(0.1)
         assert len(records(slow)) == 2
-        said = slow.snakemake("--cores", "2", "results/tiny/summary.csv")
-        assert "runs that were finished without Snakemake's knowing are kept: 2\n" in said
+        output = slow.snakemake("--cores", "2", "results/tiny/summary.csv")
+        assert "runs that were finished without Snakemake's knowing are kept: 2\n" in output
         assert sorted(starts(slow)) == sorted(TINY_RUNS)
         assert records(slow) == records(undisturbed)
     finally:
@@ -280,8 +280,8 @@ def test_second_snakemake_is_refused_while_the_first_one_lives(slow):
     driver = start(slow)
     try:
         wait_for(lambda: bool(starts(slow)), driver=driver)
-        said = slow.snakemake("--cores", "1", "results/tiny/summary.csv", check=False)
-        assert re.search("Directory cannot be locked", said)
+        output = slow.snakemake("--cores", "1", "results/tiny/summary.csv", check=False)
+        assert re.search("Directory cannot be locked", output)
         assert (slow.root / ".snakemake/locks").exists()
     finally:
         os.killpg(driver.pid, signal.SIGKILL)
@@ -293,9 +293,9 @@ def test_a_run_that_ended_after_its_snakemake_is_kept_below_a_prefix_too(fresh, 
     outer = import_as_module(fresh, tmp_path / "outer", prefix="below")
     run = "below/results/imported/runs/cpu/copy/lag=11/rnn/full/seeds=0.json"
     outer.snakemake("--cores", "1", run, config=None)
-    made = (outer.root / run).stat().st_mtime_ns
+    computed = (outer.root / run).stat().st_mtime_ns
     for path in (run, run.replace(".json", ".provenance.json")):
         (outer.root / ".snakemake/incomplete" / urlsafe_b64encode(path.encode()).decode()).touch()
-    said = outer.snakemake("--cores", "1", "--rerun-incomplete", run, config=None)
-    assert "runs that were finished without Snakemake's knowing are kept: 1" in said
-    assert (outer.root / run).stat().st_mtime_ns == made
+    output = outer.snakemake("--cores", "1", "--rerun-incomplete", run, config=None)
+    assert "runs that were finished without Snakemake's knowing are kept: 1" in output
+    assert (outer.root / run).stat().st_mtime_ns == computed

@@ -140,7 +140,7 @@ def test_digest_of_the_tables_follows_the_seed_list_when_no_run_changes(tmp_path
     grid = [{"devices": ["cpu"], "tasks": ["copy"], "models": ["rnn"], "gradients": ["full"]}]
     before, after = experiment(grid=grid), experiment(grid=grid, seeds=[0, 1])
     assert run_paths(before) == run_paths(after)
-    digests = {digest_requests(list_requests(one, "run")) for one in (before, after)}
+    digests = {digest_requests(list_requests(item, "run")) for item in (before, after)}
     assert len(digests) == 2
 
 
@@ -159,11 +159,11 @@ def test_cuda_is_refused_only_without_a_gpu_and_only_while_its_runs_are_missing(
         python.write_text(f"#!/bin/sh\nexit {status}\n")
         python.chmod(0o755)
     grid = [TINY["grid"][0], {"devices": ["cuda"], "tasks": ["copy"], "models": ["rnn"], "gradients": ["full"]}]
-    asked = experiment(grid=grid)
-    require_devices(asked, devices={"cpu", "cuda"}, python=str(gpu))
-    require_devices(asked, devices={"cpu"}, python=str(no_gpu))
+    two_devices = experiment(grid=grid)
+    require_devices(two_devices, devices={"cpu", "cuda"}, python=str(gpu))
+    require_devices(two_devices, devices={"cpu"}, python=str(no_gpu))
     with pytest.raises(SystemExit, match=r"^config: grid\[1\]\.devices: .*allowed here: cpu; came 'cuda'$"):
-        require_devices(asked, devices={"cpu", "cuda"}, python=str(no_gpu))
+        require_devices(two_devices, devices={"cpu", "cuda"}, python=str(no_gpu))
 
 
 def test_ten_thousand_conditions_are_expanded_at_once():

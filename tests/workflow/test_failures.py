@@ -46,7 +46,7 @@ def test_reason_is_one_line(error, line):
 
 def test_failures_are_listed_once_each_with_their_reason(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    wanted = {
+    requested = {
         "results/x/runs/cpu/a/seeds=0.json": "Traceback\nerror: no such task\n",
         "results/x/runs/cpu/b/seeds=0.json": "update 3/9\n",
         "results/x/runs/cpu/done/seeds=0.json": "error: of an attempt before\n",
@@ -54,7 +54,7 @@ def test_failures_are_listed_once_each_with_their_reason(tmp_path, monkeypatch):
         "results/x/figures/f.pdf": "error: no data\n",
         "results/x/figures/f.svg": "error: no data\n",
     }
-    for path, text in wanted.items():
+    for path, text in requested.items():
         log = Path(log_path(path))
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text(text)
@@ -64,9 +64,9 @@ def test_failures_are_listed_once_each_with_their_reason(tmp_path, monkeypatch):
     done.touch()
     unwritten = "results/x/runs/cpu/unwritten.json"
     ends = {log_path(unwritten): 1, log_path("results/x/runs/cpu/done/seeds=0.json"): 137}
-    paths = [*wanted, "results/x/runs/cpu/never_began.json", unwritten]
-    said = list_failures(paths, since=1000, ends=ends, requests={})
-    assert said == [
+    paths = [*requested, "results/x/runs/cpu/never_began.json", unwritten]
+    output = list_failures(paths, since=1000, ends=ends, requests={})
+    assert output == [
         "failed: results/x/runs/cpu/a/seeds=0.json: no such task (log: results/x/logs/cpu/a/seeds=0.log)",
         f"failed: results/x/runs/cpu/b/seeds=0.json: {NO_REASON}; last line: update 3/9 "
         "(log: results/x/logs/cpu/b/seeds=0.log)",
@@ -112,8 +112,10 @@ FIT = f"(about {round(training_need(SETTINGS).memory / 1e6)} MB would fit; "
     ],
 )
 def test_end_of_a_job_is_explained(last, end, line):
-    said = explain_end(last, end=end, need=training_need(SETTINGS))
-    assert said == line if FIT not in line else said.startswith(line) and said.endswith(last.removeprefix("error: "))
+    output = explain_end(last, end=end, need=training_need(SETTINGS))
+    assert (
+        output == line if FIT not in line else output.startswith(line) and output.endswith(last.removeprefix("error: "))
+    )
 
 
 def test_ends_are_read_from_snakemake_s_log(tmp_path):
@@ -130,7 +132,7 @@ def test_ends_are_read_from_snakemake_s_log(tmp_path):
 
 def test_ends_are_read_from_snakemake_s_log_of_a_cluster(tmp_path):
     log = tmp_path / "snakemake.log"
-    said = (
+    output = (
         "Error in rule train:\n    message: SLURM-job '{}' failed{} SLURM status is: '{}'. Detailed failure reason "
         "unavailable (status command is not 'sacct').For further error details see the cluster/cloud log.\n"
         "    jobid: 2\n    output: results/x/{}.json, results/x/{}.provenance.json\n"
@@ -141,7 +143,7 @@ def test_ends_are_read_from_snakemake_s_log_of_a_cluster(tmp_path):
     slurm = tmp_path / "of Slurm"
     slurm.mkdir()
     (slurm / "d.log").write_text("slurmstepd-c1: error: Detected 1 oom-kill event(s) in StepId=6.0.\n")
-    log.write_text("".join(said.format(job, why, state, n, n, n, slurm, n) for job, why, state, n in ends))
+    log.write_text("".join(output.format(job, why, state, n, n, n, slurm, n) for job, why, state, n in ends))
     assert read_ends([str(log)]) == {
         "results/x/logs/a.log": "CANCELLED",
         "results/x/logs/b.log": "OUT_OF_MEMORY",
@@ -164,17 +166,19 @@ def test_killed_job_and_one_without_memory_are_told_apart_and_leave_the_others(f
         "    os.kill(os.getpid(), 9)\n"
         "with log_errors():",
     )
-    said = fresh.snakemake("--cores", "2", "--quiet", "host", "rules", check=False)
-    listed = {line.split(": ")[1]: line.split(": ", 2)[2] for line in said.splitlines() if line.startswith("failed: ")}
+    output = fresh.snakemake("--cores", "2", "--quiet", "host", "rules", check=False)
+    listed = {
+        line.split(": ")[1]: line.split(": ", 2)[2] for line in output.splitlines() if line.startswith("failed: ")
+    }
     runs = "results/tiny/runs/cpu"
     killed = listed.pop(f"{runs}/copy/lag=11/rnn/full/seeds=0-2.json")
     assert re.match(r"killed by SIGKILL, as a system does that is out of memory \(about \d+ MB would fit; ", killed)
-    long = [f"{runs}/adding/lag=1000000/{of}/seeds=0-2.json" for of in ("rnn/full", "lstm_peephole/tbptt")]
+    long = [f"{runs}/adding/lag=1000000/{group}/seeds=0-2.json" for group in ("rnn/full", "lstm_peephole/tbptt")]
     assert sorted(listed) == sorted(long)
     for path in long:
-        told = re.match(r"out of memory \(about (\d+) MB would fit; ", listed[path])
-        assert told
-        assert int(told[1]) > limit / 1e6
+        reports = re.match(r"out of memory \(about (\d+) MB would fit; ", listed[path])
+        assert reports
+        assert int(reports[1]) > limit / 1e6
     there = {path.relative_to(fresh.root / runs).as_posix() for path in (fresh.root / runs).rglob("seeds=0-2.json")}
     assert there == {f"{run}.json" for run in TINY_RUNS if not run.startswith("copy")}
 

@@ -84,18 +84,18 @@ def check_line(line: str, mutant: Mutant) -> None:
     assert named, line
     if "mutant.yaml" not in named["key"]:
         head = re.split(r"[.\[]", named["key"])[0]
-        known = head in PROPERTIES or named["key"] in keys_of(mutant)
-        assert known or "unknown key" in line or "keys that are text" in line, line
+        registered = head in PROPERTIES or named["key"] in keys_of(mutant)
+        assert registered or "unknown key" in line or "keys that are text" in line, line
         assert mutant.key is None or mutant.key in line
 
 
 def keys_of(mutant: Mutant) -> set[str]:
     """Return the outermost keys of a mutant, as a line can show them."""
     try:
-        found = yaml.safe_load(mutant.text)
+        actual = yaml.safe_load(mutant.text)
     except (yaml.YAMLError, ValueError):
         return set()
-    names = map(str, found) if isinstance(found, dict) else ()
+    names = map(str, actual) if isinstance(actual, dict) else ()
     return {repr(name) if name != name.strip() else printable(name) for name in names}
 
 
@@ -157,7 +157,7 @@ def test_what_a_configuration_may_say_freely_runs_nothing(pristine: Tree, tmp_pa
 def test_snakemake_starts_nothing_and_writes_nothing(pristine: Tree, tmp_path: Path, text: str) -> None:
     (tmp_path / "mine.yaml").write_text(text)
     words = ("--cores", "1", "--directory", str(tmp_path))
-    said = pristine.snakemake(*words, config=str(tmp_path / "mine.yaml"), check=False)
-    assert [line for line in said.splitlines() if line.startswith("config: ")] == [said.splitlines()[-1]]
-    assert "Traceback" not in said
+    output = pristine.snakemake(*words, config=str(tmp_path / "mine.yaml"), check=False)
+    assert [line for line in output.splitlines() if line.startswith("config: ")] == [output.splitlines()[-1]]
+    assert "Traceback" not in output
     assert {*os.listdir(tmp_path)} - {".snakemake"} == {"mine.yaml"}  # where its own log lies

@@ -81,8 +81,8 @@ def test_one_run_alone_waits_for_no_kernel(fresh):
 def test_failing_compilation_stops_nothing_and_is_told(fresh):
     stub(fresh)
     (fresh.root / "workflow/scripts/compile_kernel.py").write_text("import sys\nsys.exit('error: no compiler')\n")
-    said = fresh.snakemake("--cores", "2", "results/tiny/summary.csv", check=False)
-    assert "the fused kernel was not compiled ahead of the jobs; the log of rule kernel says why\n" in said
+    output = fresh.snakemake("--cores", "2", "results/tiny/summary.csv", check=False)
+    assert "the fused kernel was not compiled ahead of the jobs; the log of rule kernel says why\n" in output
     assert (fresh.root / "results/tiny/logs/kernel.log").read_text() == "error: no compiler\n"
     assert (fresh.root / "journal.txt").read_text().splitlines() == ["train"] * len(TINY_RUNS)
 
@@ -104,9 +104,9 @@ def test_only_an_experiment_with_fused_runs_compiles(fresh, changes, fused):
 def test_imported_workflow_compiles_too(fresh, tmp_path):
     outer = import_as_module(fresh, tmp_path / "outer", prefix="below")
     outer.edit("Snakefile", "'kernel': 'reference'", "'kernel': 'cpu'")
-    said = outer.snakemake("-n", config=None)
-    assert said.count("rule lagbench_kernel:\n") == 1
-    assert "output: below/results/imported/kernel.compiled\n" in said
+    output = outer.snakemake("-n", config=None)
+    assert output.count("rule lagbench_kernel:\n") == 1
+    assert "output: below/results/imported/kernel.compiled\n" in output
 
 
 @pytest.fixture(scope="module")
@@ -114,8 +114,8 @@ def trained(pristine: Tree, tmp_path_factory: pytest.TempPathFactory) -> Tree:
     """A tree in which the tiny benchmark has run to its end on the fused kernel, compiled by its rule."""
     tree = copy_tree(pristine.root, tmp_path_factory.mktemp("fused") / "tree")
     tree.configure(**FUSED)
-    said = tree.snakemake("--cores", "2")
-    assert said.count("compiling the fused kernel, once for this type of CPU: about ") == 1
+    output = tree.snakemake("--cores", "2")
+    assert output.count("compiling the fused kernel, once for this type of CPU: about ") == 1
     assert re.search("^the fused kernel was compiled in ", (tree.root / "results/tiny/logs/kernel.log").read_text())
     return tree
 
@@ -137,8 +137,8 @@ def test_finished_experiment_has_nothing_to_do_whatever_became_of_the_marker(tra
 def test_compiled_kernel_is_found_by_the_rule_and_by_every_job(trained, tmp_path):
     (trained.root / "training/progress.py").write_text(REPORTER)
     trained.configure(**FUSED, seeds=[3], models={"lstm": {"forget_gate": False}}, grid=GRID)
-    said = trained.snakemake("--cores", "2", "results/tiny/summary.csv")
-    assert "compiling the fused kernel" not in said
+    output = trained.snakemake("--cores", "2", "results/tiny/summary.csv")
+    assert "compiling the fused kernel" not in output
     assert (
         "the fused kernel was found, compiled before, in "
         in (trained.root / "results/tiny/logs/kernel.log").read_text()

@@ -33,18 +33,18 @@ class Job:
     """One training job in a working directory, or with another script one that measures too."""
 
     where: Path
-    about: dict[str, Any]
+    details: dict[str, Any]
     script: str = "train.py"
 
     @property
     def folder(self) -> Path:
         """Where its checkpoints are."""
-        return checkpoint_folder(self.where / RUN, key=compute_key(self.about, sources="s"))
+        return checkpoint_folder(self.where / RUN, key=compute_key(self.details, sources="s"))
 
     def start(self, *, every: float = 0.02) -> subprocess.Popen[str]:
         """Start it; what it says goes to a pipe."""
         provenance = RUN.with_suffix(".provenance.json")
-        words = ["--settings", json.dumps(self.about), "--sources", "s", "--threads", "1"]
+        words = ["--settings", json.dumps(self.details), "--sources", "s", "--threads", "1"]
         words += ["--record", str(RUN), "--provenance", str(provenance), "--minutes", "1"]
         return subprocess.Popen(
             [sys.executable, str(ROOT / "workflow/scripts" / self.script), *words],
@@ -57,9 +57,9 @@ class Job:
     def finish(self) -> str:
         """Run it to its end without a checkpoint; return what it says."""
         process = self.start(every=1000)
-        said = process.communicate(timeout=120)[1]
-        assert process.returncode == 0, said
-        return said
+        output = process.communicate(timeout=120)[1]
+        assert process.returncode == 0, output
+        return output
 
     def record(self) -> bytes:
         """Return what was recorded; a provenance is there too."""
@@ -92,9 +92,9 @@ def cut(job: Job, number: signal.Signals, *, pause: float) -> str:
     time.sleep(pause)
     assert process.poll() is None, "the job ended before it could be killed: it is too short for this test"
     process.send_signal(number)
-    said = process.communicate(timeout=60)[1]
+    output = process.communicate(timeout=60)[1]
     assert not (job.where / RUN).exists()
-    return said
+    return output
 
 
 @pytest.fixture(scope="module", params=["minibatch", "online"])
@@ -109,7 +109,7 @@ def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def test_kills_at_random_moments_change_nothing(whole: Job, tmp_path: Path) -> None:
     """Half of the time of such a job goes into the writing of checkpoints: kills hit it too."""
-    job, rng = Job(tmp_path, whole.about), np.random.default_rng(0)
+    job, rng = Job(tmp_path, whole.details), np.random.default_rng(0)
     for _ in range(KILLS // 2):  # of each of the two protocols
         cut(job, signal.SIGKILL, pause=rng.uniform(0, 0.2))
     assert f"restart {KILLS // 2}" in job.finish()
@@ -119,17 +119,17 @@ def test_kills_at_random_moments_change_nothing(whole: Job, tmp_path: Path) -> N
 
 
 def test_sigterm_keeps_the_last_update_and_says_so(whole: Job, tmp_path: Path) -> None:
-    job = Job(tmp_path, whole.about)
-    said = cut(job, signal.SIGTERM, pause=0.1).splitlines()[-1]
-    assert said.startswith("error: stopped by SIGTERM after update ")
-    assert said.endswith("; the next start continues from there")
-    at = said.removeprefix("error: stopped by SIGTERM after ").partition(";")[0]
+    job = Job(tmp_path, whole.details)
+    output = cut(job, signal.SIGTERM, pause=0.1).splitlines()[-1]
+    assert output.startswith("error: stopped by SIGTERM after update ")
+    assert output.endswith("; the next start continues from there")
+    at = output.removeprefix("error: stopped by SIGTERM after ").partition(";")[0]
     assert f"continuing after {at}, restart 1" in job.finish()
     assert job.record() == whole.record()
 
 
 def test_two_at_once_train_once(whole: Job, tmp_path: Path) -> None:
-    job = Job(tmp_path, whole.about)
+    job = Job(tmp_path, whole.details)
     first = job.start()
     wait_for_a_new_one(job, than=0)
     second = job.start()
@@ -144,15 +144,15 @@ def test_two_at_once_train_once(whole: Job, tmp_path: Path) -> None:
 
 def test_the_checkpoint_of_a_changed_run_is_another_s(whole: Job, tmp_path: Path) -> None:
     """Another key is another folder; a file that was put there by hand is seen through."""
-    job = Job(tmp_path, whole.about)
+    job = Job(tmp_path, whole.details)
     cut(job, signal.SIGKILL, pause=0)
-    other = Job(tmp_path, whole.about | {"seeds": [7, 8]})
+    other = Job(tmp_path, whole.details | {"seeds": [7, 8]})
     other.folder.mkdir(parents=True)
     for name in ("last.checkpoint", "previous.checkpoint"):
         (other.folder / name).write_bytes((job.folder / "last.checkpoint").read_bytes())
-    said = other.finish()
-    assert said.count("is not used: it belongs to a run with other settings or code") == 2
-    assert "continuing" not in said
+    output = other.finish()
+    assert output.count("is not used: it belongs to a run with other settings or code") == 2
+    assert "continuing" not in output
 
 
 @pytest.fixture
@@ -168,17 +168,17 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_costs_one_line_and_nothing_that_was_there(whole: Job, small_disk: Path) -> None:
-    job, before = Job(small_disk, whole.about), small_disk / "results/x/runs/another.json"
+    job, before = Job(small_disk, whole.details), small_disk / "results/x/runs/another.json"
     cut(job, signal.SIGTERM, pause=0)
     kept = (job.folder / "last.checkpoint").read_bytes()
     before.parent.mkdir(parents=True, exist_ok=True)
     before.write_text("{}\n")
     fill(small_disk / "filler")
     process = job.start()
-    said = process.communicate(timeout=120)[1]
+    output = process.communicate(timeout=120)[1]
     assert process.returncode == 1
-    assert re.search(r"\[Errno 28\] No space left on device: .*; training continues", said)
-    assert said.splitlines()[-1].startswith("error: OSError: [Errno 28] No space left on device: 'results")
+    assert re.search(r"\[Errno 28\] No space left on device: .*; training continues", output)
+    assert output.splitlines()[-1].startswith("error: OSError: [Errno 28] No space left on device: 'results")
     assert before.read_text() == "{}\n"
     assert not (small_disk / RUN).exists()
     assert (job.folder / "last.checkpoint").read_bytes() == kept
@@ -198,9 +198,9 @@ def fill(path: Path) -> None:
 
 
 def test_a_disk_that_cannot_be_written_is_told_in_one_line(whole: Job, small_disk: Path) -> None:
-    job = Job(small_disk, whole.about)
+    job = Job(small_disk, whole.details)
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], timeout=10, check=True)
     process = job.start()
-    said = process.communicate(timeout=120)[1]
+    output = process.communicate(timeout=120)[1]
     assert process.returncode == 1
-    assert said.splitlines()[-1].startswith("error: OSError: [Errno 30] Read-only file system: 'results")
+    assert output.splitlines()[-1].startswith("error: OSError: [Errno 30] Read-only file system: 'results")

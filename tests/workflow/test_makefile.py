@@ -174,6 +174,6 @@ def test_clean_keeps_results(folder):
 def test_help_names_every_target(folder):
     phony = re.search(r"^\.PHONY: (.*)$", (folder / "Makefile").read_text(), re.M)
     assert phony
-    said = make(folder, "help").stdout
+    output = make(folder, "help").stdout
     for target in phony[1].split():
-        assert f"make {target} " in said
+        assert f"make {target} " in output

@@ -70,8 +70,8 @@ def test_a_failed_measurement_is_told_in_one_line(fresh: Tree) -> None:
     record = "results/tiny/measurements/cpu/adding/lag=2/rnn/full/seeds=0-2.json"
     experiment = Experiment(merge(TINY, MEASURING), root=ROOT)
     minutes = measuring_need(list_requests_at(experiment, "measurement", [record])[record].settings).runtime(1)
-    said = fresh.snakemake("--cores", "1", record, check=False)
-    assert [line.partition(" (log")[0] for line in said.splitlines() if line.startswith("failed: ")] == [
+    output = fresh.snakemake("--cores", "1", record, check=False)
+    assert [line.partition(" (log")[0] for line in output.splitlines() if line.startswith("failed: ")] == [
         f"failed: {record}: no luck in {minutes:.1f} minutes"
     ]
 
@@ -97,8 +97,8 @@ def test_a_killed_measurement_goes_on_and_a_finished_one_is_not_made_again(fresh
     record, log = fresh.root / path, fresh.root / paths.log_path(path)
     assert f"failed: {path}: killed by SIGKILL, as a system does" in fresh.snakemake("--cores", "1", path, check=False)
     status = [sys.executable, "-m", "workflow", "status", "tiny.yaml"]
-    told = subprocess.run(status, cwd=fresh.root, capture_output=True, text=True, timeout=60, check=True).stdout
-    (line,) = (line for line in told.splitlines() if line.startswith("failed: "))
+    reports = subprocess.run(status, cwd=fresh.root, capture_output=True, text=True, timeout=60, check=True).stdout
+    (line,) = (line for line in reports.splitlines() if line.startswith("failed: "))
     assert line.startswith(f"failed: {path}: ")
     assert "; the next run goes on from its checkpoint (log: " in line
     fresh.edit("workflow/scripts/measure.py", killing, "            about = provenance.")
@@ -112,8 +112,8 @@ def test_a_killed_measurement_goes_on_and_a_finished_one_is_not_made_again(fresh
         mark = urlsafe_b64encode(file.encode()).decode()
         (incomplete / mark).write_text("{}")
     before = os.stat(record).st_mtime_ns
-    said = fresh.snakemake("--cores", "1", path)
-    assert "runs that were finished without Snakemake's knowing are kept: 1\n" in said
+    output = fresh.snakemake("--cores", "1", path)
+    assert "runs that were finished without Snakemake's knowing are kept: 1\n" in output
     assert os.stat(record).st_mtime_ns == before
 
 
@@ -123,15 +123,17 @@ def test_measurements_are_reproducible_kept_and_repeated_when_they_must_be(fresh
     fresh.configure(**small)
     fresh.snakemake("--cores", "2")
     results = fresh.root / "results" / "tiny"
-    made = {
+    computed = {
         path: path.read_bytes()
         for path in results.rglob("*")
         if path.suffix in (".csv", ".png") or "seeds" in path.name
     }
-    assert {f"{table}.csv" for table in TABLES} | {f"{figure}.png" for figure in FIGURES[:1]} <= {p.name for p in made}
+    assert {f"{table}.csv" for table in TABLES} | {f"{figure}.png" for figure in FIGURES[:1]} <= {
+        p.name for p in computed
+    }
     assert "Nothing to be done" in fresh.snakemake("--cores", "2")
     fresh.snakemake("--cores", "1", "--forcerun", "measure", "train")
-    for path, content in made.items():
+    for path, content in computed.items():
         if "provenance" not in path.name and path.suffix != ".log":
             assert path.read_bytes() == content, path
     fresh.configure(**small | {"seeds": [0, 1, 2]})

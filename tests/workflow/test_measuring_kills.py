@@ -50,8 +50,8 @@ def test_kills_at_random_moments_change_nothing(whole: Job, tmp_path: Path) -> N
     process.kill()
     process.communicate(timeout=60)
     assert not (tmp_path / RUN).exists()
-    said = job.finish()
-    assert f"continuing after update {UPDATES} of {UPDATES}, restart {KILLS}" in said
+    output = job.finish()
+    assert f"continuing after update {UPDATES} of {UPDATES}, restart {KILLS}" in output
     assert job.record() == whole.record()
     assert job.provenance()["restarts"] == KILLS
     assert not job.folder.parent.exists()
@@ -63,11 +63,11 @@ def test_sigterm_while_it_measures_is_heard_at_once(whole: Job, tmp_path: Path) 
     wait_until_trained(process)
     process.terminate()
     begun = time.monotonic()
-    said = process.communicate(timeout=60)[1]
+    output = process.communicate(timeout=60)[1]
     assert time.monotonic() - begun < 2
     assert process.returncode == 1
     end = f"error: stopped by SIGTERM after update {UPDATES} of {UPDATES}; the next start continues from there"
-    assert said.splitlines()[-1] == end
+    assert output.splitlines()[-1] == end
     assert not (tmp_path / RUN).exists()
     again = job.finish()
     assert "restart 1" in again

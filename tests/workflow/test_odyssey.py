@@ -58,8 +58,8 @@ def test_search_runs_to_its_tables_and_reruns_nothing(fresh: Tree):
     }
     rows = {name: read(results / f"{name}.csv") for name in ("summary", "odyssey", "odyssey_importance")}
     for name in ("odyssey", "odyssey_importance"):
-        found = [(row["task"], row["lag"], row["variant"], row["trials"]) for row in rows[name]]
-        assert found == [
+        actual = [(row["task"], row["lag"], row["variant"], row["trials"]) for row in rows[name]]
+        assert actual == [
             (task, lag, variant, "20") for task, lag in (("adding", "2"), ("copy", "11")) for variant in ("rnn", "lstm")
         ]
     trials = {(row["learning_rate"], row["hidden_size"], row["seed"]) for row in rows["summary"]}

@@ -159,8 +159,8 @@ def test_a_finished_run_is_not_packed_unless_its_settings_or_code_have_changed(h
     for member in members:
         if is_stored(member):
             adopted(member)
-            about = {"settings": _digest(member.settings), "sources": member.sources}
-            member.provenance.write_text(json.dumps(about))
+            details = {"settings": _digest(member.settings), "sources": member.sources}
+            member.provenance.write_text(json.dumps(details))
     left = {member.label for group in members_of(packs().plan()) for member in group}
     assert left == {run for run in TINY_RUNS if "/lag=2/" not in run}
     changed = packs(learning_rates=[0.02]).plan()

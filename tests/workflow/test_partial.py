@@ -19,10 +19,10 @@ def test_target_asks_for_no_run_whatever_is_missing_or_stale(tree: Tree) -> None
 def test_nothing_done_is_no_failure_and_no_gpu_is_needed(fresh: Tree) -> None:
     grid = [{"devices": ["cuda"], "tasks": ["copy"], "models": ["rnn"], "gradients": ["full"]}]
     fresh.configure(grid=grid)
-    said = fresh.snakemake("--cores", "1", "partial")
-    assert "runs: 0 of 1 done\n" in said
-    assert "not there yet: summary: none of its records is there and up to date\n" in said
-    assert f"table:   {fresh.root}" not in said
+    output = fresh.snakemake("--cores", "1", "partial")
+    assert "runs: 0 of 1 done\n" in output
+    assert "not there yet: summary: none of its records is there and up to date\n" in output
+    assert f"table:   {fresh.root}" not in output
     assert (fresh.root / RESULTS / "partial/figures/coverage.png").exists()
     assert not (fresh.root / RESULTS / "runs").exists()
 
@@ -35,8 +35,8 @@ def test_partial_tables_become_those_of_the_experiment(fresh: Tree) -> None:
     results = fresh.root / RESULTS
     run = results / "runs/cpu/copy/lag=11/rnn/full/seeds=0-2.json"
     kept = run.rename(results / "kept.json")
-    said = fresh.snakemake("--cores", "2", "partial")
-    assert "runs: 2 of 3 done\n" in said
+    output = fresh.snakemake("--cores", "2", "partial")
+    assert "runs: 2 of 3 done\n" in output
     assert not run.exists()
     assert "copy" not in (results / "partial/summary.csv").read_text()
     kept.rename(run)

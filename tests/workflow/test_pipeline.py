@@ -22,8 +22,8 @@ RUNS = "results/tiny/runs/cpu"
 def trained(pristine: Tree, tmp_path_factory: pytest.TempPathFactory) -> Tree:
     """A tree in which the tiny benchmark has run to its end."""
     tree = copy_tree(pristine.root, tmp_path_factory.mktemp("trained") / "tree")
-    said = tree.snakemake("--cores", "2")
-    assert f"figures: {tree.root}/results/tiny/figures\ntable:   {tree.root}/results/tiny/summary.csv\n" in said
+    output = tree.snakemake("--cores", "2")
+    assert f"figures: {tree.root}/results/tiny/figures\ntable:   {tree.root}/results/tiny/summary.csv\n" in output
     return tree
 
 
@@ -40,24 +40,24 @@ def rows(tree: Tree, table: str) -> list[dict[str, str]]:
 
 def results(root: Path) -> dict[str, bytes]:
     """Return what a rerun must reproduce byte by byte: tables and run records, without the provenance."""
-    wanted = [*root.glob("results/**/*.csv"), *root.glob("results/**/seeds=*.json")]
-    return {str(path.relative_to(root)): path.read_bytes() for path in wanted if "provenance" not in path.name}
+    requested = [*root.glob("results/**/*.csv"), *root.glob("results/**/seeds=*.json")]
+    return {str(path.relative_to(root)): path.read_bytes() for path in requested if "provenance" not in path.name}
 
 
 def test_every_replica_has_a_row_and_every_condition_a_statistic(trained):
     assert len(rows(trained, "summary")) == len(TINY_RUNS) * 3
     assert len(rows(trained, "statistics")) == len(TINY_RUNS)
     assert len(rows(trained, "provenance")) == len(TINY_RUNS)
-    made = {path.name for path in (trained.root / "results/tiny/figures").glob("[!.]*")}
-    assert made == {f"{figure}.{kind}" for figure in TINY["figures"] for kind in ("pdf", "svg", "png")}
+    computed = {path.name for path in (trained.root / "results/tiny/figures").glob("[!.]*")}
+    assert computed == {f"{figure}.{kind}" for figure in TINY["figures"] for kind in ("pdf", "svg", "png")}
 
 
 def test_rerun_elsewhere_gives_equal_bytes_and_then_nothing_to_do(trained, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     words = ("--cores", "1", "--directory", str(elsewhere), "--configfile", str(trained.root / "tiny.yaml"))
-    said = trained.snakemake(*words, config=None)
-    assert len(re.findall(r"^\S+/seeds=0-2: update 2/2, ", said, re.M)) == len(TINY_RUNS)  # alone: on the terminal
+    output = trained.snakemake(*words, config=None)
+    assert len(re.findall(r"^\S+/seeds=0-2: update 2/2, ", output, re.M)) == len(TINY_RUNS)  # alone: on the terminal
     here, there = results(trained.root), results(elsewhere)
     assert sorted(here) == sorted(there)
     assert [name for name in here if here[name] != there[name]] == []
@@ -88,8 +88,8 @@ def test_more_and_fewer_seeds_end_in_the_tables(done):
     done.snakemake("--cores", "2")
     assert len(rows(done, "summary")) == len(TINY_RUNS) * 4
     done.configure(seeds=[1])
-    said = done.snakemake("--cores", "2")
-    assert "rule train" not in said
+    output = done.snakemake("--cores", "2")
+    assert "rule train" not in output
     assert {row["seed"] for row in rows(done, "summary")} == {"1"}
     done.configure()
     done.snakemake("--cores", "2")
@@ -98,11 +98,11 @@ def test_more_and_fewer_seeds_end_in_the_tables(done):
 
 def test_condition_that_fails_stops_no_other_and_is_listed_with_its_reason(fresh):
     fresh.edit("tasks/copy.py", ENABLED, DISABLED)
-    said = fresh.snakemake("--cores", "2", check=False)
+    output = fresh.snakemake("--cores", "2", check=False)
     assert {path.relative_to(fresh.root / RUNS).as_posix() for path in (fresh.root / RUNS).rglob("seeds=0-2.json")} == {
         f"{run}.json" for run in TINY_RUNS if not run.startswith("copy")
     }
-    assert [line for line in said.splitlines() if line.startswith("failed: ")] == [
+    assert [line for line in output.splitlines() if line.startswith("failed: ")] == [
         "failed: results/tiny/runs/cpu/copy/lag=11/rnn/full/seeds=0-2.json: no copies today "
         "(log: results/tiny/logs/cpu/copy/lag=11/rnn/full/seeds=0-2.log)"
     ]
@@ -133,8 +133,8 @@ DISABLED = """def sample(self, rng: np.random.Generator, size: int) -> Batch:
 def test_stale_run_record_is_refused_in_one_line(done, edit, says):
     path = done.root / RUNS / "copy/lag=11/rnn/full/seeds=0-2.json"
     path.write_text(json.dumps(edit(json.loads(path.read_text()))))
-    said = done.snakemake("--cores", "2", check=False)
-    listed = [line for line in said.splitlines() if line.startswith("failed: ")]
+    output = done.snakemake("--cores", "2", check=False)
+    listed = [line for line in output.splitlines() if line.startswith("failed: ")]
     for line, table in zip(sorted(listed), ("curves", "summary"), strict=True):
         assert line.startswith(f"failed: results/tiny/{table}.csv: run results/tiny/runs/cpu/copy/lag=11/rnn/full/")
         assert says in line
@@ -156,8 +156,10 @@ def test_findings_are_decided_and_shown(done):
     shown = set(re.findall(r"\((figures/\w+\.png)\)", text))
     assert {"figures/constructed_network.png", "figures/derivative_by_path.png"} <= shown
     assert all((results / figure).exists() and f"'{figure}'" in page for figure in shown)
-    made = [json.loads((results / f"{name}.provenance.json").read_text()) for name in ("constructed", "derivatives")]
-    assert [about["kernel"] for about in made] == ["reference", "reference"]
+    computed = [
+        json.loads((results / f"{name}.provenance.json").read_text()) for name in ("constructed", "derivatives")
+    ]
+    assert [details["kernel"] for details in computed] == ["reference", "reference"]
     assert "## Claim 5: holds\n" in text
     assert "snakemake --cores 2 --configfile config/hochreiter1997.yaml" in text
     assert {row["claim"] for row in rows(done, "findings")} == set("123456")

@@ -30,7 +30,7 @@ training: {protocol: online, dtype: float64, optimiser: sgd, batch_size: 1, clip
 """) | {"published": [ROW]}
 
 
-def refusal(**changes: object) -> str:
+def error_line(**changes: object) -> str:
     """Return the line with which the tiny online configuration is refused after these changes."""
     with pytest.raises(ConfigurationError) as caught:
         Experiment(merge(TINY, ONLINE | changes), root=ROOT)
@@ -56,13 +56,13 @@ def test_the_tiny_configuration_itself_is_accepted() -> None:
     ],
 )
 def test_a_malformed_row_is_refused_in_one_line(row: dict, line: str) -> None:
-    assert refusal(published=[ROW | row]).startswith(f"config: {line}")
+    assert error_line(published=[ROW | row]).startswith(f"config: {line}")
 
 
 def test_a_missing_key_a_second_row_and_another_protocol_are_refused() -> None:
     without = {name: value for name, value in ROW.items() if name != "trials"}
-    assert "published[0].trials" in refusal(published=[without])
-    assert refusal(published=[ROW, ROW]).startswith("config: published[1].experiment: published[0] is of this table")
+    assert "published[0].trials" in error_line(published=[without])
+    assert error_line(published=[ROW, ROW]).startswith("config: published[1].experiment: published[0] is of this table")
     with pytest.raises(
         ConfigurationError, match=r"^config: published: the key is missing; it is needed, as tables names published"
     ):
@@ -89,8 +89,8 @@ def test_the_shipped_rows_have_as_many_weights_as_the_paper_s_networks(name: str
 def test_the_protocol_s_code_determines_online_runs_and_no_others(fresh: Tree) -> None:
     def digests() -> list[str]:
         configs = [merge(TINY, ONLINE), TINY]
-        found = [Experiment(config, root=fresh.root) for config in configs]
-        return [experiment.sources(experiment.conditions[0]) for experiment in found]
+        actual = [Experiment(config, root=fresh.root) for config in configs]
+        return [experiment.sources(experiment.conditions[0]) for experiment in actual]
 
     before = digests()
     fresh.edit("training/protocols/online.py", "CHUNK = 500", "CHUNK = 501")

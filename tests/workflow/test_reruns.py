@@ -202,9 +202,9 @@ def test_results_without_metadata_are_made_again_where_they_are_not_current(fini
 )
 def test_outcome_names_what_is_missing_or_stale(finished, change, problems):
     change(finished)
-    found = list(find_problems(load(finished)))
-    assert len(found) == len(problems)
-    assert all(line.startswith(begin) for line, begin in zip(found, problems, strict=True)), found
+    actual = list(find_problems(load(finished)))
+    assert len(actual) == len(problems)
+    assert all(line.startswith(begin) for line, begin in zip(actual, problems, strict=True)), actual
 
 
 def append(path: Path) -> None:

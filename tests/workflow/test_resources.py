@@ -123,18 +123,18 @@ def test_no_task_has_longer_sequences_or_wider_inputs(label, lag):
 def test_jobs_ask_for_what_is_computed_and_for_a_gpu_where_they_train_on_one(fresh):
     grid = [{"devices": ["cpu", "cuda"], "tasks": ["adding"], "models": ["rnn"], "gradients": ["full"]}]
     fresh.configure(grid=grid)
-    said = fresh.snakemake("-n", "--until", "train")
+    output = fresh.snakemake("-n", "--until", "train")
     experiment = Experiment(merge(TINY, {"grid": grid}), root=ROOT)
     for device, gpu in (("cpu", 0), ("cuda", 1)):
         need = training_need(experiment.settings(Condition(device, "adding", 2, "rnn", "full"), range(3)))
-        job = said.partition(f"wildcards: device={device}, task=adding, lag=2,")[2].partition("\n\n")[0]
+        job = output.partition(f"wildcards: device={device}, task=adding, lag=2,")[2].partition("\n\n")[0]
         for resource in (f"mem_mb={need.mem_mb(1)}", f"runtime={need.runtime(1)}", f"gpu={gpu}"):
             assert resource in job
 
 
 def test_a_user_may_set_memory_and_time(fresh):
-    said = fresh.snakemake("-n", "--until", "train", "--set-resources", "train:runtime=7", "train:mem_mb=321*attempt")
-    jobs = [line for line in said.splitlines() if line.strip().startswith("resources:")]
+    output = fresh.snakemake("-n", "--until", "train", "--set-resources", "train:runtime=7", "train:mem_mb=321*attempt")
+    jobs = [line for line in output.splitlines() if line.strip().startswith("resources:")]
     assert sum("runtime=7" in job and "mem_mb=321," in job for job in jobs) == len(TINY_RUNS)
 
 

@@ -74,10 +74,10 @@ def import_as_module(tree: Tree, folder: Path, *, prefix: str = "") -> Tree:
 @pytest.mark.parametrize("prefix", ["", "below"])
 def test_import_as_module_merges_the_partial_configuration(fresh, tmp_path, prefix):
     outer = import_as_module(fresh, tmp_path / "outer", prefix=prefix)
-    said = outer.snakemake("-n", config=None)
-    assert said.count("rule lagbench_train:\n") == 1
+    output = outer.snakemake("-n", config=None)
+    assert output.count("rule lagbench_train:\n") == 1
     start = f"{prefix}/results" if prefix else "results"
-    assert f"output: {start}/imported/runs/cpu/copy/lag=11/rnn/full/seeds=0.json," in said
+    assert f"output: {start}/imported/runs/cpu/copy/lag=11/rnn/full/seeds=0.json," in output
 
 
 def test_an_outer_workflow_keeps_its_packages_that_are_named_like_ours(fresh, tmp_path):
@@ -94,9 +94,9 @@ def test_an_outer_workflow_keeps_its_packages_that_are_named_like_ours(fresh, tm
 def test_mistake_in_an_imported_configuration_is_one_line_too(fresh, tmp_path):
     outer = import_as_module(fresh, tmp_path / "outer")
     outer.edit("Snakefile", "'seeds': [0]", "'seeds': [-1]")
-    said = outer.snakemake("-n", config=None, check=False)
-    assert "config: seeds[0]: expected an integer >= 0" in said
-    assert "Traceback" not in said
+    output = outer.snakemake("-n", config=None, check=False)
+    assert "config: seeds[0]: expected an integer >= 0" in output
+    assert "Traceback" not in output
 
 
 def test_threads_reach_the_job_and_its_libraries(fresh):
@@ -104,8 +104,8 @@ def test_threads_reach_the_job_and_its_libraries(fresh):
     (fresh.root / "workflow/scripts/train.py").write_text(
         "import os, sys\nsys.exit(f'error: OMP {os.environ[\"OMP_NUM_THREADS\"]} {sys.argv[5:7]}')\n"
     )
-    said = fresh.snakemake("--cores", "2", "--until", "train", "--quiet", "all", check=False)
-    assert said.count("OMP 2 ['--threads', '2']") == len(TINY_RUNS)
+    output = fresh.snakemake("--cores", "2", "--until", "train", "--quiet", "all", check=False)
+    assert output.count("OMP 2 ['--threads', '2']") == len(TINY_RUNS)
 
 
 @pytest.mark.parametrize(("cores", "alone"), [("1", True), ("2", False)])
@@ -114,8 +114,8 @@ def test_job_that_runs_alone_tells_its_progress_on_the_terminal(fresh, cores, al
         "import sys\nsys.path.insert(0, sys.argv[0].rpartition('/workflow/')[0])\n"
         "from records.log import log_line\nlog_line('update 7/9')\nsys.exit('error: enough')\n"
     )
-    said = fresh.snakemake("--cores", cores, "--until", "train", check=False)
-    assert ("update 7/9\n" in said) == alone, said
+    output = fresh.snakemake("--cores", cores, "--until", "train", check=False)
+    assert ("update 7/9\n" in output) == alone, output
 
 
 def test_whatever_reaches_the_shell_is_quoted():
@@ -154,5 +154,5 @@ def test_dry_run_plans_ten_thousand_conditions(fresh):
     tasks = {"adding": {"lags": list(range(2, 5002)), "sequences": 64}, "copy": {"lags": list(range(11, 5011))}}
     grid = [{"devices": ["cpu"], "tasks": ["adding", "copy"], "models": ["rnn"], "gradients": ["full"]}]
     fresh.configure(tasks=tasks, grid=grid)
-    said = fresh.snakemake("-n", "--quiet", "rules")
-    assert re.search(r"^train +10000$", said, re.M)
+    output = fresh.snakemake("-n", "--quiet", "rules")
+    assert re.search(r"^train +10000$", output, re.M)

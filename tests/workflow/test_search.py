@@ -39,20 +39,20 @@ def _elsewhere(tmp_path, monkeypatch):
 
 
 def test_draws_are_one_in_each_of_as_many_equally_probable_ranges():
-    drawn = sample_sizes(SEARCH)
+    sampled = sample_sizes(SEARCH)
     sizes, rates = SEARCH["hidden_size"], SEARCH["learning_rate"]
     edges = [3.5 * (64.5 / 3.5) ** (k / sizes["draws"]) for k in range(sizes["draws"] + 1)]
-    for draw, (low, high) in zip(drawn, pairwise(edges), strict=True):
+    for draw, (low, high) in zip(sampled, pairwise(edges), strict=True):
         assert low - 0.5 <= draw.hidden_size <= high + 0.5
         places = [math.log10(rate) / 2 + 1.5 for rate in draw.learning_rates]  # 0.001 is 0, 0.1 is 1
         assert [math.floor(place * rates["draws"]) for place in places] == list(range(rates["draws"]))
-    assert len({draw.learning_rates for draw in drawn}) == len(drawn)
+    assert len({draw.learning_rates for draw in sampled}) == len(sampled)
 
 
 def test_draws_of_many_seeds_are_log_uniform():
-    found = [draw for seed in range(400) for draw in sample_sizes(SEARCH | {"seed": seed})]
-    rates = np.log([rate for draw in found for rate in draw.learning_rates])
-    sizes = np.array([draw.hidden_size for draw in found for _ in draw.learning_rates])
+    actual = [draw for seed in range(400) for draw in sample_sizes(SEARCH | {"seed": seed})]
+    rates = np.log([rate for draw in actual for rate in draw.learning_rates])
+    sizes = np.array([draw.hidden_size for draw in actual for _ in draw.learning_rates])
     assert stats.kstest(rates, stats.uniform(math.log(0.001), math.log(100)).cdf).pvalue > 0.01
     for size in (4, 7, 30):
         share = math.log((size + 0.5) / (size - 0.5)) / math.log(64.5 / 3.5)
@@ -85,8 +85,8 @@ def test_every_model_task_and_gradient_has_the_same_trials():
             (size, rate) for rate in settings["learning_rates"]
         )
     assert set(trials) == {(model, task) for model in BLOCK["models"] for task in ("adding 2", "adding 3", "copy 11")}
-    drawn = {(draw.hidden_size, rate) for draw in sample_sizes(SEARCH) for rate in draw.learning_rates}
-    assert all(found == drawn for found in trials.values())
+    sampled = {(draw.hidden_size, rate) for draw in sample_sizes(SEARCH) for rate in draw.learning_rates}
+    assert all(actual == sampled for actual in trials.values())
     assert len(list_requests(searched, "run")) == 5 * 2 * 3
 
 
@@ -110,9 +110,9 @@ def test_another_draw_leaves_the_runs_of_the_sizes_that_stay():
 
 def test_undrawn_is_the_model_as_configured():
     searched = experiment()
-    found = {searched.restore_model(condition) for condition in searched.conditions}
-    assert {condition.model for condition in found} == {"lstm", "lstm_peephole"}
-    settings = searched.settings(min(found), [0])["model"]
+    actual = {searched.restore_model(condition) for condition in searched.conditions}
+    assert {condition.model for condition in actual} == {"lstm", "lstm_peephole"}
+    settings = searched.settings(min(actual), [0])["model"]
     assert (settings["name"], settings["hidden_size"]) == ("lstm", TINY["models"]["lstm"]["hidden_size"])
     plain = Experiment(TINY, root=ROOT)
     assert [plain.restore_model(condition) for condition in plain.conditions] == plain.conditions

@@ -29,7 +29,7 @@ def request(path: str, settings: dict) -> Request:
 
 
 def finished(*versions: tuple[str | None, ...]) -> dict[str, Provenance]:
-    return {f"run{number}": Provenance(one, "settings", "sources") for number, one in enumerate(versions)}
+    return {f"run{number}": Provenance(item, "settings", "sources") for number, item in enumerate(versions)}
 
 
 def test_nothing_is_said_where_all_versions_are_those_here():
@@ -78,21 +78,21 @@ def age(tree: Tree, *runs: str) -> None:
             versions = dict(zip(("torch", "numpy", "numba"), read_installed_versions(), strict=True))
             if any(run in str(path) for run in runs):
                 versions["torch"] = "1.0"
-            about = {
+            details = {
                 "versions": versions,
                 "sources": record["sources"],
                 "settings": compute_digest(record["settings"]),
             }
-            path.with_suffix(".provenance.json").write_text(json.dumps(about))
+            path.with_suffix(".provenance.json").write_text(json.dumps(details))
 
 
 def listed(tree: Tree) -> list[str]:
     config = complete(yaml.safe_load((tree.root / "tiny.yaml").read_text()), root=tree.root)
     requests = [
-        one._replace(path=str(tree.root / one.path)) for one in requested_records(Experiment(config, root=tree.root))
+        item._replace(path=str(tree.root / item.path)) for item in requested_records(Experiment(config, root=tree.root))
     ]
-    found = find_other_versions(load_provenance(requests), here=read_installed_versions())
-    return [str(Path(path).relative_to(tree.root)) for path in found]
+    actual = find_other_versions(load_provenance(requests), here=read_installed_versions())
+    return [str(Path(path).relative_to(tree.root)) for path in actual]
 
 
 @pytest.mark.slow
@@ -105,8 +105,8 @@ def test_runs_of_other_versions_are_kept_until_the_user_asks(tree):
         "copy/lag=11/rnn/full/seeds=0-2.json",
     ]
     assert tree.to_train("--forcerun", *stale) == {"adding/lag=3/rnn/full/seeds=0-2", "copy/lag=11/rnn/full/seeds=0-2"}
-    said = tree.snakemake("--cores", "2", "--until", "train")
-    assert "stale: 2 runs were made under another torch: 1.0 (2 runs), " in said or "Nothing to be done" in said
+    output = tree.snakemake("--cores", "2", "--until", "train")
+    assert "stale: 2 runs were made under another torch: 1.0 (2 runs), " in output or "Nothing to be done" in output
     age(tree)
     assert listed(tree) == []
 
@@ -115,5 +115,5 @@ def test_runs_of_other_versions_are_kept_until_the_user_asks(tree):
 def test_changed_code_is_told_before_it_is_trained_again(tree):
     age(tree)
     tree.edit("models/rnn.py", "class RNNCell(Cell):", "EDITED = True\n\n\nclass RNNCell(Cell):")
-    said = tree.snakemake("--cores", "2", "--until", "train")
-    assert "stale: 3 of 5 runs, as what determines their numbers has changed: the code of 3, the config of 0" in said
+    output = tree.snakemake("--cores", "2", "--until", "train")
+    assert "stale: 3 of 5 runs, as what determines their numbers has changed: the code of 3, the config of 0" in output

@@ -28,8 +28,8 @@ def grid(**changes: object) -> dict:
 
 
 def measurement(**changes: object) -> dict:
-    asked = {"learning_rate": 0.01, "sequences": 4, "evaluations": 2, "flows": ["full"]}
-    return {"measurement": asked | changes}
+    request = {"learning_rate": 0.01, "sequences": 4, "evaluations": 2, "flows": ["full"]}
+    return {"measurement": request | changes}
 
 
 NAN, INFINITY = float("nan"), float("inf")
@@ -184,7 +184,7 @@ MALFORMED = [
 
 @pytest.mark.parametrize(("changes", "key", "says"), MALFORMED, ids=range(len(MALFORMED)))
 def test_malformed_configuration_is_refused_in_one_line(changes, key, says):
-    line = refusal(changes)
+    line = error_line(changes)
     assert line.startswith(f"config: {key}")
     for text in says:
         assert text in line
@@ -192,7 +192,7 @@ def test_malformed_configuration_is_refused_in_one_line(changes, key, says):
     assert len(line) < 800
 
 
-def refusal(changes: dict) -> str:
+def error_line(changes: dict) -> str:
     try:
         config = merge(TINY, changes)
     except RecursionError:  # Snakemake's own merge would not survive it either; the check itself must
@@ -211,7 +211,9 @@ def test_every_key_is_required(key):
         validate(config, registry=REGISTRY)
 
 
-BOMB = "".join(f"{of}: &{of} [{', '.join(['*' + of_less] * 10)}]\n" for of_less, of in itertools.pairwise("abcdef"))
+BOMB = "".join(
+    f"{group}: &{group} [{', '.join(['*' + of_less] * 10)}]\n" for of_less, group in itertools.pairwise("abcdef")
+)
 
 
 @pytest.mark.parametrize(
@@ -286,9 +288,9 @@ def test_snakemake_ends_with_the_one_line(tmp_path, number):
         [*command, "--configfile", "mine.yaml"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 1
-    said = [
+    output = [
         line for line in (done.stdout + done.stderr).splitlines() if not line.startswith(("Using ", "Config file "))
     ]
-    assert len(said) == 1
-    assert said[0].startswith(f"config: {key}")
+    assert len(output) == 1
+    assert output[0].startswith(f"config: {key}")
     assert not (tmp_path / "results").exists()

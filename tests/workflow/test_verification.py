@@ -27,8 +27,8 @@ def test_a_sample_is_drawn_by_its_seed_and_is_never_larger_than_what_there_is():
     assert first.names != choose_sample(names, size=5, seed=8).names
     assert len(set(first.names)) == 5
     assert choose_sample(names, size=99, seed=1).names == sorted(names)
-    drawn = choose_sample(names, size=5, seed=None)
-    assert choose_sample(names, size=5, seed=drawn.seed) == drawn
+    sampled = choose_sample(names, size=5, seed=None)
+    assert choose_sample(names, size=5, seed=sampled.seed) == sampled
     with pytest.raises(ValueError, match="at least 1 run; came 0"):
         choose_sample(names, size=0, seed=1)
 

@@ -62,19 +62,25 @@ def _draw_panel(axes: Axes, facet: Facet, tables: Tables) -> None:
     if "easy" in conditions:
         _draw_guesses(axes, conditions, lag_axis)
     series = series_of(tables)
-    for one in series:
-        line = rows_of(conditions, model=one.model, gradient=one.gradient).sort_values("lag")
-        x = lag_axis.place(line["lag"], offset=one.offset)
-        axes.plot(x, line["accuracy"], **one.points, zorder=3)
+    for line_style in series:
+        line = rows_of(conditions, model=line_style.model, gradient=line_style.gradient).sort_values("lag")
+        x = lag_axis.place(line["lag"], offset=line_style.offset)
+        axes.plot(x, line["accuracy"], **line_style.points, zorder=3)
         if len(lag_axis.lags) > 1:
             low, high = line["accuracy_low"], line["accuracy_high"]
-            axes.fill_between(x, low, high, color=one.colour, alpha=0.13, linewidth=0, zorder=2)
+            axes.fill_between(x, low, high, color=line_style.colour, alpha=0.13, linewidth=0, zorder=2)
         else:
-            axes.vlines(x, line["accuracy_low"], line["accuracy_high"], color=one.colour, linewidth=1, zorder=2)
-        dots = rows_of(replicas, model=one.model, gradient=one.gradient)
-        places = lag_axis.place(dots["lag"], offset=seed_offsets(dots["seed"], one, count=len(series)))
+            axes.vlines(x, line["accuracy_low"], line["accuracy_high"], color=line_style.colour, linewidth=1, zorder=2)
+        dots = rows_of(replicas, model=line_style.model, gradient=line_style.gradient)
+        places = lag_axis.place(dots["lag"], offset=seed_offsets(dots["seed"], line_style, count=len(series)))
         axes.scatter(
-            places, score_accuracies(dots["test_accuracy"]), s=2.5, color=one.colour, alpha=0.55, linewidth=0, zorder=2
+            places,
+            score_accuracies(dots["test_accuracy"]),
+            s=2.5,
+            color=line_style.colour,
+            alpha=0.55,
+            linewidth=0,
+            zorder=2,
         )
     lag_axis.apply(axes)
     axes.set_ylim(-0.03, 1.03)

@@ -26,7 +26,7 @@ from workflow.figures.style.traces import (
 )
 
 NEEDS = ("alignment",)
-DRAWN = {"solved": DASHES[0], "initial": DASHES[1]}
+PLOTTED = {"solved": DASHES[0], "initial": DASHES[1]}
 QUANTITIES = {"cosine": "cosine", "norm_ratio": "norm ratio"}
 
 
@@ -37,16 +37,16 @@ def draw(tables: Tables) -> Figure:
     measured = measured_in(table, labels=labels)
     figure = new_figure(columns=4, height=1.6 * len(measured) + 0.2)
     grid = figure.subplots(len(measured), 4, sharey="col", squeeze=False)
-    for one, row in zip(measured, grid, strict=True):
+    for measurement, row in zip(measured, grid, strict=True):
         for axes, value in zip(row[:2], QUANTITIES, strict=True):
-            _against_lag(axes, one, table, value=value, labels=labels)
+            _against_lag(axes, measurement, table, value=value, labels=labels)
         for axes, value in zip(row[2:], QUANTITIES, strict=True):
-            _over_training(axes, one.of(table), value=value, labels=labels)
-            axes.set_xlabel(f"training, lag {one.lag}")
-        row[0].set_ylabel(one.task)
+            _over_training(axes, measurement.select_rows(table), value=value, labels=labels)
+            axes.set_xlabel(f"training, lag {measurement.lag}")
+        row[0].set_ylabel(measurement.task)
     for axes, name in zip(grid[0], [*QUANTITIES.values()] * 2, strict=True):
         axes.set_title(name)
-    moments = [Line2D([], [], color="0.2", linestyle=dash, label=MOMENTS[moment]) for moment, dash in DRAWN.items()]
+    moments = [Line2D([], [], color="0.2", linestyle=dash, label=MOMENTS[moment]) for moment, dash in PLOTTED.items()]
     note = f"{seeds_in(table)}; truncated_1997 against full; trained under the gradient {measured[0].gradient}"
     note += name_left_out(tables, set(table["model"]), reason="without the truncated gradient")
     legends = [("network", moments), ("model", model_legend(set(table["model"]), labels=labels))]
@@ -54,10 +54,10 @@ def draw(tables: Tables) -> Figure:
     return figure
 
 
-def _against_lag(axes: Axes, one: Measured, table: pd.DataFrame, *, value: str, labels: Labels) -> None:
-    part = rows_of(table, device=one.device, task=one.task, gradient=one.gradient)
+def _against_lag(axes: Axes, measurement: Measured, table: pd.DataFrame, *, value: str, labels: Labels) -> None:
+    part = rows_of(table, device=measurement.device, task=measurement.task, gradient=measurement.gradient)
     lag_axis = LagAxis(part["lag"])
-    for moment, dash in DRAWN.items():
+    for moment, dash in PLOTTED.items():
         for model, colour in model_colours(labels).items():
             line = rows_of(part, model=model, snapshot=moment)
             if len(line):

@@ -38,14 +38,16 @@ def draw(tables: Tables) -> Figure:
     flows = [flow for flow in labels.gradients if flow in set(table["flow"])]
     figure = new_figure(columns=len(flows), height=1.05 * len(measured) * len(MOMENTS) + 0.3)
     grid = figure.subplots(len(measured) * len(MOMENTS), len(flows), sharey=True, sharex="row", squeeze=False)
-    rows = [(one, moment) for one in measured for moment in MOMENTS]
-    for (one, moment), row in zip(rows, grid, strict=True):
-        part = rows_of(one.of(table), snapshot=moment)
+    rows = [(measurement, moment) for measurement in measured for moment in MOMENTS]
+    for (measurement, moment), row in zip(rows, grid, strict=True):
+        part = rows_of(measurement.select_rows(table), snapshot=moment)
         for flow, axes in zip(flows, row, strict=True):
             _draw_panel(axes, rows_of(part, flow=flow), labels=labels)
-            axes.axvline(one.lag, **LAG)
+            axes.axvline(measurement.lag, **LAG)
             axes.tick_params(labelbottom=moment == list(MOMENTS)[-1])
-        row[0].set_ylabel(f"{one.title}\n{MOMENTS[moment]}" if moment == "half_way" else f"\n\n{MOMENTS[moment]}")
+        row[0].set_ylabel(
+            f"{measurement.title}\n{MOMENTS[moment]}" if moment == "half_way" else f"\n\n{MOMENTS[moment]}"
+        )
     for flow, axes in zip(flows, grid[0], strict=True):
         axes.set_title(broken(flow))
     for axes in grid[-1]:

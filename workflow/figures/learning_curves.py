@@ -27,9 +27,9 @@ def draw(tables: Tables) -> Figure:
     facets = facets_of(tables)
     lags = {facet: spread_lags(rows_of(replicas, device=facet.device, task=facet.task)["lag"]) for facet in facets}
     replicas = replicas.assign(allowed=compute_budgets(replicas))
-    curves = select_replicas(tables.curves({lag for drawn in lags.values() for lag in drawn}), tables.statistics)
+    curves = select_replicas(tables.curves({lag for plotted in lags.values() for lag in plotted}), tables.statistics)
     series = series_of(tables)
-    columns = max(len(drawn) for drawn in lags.values())
+    columns = max(len(plotted) for plotted in lags.values())
     figure = new_figure(columns=columns, height=1.45 * len(facets) + 0.2)
     grid = figure.subplots(len(facets), columns, sharey=True, squeeze=False)
     for facet, row in zip(facets, grid, strict=True):
@@ -43,7 +43,7 @@ def draw(tables: Tables) -> Figure:
         label_right(row[len(lags[facet]) - 1], chance, label="chance")
     for axes in grid[-1][: len(lags[facets[-1]])]:
         axes.set_xlabel("updates")
-    some = any(len(drawn) < rows_of(replicas, task=facet.task)["lag"].nunique() for facet, drawn in lags.items())
+    some = any(len(plotted) < rows_of(replicas, task=facet.task)["lag"].nunique() for facet, plotted in lags.items())
     selection = f"; {COLUMNS} of the tested lags are drawn" if some else ""
     note = seeds_note(tables, spread="line: median; band: quartiles")
     finish(figure, tables, note=note + selection, markers=False)
@@ -74,15 +74,15 @@ def _draw_panel(
     replicas, curves = rows_of(replicas, **where), rows_of(curves, **where)
     until, first = replicas["allowed"].max(), replicas["evaluate_every"].min()
     axes.axhline(replicas["chance_accuracy"].iloc[0], color=REFERENCE, linewidth=0.7, zorder=1, gid="chance")
-    for one in series:
-        curve = rows_of(curves, model=one.model, gradient=one.gradient)
+    for line_style in series:
+        curve = rows_of(curves, model=line_style.model, gradient=line_style.gradient)
         if curve.empty:
             continue
         table = carried(curve, until=until)
         table = table[table.index >= first]
         lower, middle, upper = np.quantile(table.to_numpy(), [0.25, 0.5, 0.75], axis=1)
-        axes.fill_between(table.index, lower, upper, color=one.colour, alpha=0.13, linewidth=0, zorder=2)
-        axes.plot(table.index, middle, **one.line, zorder=3)
+        axes.fill_between(table.index, lower, upper, color=line_style.colour, alpha=0.13, linewidth=0, zorder=2)
+        axes.plot(table.index, middle, **line_style.line, zorder=3)
     low, high = 0.9 * first, 1.1 * max(until, 1.5 * first)
     axes.set_xscale("log")
     axes.set_xlim(low, high)

@@ -30,7 +30,7 @@ from workflow.statistics.replicas import score_accuracies
 def draw(tables: Tables) -> Figure:
     """Draw the figure."""
     facets, series = facets_of(tables), series_of(tables)
-    models = list(dict.fromkeys(one.model for one in series))
+    models = list(dict.fromkeys(line_style.model for line_style in series))
     tables = tables._replace(summary=tables.summary.assign(score=score_accuracies(tables.summary["test_accuracy"])))
     columns = columns_for(facets)
     blocks = [facets[start : start + columns] for start in range(0, len(facets), columns)]
@@ -39,7 +39,7 @@ def draw(tables: Tables) -> Figure:
     for block, model in product(blocks, models):
         row = next(grid)
         for facet, axes in zip(block, row, strict=False):
-            _draw_panel(axes, facet, [one for one in series if one.model == model], tables)
+            _draw_panel(axes, facet, [line_style for line_style in series if line_style.model == model], tables)
             if model == models[0]:
                 axes.set_title(facet.title)
             if model == models[-1]:
@@ -57,16 +57,16 @@ def _draw_panel(axes: Axes, facet: Facet, series: list[Series], tables: Tables) 
     rates = sorted(set(replicas["learning_rate"]))
     level_line(axes, replicas["chance_accuracy"].mean(), label="chance")
     step = rate_axis(axes, rates)
-    for rank, one in enumerate(series):
-        part = rows_of(replicas, model=one.model, gradient=one.gradient)
+    for rank, line_style in enumerate(series):
+        part = rows_of(replicas, model=line_style.model, gradient=line_style.gradient)
         if part.empty:  # the grid has this series for another task
             continue
         for _, at_lag in part.groupby("lag"):
             means = at_lag.groupby("learning_rate")["score"].mean()
-            axes.plot(means.index, means, **one.line, linewidth=0.6, alpha=0.4, zorder=2)
+            axes.plot(means.index, means, **line_style.line, linewidth=0.6, alpha=0.4, zorder=2)
         apart = step ** ((rank - (len(series) - 1) / 2) * 0.06)
         seeds = part.pivot_table(index="learning_rate", columns="seed", values="score", aggfunc="mean").sort_index()
         limits = np.array([mean_interval(row[~np.isnan(row)]) for row in seeds.to_numpy()])
-        axes.vlines(seeds.index * apart, *limits.T, color=one.colour, linewidth=1, zorder=3)
-        axes.plot(seeds.index * apart, seeds.mean(axis="columns"), **one.points, zorder=4)
+        axes.vlines(seeds.index * apart, *limits.T, color=line_style.colour, linewidth=1, zorder=3)
+        axes.plot(seeds.index * apart, seeds.mean(axis="columns"), **line_style.points, zorder=4)
     axes.set_ylim(-0.03, 1.03)

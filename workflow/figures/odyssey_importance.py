@@ -29,7 +29,7 @@ def draw(tables: Tables) -> Figure:
     facets = facets_of(table, labels=tables.labels)
     figure, panels = row_panels(facets, rows=variants)
     for facet, axes in zip(facets, panels, strict=True):
-        _draw_panel(axes, facet.of(table), variants=variants)
+        _draw_panel(axes, facet.select_rows(table), variants=variants)
         axes.set_title(facet.title)
         axes.set_xlabel("share of variance")
     legend = [

@@ -36,8 +36,8 @@ def draw(tables: Tables) -> Figure:
     facets = facets_of(table, labels=tables.labels)
     figure, panels = row_panels(facets, rows=variants)
     for facet, axes in zip(facets, panels, strict=True):
-        _draw_panel(axes, facet.of(table), facet.of(trials), variants=variants)
-        easy = "easy" in table and facet.of(table)["easy"].any()
+        _draw_panel(axes, facet.select_rows(table), facet.select_rows(trials), variants=variants)
+        easy = "easy" in table and facet.select_rows(table)["easy"].any()
         axes.set_title(f"{facet.title}{'*' if easy else ''}")
         axes.set_xlabel("test accuracy")
     note = f"{trials_note(table)}; bars: 95 % bootstrap interval of the best tenth over jobs"

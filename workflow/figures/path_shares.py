@@ -41,11 +41,11 @@ def draw(tables: Tables) -> Figure:
     }
     figure = new_figure(columns=len(colours), height=2 * 1.1 * len(measured) + 0.2)
     grid = figure.subplots(2 * len(measured), len(colours), sharey=True, sharex="row", squeeze=False)
-    for place, one in enumerate(measured):
+    for place, measurement in enumerate(measured):
         for table, row, title in zip((one_step, all_steps), grid[2 * place :], ("one step", "all steps"), strict=False):
             for (model, colour), axes in zip(colours.items(), row, strict=True):
-                _draw_panel(axes, rows_of(one.of(table), model=model), colour=colour, looks=looks)
-            row[0].set_ylabel(f"{one.title}\n{title}")
+                _draw_panel(axes, rows_of(measurement.select_rows(table), model=model), colour=colour, looks=looks)
+            row[0].set_ylabel(f"{measurement.title}\n{title}")
     for model, axes in zip(colours, grid[0], strict=True):
         axes.set_title(broken(model))
     for axes in grid[-1]:

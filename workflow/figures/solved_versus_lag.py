@@ -52,11 +52,13 @@ def draw(tables: Tables) -> Figure:
 
 def _draw_fractions(axes: Axes, facet: Facet, conditions: pd.DataFrame, lag_axis: LagAxis, tables: Tables) -> None:
     reference_line(axes, lag_axis, pd.Series([0.5] * len(lag_axis.lags)), label="half")
-    for one in series_of(tables):
-        line = rows_of(conditions, model=one.model, gradient=one.gradient).sort_values("lag")
-        x = lag_axis.place(line["lag"], offset=one.offset)
-        axes.vlines(x, line["solved_low"], line["solved_high"], color=one.colour, linewidth=0.8, alpha=0.5, zorder=2)
-        axes.plot(x, line["solved_fraction"], **one.points, zorder=3)
+    for line_style in series_of(tables):
+        line = rows_of(conditions, model=line_style.model, gradient=line_style.gradient).sort_values("lag")
+        x = lag_axis.place(line["lag"], offset=line_style.offset)
+        axes.vlines(
+            x, line["solved_low"], line["solved_high"], color=line_style.colour, linewidth=0.8, alpha=0.5, zorder=2
+        )
+        axes.plot(x, line["solved_fraction"], **line_style.points, zorder=3)
     lag_axis.apply(axes)
     axes.set_xlabel("")
     axes.set_ylim(-0.04, 1.04)
@@ -66,8 +68,8 @@ def _draw_fractions(axes: Axes, facet: Facet, conditions: pd.DataFrame, lag_axis
 def _draw_horizons(axes: Axes, conditions: pd.DataFrame, lag_axis: LagAxis, tables: Tables) -> None:
     series = series_of(tables)
     left = lag_axis.limits[0]
-    for height, one in enumerate(reversed(series)):
-        rows = rows_of(conditions, model=one.model, gradient=one.gradient)
+    for height, line_style in enumerate(reversed(series)):
+        rows = rows_of(conditions, model=line_style.model, gradient=line_style.gradient)
         if rows.empty:
             continue
         horizon, low, high, censored = (
@@ -75,11 +77,11 @@ def _draw_horizons(axes: Axes, conditions: pd.DataFrame, lag_axis: LagAxis, tabl
             .astype("Float64")
             .to_numpy(dtype=float, na_value=np.nan)[0]
         )
-        look = dict(one.points)
+        look = dict(line_style.points)
         if censored or not horizon:
             look |= {"marker": ">" if censored else "<", "markerfacecolor": "white"}
-            look |= {"markeredgecolor": one.colour, "markeredgewidth": 0.9}
-        axes.hlines(height, low or left, high or left, color=one.colour, linewidth=1)
+            look |= {"markeredgecolor": line_style.colour, "markeredgewidth": 0.9}
+        axes.hlines(height, low or left, high or left, color=line_style.colour, linewidth=1)
         axes.plot([horizon or left], [height], **look, clip_on=False, zorder=3)
     lag_axis.apply(axes)
     axes.set_yticks([])

@@ -55,21 +55,23 @@ def _draw_panel(axes: Axes, facet: Facet, tables: Tables) -> None:
     lag_axis = LagAxis(conditions["lag"])
     reference_line(axes, lag_axis, budgets["allowed"], label="budget")
     series = series_of(tables)
-    for one in series:
-        line = rows_of(conditions, model=one.model, gradient=one.gradient).sort_values("lag")
-        x = lag_axis.place(line["lag"], offset=one.offset)
+    for line_style in series:
+        line = rows_of(conditions, model=line_style.model, gradient=line_style.gradient).sort_values("lag")
+        x = lag_axis.place(line["lag"], offset=line_style.offset)
         median = line["updates_to_solve_median"]
         low, high = line["updates_low"], line["updates_high"].fillna(line["allowed"])
-        axes.vlines(x, low, high, color=one.colour, linewidth=0.8, alpha=0.6, zorder=2)
-        axes.plot(x, median, **one.points, zorder=3)
-        axes.plot(x, median.fillna(line["allowed"]), **one.line, alpha=0.3, linewidth=0.8, zorder=2)
+        axes.vlines(x, low, high, color=line_style.colour, linewidth=0.8, alpha=0.6, zorder=2)
+        axes.plot(x, median, **line_style.points, zorder=3)
+        axes.plot(x, median.fillna(line["allowed"]), **line_style.line, alpha=0.3, linewidth=0.8, zorder=2)
         missed = median.isna().to_numpy()
-        triangles = axes.plot(x[missed], line["allowed"][missed], "^", color=one.colour, markersize=3.6, zorder=4)
+        triangles = axes.plot(
+            x[missed], line["allowed"][missed], "^", color=line_style.colour, markersize=3.6, zorder=4
+        )
         triangles[0].set(markerfacecolor="white", markeredgewidth=0.8)
-        dots = rows_of(replicas, model=one.model, gradient=one.gradient, solved=True)
-        places = lag_axis.place(dots["lag"], offset=seed_offsets(dots["seed"], one, count=len(series)))
+        dots = rows_of(replicas, model=line_style.model, gradient=line_style.gradient, solved=True)
+        places = lag_axis.place(dots["lag"], offset=seed_offsets(dots["seed"], line_style, count=len(series)))
         times = pd.to_numeric(dots["updates_to_solve"]).to_numpy(dtype=float)
-        axes.scatter(places, times, s=2.5, color=one.colour, alpha=0.55, linewidth=0, zorder=2)
+        axes.scatter(places, times, s=2.5, color=line_style.colour, alpha=0.55, linewidth=0, zorder=2)
     lag_axis.apply(axes)
     low, high = 0.8 * tables.summary["evaluate_every"].min(), 1.2 * tables.summary["allowed"].max()
     axes.set_yscale("log")

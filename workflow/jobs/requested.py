@@ -135,7 +135,9 @@ def build_request(experiment: Experiment, kind: str, condition: Condition, *, bl
 def digest_requests(requests: Iterable[Request], *, old: Mapping[str, tuple[str, str]] | None = None) -> str:
     """Return a digest of all that the records must hold; `old` has other digests for some of them, by path."""
     old = old or {}
-    return compute_digest([[one.path, *old.get(one.path, one.digests), one.seeds] for one in requests])
+    return compute_digest(
+        [[request.path, *old.get(request.path, request.digests), request.seeds] for request in requests]
+    )
 
 
 class RequestedRecords:

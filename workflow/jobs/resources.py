@@ -86,28 +86,28 @@ def training_need(settings: Mapping[str, Any]) -> Need:
 def measuring_need(settings: Mapping[str, Any]) -> Need:
     """Return what a job needs that trains and then measures the gradient, in float64 and eager."""
     job, trained = settings, training_need(settings)
-    steps, units, about = longest_sequence(job["task"]["lag"]), job["model"]["hidden_size"], job["measurement"]
+    steps, units, details = longest_sequence(job["task"]["lag"]), job["model"]["hidden_size"], job["measurement"]
     replicas = len(job["seeds"]) * len(job["learning_rates"])
-    states = EAGER_NUMBERS * units * replicas * about["sequences"]
+    states = EAGER_NUMBERS * units * replicas * details["sequences"]
     terms = MEASURED_FLOWS * replicas * 16 * units * (units + FEATURES + 1)
     errors = EAGER_COPIES * 8 * (states * steps + states * MEASURED_FLOWS + terms)
     how = job["training"]
     snapshots = job["task"]["sequences"] // how["batch_size"] // how["evaluate_every"] + 2
     number = 8 if how["dtype"] == "float64" else 4
     album = ALBUM_COPIES * number * snapshots * replicas * 4 * units * (units + FEATURES + 1)
-    seconds = EAGER_SECONDS * MEASURED_FLOWS * steps * (3 + about["evaluations"] / 8)
+    seconds = EAGER_SECONDS * MEASURED_FLOWS * steps * (3 + details["evaluations"] / 8)
     return Need(trained.memory + errors + album, trained.seconds + seconds)
 
 
 def guessing_need(settings: Mapping[str, Any]) -> Need:
     """Return what a job needs that guesses weights."""
-    about, how = settings["guessing"], settings["training"]
-    size = about["validation_sequences"]
+    details, how = settings["guessing"], settings["training"]
+    size = details["validation_sequences"]
     protocol = {"protocol": "minibatch", "batch_size": 1, "evaluate_every": 1, "validation_sequences": size}
     once = {"seeds": [0], "learning_rates": [0.0] * GUESSES_AT_ONCE, "task": {**settings["task"], "sequences": 0}}
     guessed = training_need({**settings, **once, "training": {**how, **protocol, "test_sequences": size}})
     scored = training_need({**settings, **once, "training": {**how, **protocol}, "learning_rates": [0.0]})
-    times = about["guesses"] / GUESSES_AT_ONCE
+    times = details["guesses"] / GUESSES_AT_ONCE
     return Need(max(guessed.memory, scored.memory), times * guessed.seconds + scored.seconds)
 
 

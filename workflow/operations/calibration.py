@@ -66,7 +66,7 @@ def chosen(jobs: Iterable[Job]) -> list[Job]:
             ends = [series[-1], series[0]] if series[0].work < series[-1].work else series[-1:]
             for end, job in enumerate(ends):
                 rounds[end if number == 0 else 2 + end].append(job)
-    ordered = [job for one in rounds for job in one]
+    ordered = [job for turn in rounds for job in turn]
     first = {job.series(1): job for job in reversed(ordered)}  # of every kind one
     return [*first.values(), *(job for job in ordered if job not in first.values())]
 
@@ -76,7 +76,7 @@ def calibrate(jobs: Sequence[Job], *, processes: int, seconds: float, python: st
 
     A process that is killed, by want of memory for example, ends only its own share.
     """
-    waiting, found = list(reversed(jobs)), Calibration(0.0, [], {})
+    waiting, calibration = list(reversed(jobs)), Calibration(0.0, [], {})
     started: list[float] = []
 
     def work() -> None:
@@ -100,9 +100,9 @@ def calibrate(jobs: Sequence[Job], *, processes: int, seconds: float, python: st
                 answer = process.stdout.readline()
                 costs = json.loads(answer or '{"error": "the process was killed"}')
                 if "error" in costs:
-                    found.refused[job.request.path] = costs["error"]
+                    calibration.refused[job.request.path] = costs["error"]
                 else:
-                    found.timed.append((job, costs))
+                    calibration.timed.append((job, costs))
                 if not answer:
                     return
 
@@ -111,7 +111,7 @@ def calibrate(jobs: Sequence[Job], *, processes: int, seconds: float, python: st
         thread.start()
     for thread in threads:
         thread.join()
-    return found._replace(started=max(started, default=0.0))
+    return calibration._replace(started=max(started, default=0.0))
 
 
 def costs_by(calibration: Calibration) -> Callable[[Job], Costs | None]:
@@ -121,27 +121,32 @@ def costs_by(calibration: Calibration) -> Callable[[Job], Costs | None]:
         for length in (4, 3, 2, 1):
             groups.setdefault(job.series(length), {}).setdefault(job.work, []).append(costs)
     means = {
-        key: {work: {part: sum(one[part] for one in of) / len(of) for part in of[0]} for work, of in group.items()}
+        key: {
+            work: {part: sum(costs[part] for costs in timed) / len(timed) for part in timed[0]}
+            for work, timed in group.items()
+        }
         for key, group in groups.items()
     }
 
     def tell(job: Job) -> Costs | None:
-        known = next((means[key] for length in (4, 3, 2, 1) if (key := job.series(length)) in means), None)
-        return None if known is None else interpolated(known, work=job.work)
+        known_costs = next((means[key] for length in (4, 3, 2, 1) if (key := job.series(length)) in means), None)
+        return None if known_costs is None else interpolate(known_costs, work=job.work)
 
     return tell
 
 
-def interpolated(known: Mapping[float, Costs], *, work: float) -> Costs:
+def interpolate(known_costs: Mapping[float, Costs], *, work: float) -> Costs:
     """Return costs at some work from those known at others: on the line between neighbours, beyond the ends in
     proportion to the work; memory, and what is paid once, as at the nearest.
     """
-    below = max((at for at in known if at <= work), default=None)
-    above = min((at for at in known if at >= work), default=None)
+    below = max((at for at in known_costs if at <= work), default=None)
+    above = min((at for at in known_costs if at >= work), default=None)
     if below is None or above is None:
         nearest = above if below is None else below
         assert nearest is not None
         scaled = {"evaluation", "update", "sampling"}
-        return {part: cost * (work / nearest if part in scaled else 1) for part, cost in known[nearest].items()}
+        return {part: cost * (work / nearest if part in scaled else 1) for part, cost in known_costs[nearest].items()}
     share = 0.0 if above == below else (work - below) / (above - below)
-    return {part: (1 - share) * known[below][part] + share * known[above][part] for part in known[below]}
+    return {
+        part: (1 - share) * known_costs[below][part] + share * known_costs[above][part] for part in known_costs[below]
+    }

@@ -97,10 +97,12 @@ def _end(file: TextIO) -> None:
 def _unlock(results: str, *, own: Path, books: Path) -> Iterator[str]:
     left = {path.name: record for path in own.parent.iterdir() if (record := _read(path))}
     locks = [path for path in (books / "locks").glob("*.lock") if _is_of(path, results)]
-    unknown = [name for name, of in left.items() if name != own.name and (_job() is None or of.get("job") != _job())]
+    unknown = [
+        name for name, session in left.items() if name != own.name and (_job() is None or session.get("job") != _job())
+    ]
     if locks and unknown:
-        host, of = unknown[0], left[unknown[0]]
-        who = f"Snakemake on host {host} (process {of.get('process')}, since {of.get('since')})"
+        host, session = unknown[0], left[unknown[0]]
+        who = f"Snakemake on host {host} (process {session.get('process')}, since {session.get('since')})"
         what = f"if it does not run any more, remove {own.parent / host} and start again"
         yield f"{results}: {who} did not come to its end; {what}"
     elif locks and left:
@@ -116,10 +118,10 @@ def _take_off_the_books(results: str, *, runs: Callable[[], Mapping[str, Mapping
         if path.startswith(f"{results}/"):
             marks.setdefault(path.removesuffix(".json").removesuffix(".provenance"), []).append(mark)
     count = 0
-    for path, asked in runs().items() if marks else ():
-        found = marks.get(path.removesuffix(".json"))
-        if found and _is_whole(Path(path), asked):
-            for mark in found:
+    for path, expected in runs().items() if marks else ():
+        run_marks = marks.get(path.removesuffix(".json"))
+        if run_marks and _is_whole(Path(path), expected):
+            for mark in run_marks:
                 mark.unlink(missing_ok=True)
             count += 1
     return count
@@ -137,7 +139,7 @@ def _marks(folder: Path) -> Iterator[tuple[str, Path]]:
             yield path, mark
 
 
-def _is_whole(run: Path, asked: Mapping[str, Any]) -> bool:
+def _is_whole(run: Path, expected: Mapping[str, Any]) -> bool:
     """Say whether a run has its provenance, and a record with the settings and of the code that are asked for."""
     if not run.with_suffix(".provenance.json").is_file():
         return False
@@ -145,7 +147,7 @@ def _is_whole(run: Path, asked: Mapping[str, Any]) -> bool:
         record = json.loads(run.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(record, dict) and all(record.get(name) == asked[name] for name in ("settings", "sources"))
+    return isinstance(record, dict) and all(record.get(name) == expected[name] for name in ("settings", "sources"))
 
 
 def _is_of(lock: Path, results: str) -> bool:

@@ -49,7 +49,7 @@ class Row(NamedTuple):
 
     kind: str
     device: str
-    wanted: int
+    requested: int
     missing: int
     amounts: list[Amount]
     unknown: int
@@ -82,9 +82,9 @@ def shares(tables: Sequence[pd.DataFrame]) -> Callable[[Condition], float]:
 
     It is that of the first of the tables of replicas that has the condition, else that has its task, else any.
     """
-    known: list[dict[Any, float]] = [{}, {}, {}]
+    known_shares: list[dict[Any, float]] = [{}, {}, {}]
     for table in reversed(tables):
-        for level, keys in zip(known, (CONDITION, ["task"], ["device"]), strict=True):
+        for level, keys in zip(known_shares, (CONDITION, ["task"], ["device"]), strict=True):
             sums = (
                 table.assign(allowed=table["budget"] // table["batch_size"]).groupby(keys)[["updates", "allowed"]].sum()
             )
@@ -95,7 +95,7 @@ def shares(tables: Sequence[pd.DataFrame]) -> Callable[[Condition], float]:
 
     def share(condition: Condition) -> float:
         keys = (tuple(condition), condition.task, condition.device)
-        return next((level[key] for level, key in zip(known, keys, strict=True) if key in level), USUAL_SHARE)
+        return next((level[key] for level, key in zip(known_shares, keys, strict=True) if key in level), USUAL_SHARE)
 
     return share
 
@@ -106,21 +106,21 @@ def estimate(
     """Return what the jobs cost whose records are not among those done, by kind and device."""
     tell, rows = costs_by(calibration), []
     for kind, device in dict.fromkeys((job.request.kind, job.request.condition.device) for job in jobs):
-        of = [job for job in jobs if (job.request.kind, job.request.condition.device) == (kind, device)]
-        missing = [job for job in of if job.request.path not in done]
+        group = [job for job in jobs if (job.request.kind, job.request.condition.device) == (kind, device)]
+        missing = [job for job in group if job.request.path not in done]
         costs = [(job, tell(job)) for job in missing]
         amounts = [
             amount(
                 job.request.settings,
-                known,
+                parts,
                 kind=kind,
                 share=share(job.request.condition),
                 started=calibration.started,
             )
-            for job, known in costs
-            if known is not None
+            for job, parts in costs
+            if parts is not None
         ]
-        rows.append(Row(kind, device, len(of), len(missing), amounts, len(missing) - len(amounts)))
+        rows.append(Row(kind, device, len(group), len(missing), amounts, len(missing) - len(amounts)))
     return rows
 
 
@@ -148,16 +148,16 @@ def report_estimate(experiment: Experiment, *, cores: int, seconds: float) -> It
 def report_rows(rows: Sequence[Row], experiment: Experiment, *, cores: int) -> Iterator[str]:
     """Yield the lines of the estimate."""
     yield pd.DataFrame([_line(row) for row in rows]).to_string(index=False, na_rep="")
-    amounts = [one for row in rows for one in row.amounts if row.device == "cpu"]
+    amounts = [job for row in rows for job in row.amounts if row.device == "cpu"]
     if amounts:
         at_once = max(cores // experiment.config["threads"], 1)
-        most, expected = ([one[which] for one in amounts] for which in (0, 1))
+        most, expected = ([job[which] for job in amounts] for which in (0, 1))
         yield f"core-hours: {_hours(expected)}, at most {_hours(most)}"
         spans = [_span(max(sum(seconds) / cores, *seconds)) for seconds in (expected, most)]
         yield f"on {cores} cores with nothing else to do: {spans[0]}, at most {spans[1]}"
-        peaks = sorted((one.memory for one in amounts), reverse=True)[:at_once]
+        peaks = sorted((job.memory for job in amounts), reverse=True)[:at_once]
         yield f"memory: up to {_size(peaks[0])} in one job, {_size(sum(peaks))} in the {len(peaks)} that run at once"
-    yield f"disk: about {_size(sum(one.disk for row in rows for one in row.amounts))} of records, logs and tables"
+    yield f"disk: about {_size(sum(job.disk for row in rows for job in row.amounts))} of records, logs and tables"
     for row in rows:
         if row.unknown:
             yield f"not in it: {row.unknown} {row.kind} jobs on {row.device}, which could not be timed on this machine"
@@ -166,11 +166,11 @@ def report_rows(rows: Sequence[Row], experiment: Experiment, *, cores: int) -> I
 def _line(row: Row) -> dict[str, Any]:
     return {
         "jobs": f"{row.kind}s" + ("" if row.device == "cpu" else f", {row.device}"),
-        "in all": row.wanted,
+        "in all": row.requested,
         "missing": row.missing,
-        "core-hours" if row.device == "cpu" else "GPU-hours": _hours(one.expected for one in row.amounts),
-        "at most": _hours(one.most for one in row.amounts),
-        "GB in a job": f"{max((one.memory for one in row.amounts), default=0) / 1e9:.2f}",
+        "core-hours" if row.device == "cpu" else "GPU-hours": _hours(job.expected for job in row.amounts),
+        "at most": _hours(job.most for job in row.amounts),
+        "GB in a job": f"{max((job.memory for job in row.amounts), default=0) / 1e9:.2f}",
     }
 
 

@@ -14,6 +14,6 @@ with log_errors():
     if not is_compiled():
         print("compiling the fused kernel, once for this type of CPU: about half a minute", flush=True)
     done = compile_kernel()
-    found = "compiled" if done.anew else "found, compiled before,"
-    print(f"the fused kernel was {found} in {done.seconds:.1f} s; it lies in {done.folder}", file=sys.stderr)
+    state = "compiled" if done.anew else "found, compiled before,"
+    print(f"the fused kernel was {state} in {done.seconds:.1f} s; it lies in {done.folder}", file=sys.stderr)
 process.leave()

@@ -18,7 +18,7 @@ with log_errors():
         from training import guessing, provenance
     torch.set_num_threads(1)
     record = guessing.guess_condition(job.settings) | {"sources": job.sources}
-    about = provenance.collect(root=root, started=process.STARTED, threads=1, record=record)
-    write_json(job.provenance, about)
+    origin = provenance.collect(root=root, started=process.STARTED, threads=1, record=record)
+    write_json(job.provenance, origin)
     write_json(job.record, record)
 process.leave()

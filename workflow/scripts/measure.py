@@ -19,7 +19,7 @@ with log_errors():
         if not job.holds(job.record):
             record = {"settings": job.settings, "sources": job.sources}
             record |= measure_condition(job.settings, progress.ProgressLog(log_line, job.label), checkpointer=saved)
-            about = provenance.collect(root=root, started=process.STARTED, threads=job.threads, record=record)
-            write_json(job.provenance, saved.extend_provenance(about))
+            origin = provenance.collect(root=root, started=process.STARTED, threads=job.threads, record=record)
+            write_json(job.provenance, saved.extend_provenance(origin))
             write_json(job.record, record)
 process.leave()

@@ -19,7 +19,7 @@ with log_errors():  # to import what is trained may fail too
                 report = progress.ProgressLog(log_line, job.label)
                 record = {"settings": job.settings, "sources": job.sources}
                 record |= condition.train_condition(job.settings, report, checkpointer=saved)
-                about = provenance.collect(root=root, started=process.STARTED, threads=job.threads, record=record)
-                write_json(job.provenance, saved.extend_provenance(about))
+                origin = provenance.collect(root=root, started=process.STARTED, threads=job.threads, record=record)
+                write_json(job.provenance, saved.extend_provenance(origin))
                 write_json(job.record, record)
 process.leave()

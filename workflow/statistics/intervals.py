@@ -64,7 +64,7 @@ def mean_interval(values: NDArray) -> Interval:
     """Return the bootstrap interval of a mean; equal values give that value, one value gives nothing."""
     if len(values) > 1 and np.all(values == values[0]):
         return Interval(float(values.mean()), float(values.mean()))
-    return bootstrap_interval(len(values), lambda drawn: values[drawn].mean(axis=-1))
+    return bootstrap_interval(len(values), lambda sample: values[sample].mean(axis=-1))
 
 
 def stratified_mean_interval(strata: Sequence[NDArray]) -> Interval:
@@ -103,5 +103,5 @@ def median_time_interval(times: NDArray, *, reached: NDArray[np.bool_]) -> Inter
     never = float(np.max(times, initial=0)) + 1
     ordered = np.where(reached, times, never)
     middle = (len(ordered) - 1) // 2
-    limits = bootstrap_interval(len(ordered), lambda drawn: np.sort(ordered[drawn], axis=-1)[..., middle])
+    limits = bootstrap_interval(len(ordered), lambda sample: np.sort(ordered[sample], axis=-1)[..., middle])
     return Interval(*(limit if limit < never else float("nan") for limit in limits))

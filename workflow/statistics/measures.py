@@ -55,8 +55,8 @@ def with_options(table: pd.DataFrame, summary: pd.DataFrame | None) -> pd.DataFr
 
 def rows_where(table: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
     """Return the rows with these labels, each a value or a list; a column that is missing is a ValueError."""
-    for column, wanted in where.items():
-        values = {shown(value) for value in (wanted if isinstance(wanted, list) else [wanted])}
+    for column, labels in where.items():
+        values = {shown(value) for value in (labels if isinstance(labels, list) else [labels])}
         table = table[[shown(value) in values for value in _column(table, column)]]
     return table
 
@@ -70,8 +70,8 @@ def seed_numbers(table: pd.DataFrame, check: Mapping[str, Any]) -> dict[tuple[st
     measure, reduce = check["measure"], STATISTICS[check["statistic"]]
     numbers = _numbers(rows_where(table, check["where"]), measure)
     if "over" in measure:
-        beside = _numbers(rows_where(table, {**check["where"], **measure["over"]}), measure)
-        numbers = _compared(numbers, beside, measure)
+        reference = _numbers(rows_where(table, {**check["where"], **measure["over"]}), measure)
+        numbers = _compared(numbers, reference, measure)
     numbers = numbers.dropna(subset="number")
     groups: dict[tuple[str, ...], NDArray[np.float64]] = {}
     keys = [[shown(value) for value in _column(numbers, name)] for name in check["by"]]
@@ -89,13 +89,13 @@ def _numbers(rows: pd.DataFrame, measure: Mapping[str, Any]) -> pd.DataFrame:
         return rows.assign(number=values)
     kept = [name for name in rows.columns if name not in ("u", measure["column"])]
     identity = [name for name in (*IDENTITY, "seed") if name in rows.columns]
-    found = []
+    rows_of_curves = []
     for _, curve in rows.assign(number=values).sort_values("u").groupby(identity, sort=True):
         at = int(_column(curve, "lag").iloc[0]) if measure["at"] == "lag" else int(measure["at"])
         near = curve[curve["u"] <= at]
         number = _of_curve(measure["kind"], near["u"].to_numpy(), near["number"].to_numpy(dtype=float))
-        found.append(curve.iloc[0][kept].to_dict() | {"number": number})
-    return pd.DataFrame(found, columns=[*kept, "number"])
+        rows_of_curves.append(curve.iloc[0][kept].to_dict() | {"number": number})
+    return pd.DataFrame(rows_of_curves, columns=[*kept, "number"])
 
 
 def _of_curve(kind: str, u: Sequence[int] | NDArray, x: NDArray[np.float64]) -> float:
@@ -112,13 +112,13 @@ def _of_curve(kind: str, u: Sequence[int] | NDArray, x: NDArray[np.float64]) -> 
     return retained if kind == "retained" else retained ** (1 / float(u[-1]))
 
 
-def _compared(numbers: pd.DataFrame, beside: pd.DataFrame, measure: Mapping[str, Any]) -> pd.DataFrame:
+def _compared(numbers: pd.DataFrame, reference: pd.DataFrame, measure: Mapping[str, Any]) -> pd.DataFrame:
     apart = {"learning_rate", *measure["over"]}  # each at the learning rate that was chosen for it
     named = [name for name in (*IDENTITY, "seed") if name in numbers.columns and name not in apart]
-    both = numbers.merge(beside[[*named, "number"]], on=named, suffixes=("", "_beside"), validate="many_to_one")
+    both = numbers.merge(reference[[*named, "number"]], on=named, suffixes=("", "_reference"), validate="many_to_one")
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = both["number"] / both["number_beside"]
-    return both.assign(number=ratio if measure["kind"] == "ratio" else both["number"] - both["number_beside"])
+        ratio = both["number"] / both["number_reference"]
+    return both.assign(number=ratio if measure["kind"] == "ratio" else both["number"] - both["number_reference"])
 
 
 def _column(table: pd.DataFrame, name: str) -> pd.Series:

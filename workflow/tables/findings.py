@@ -165,7 +165,7 @@ def _groups(table: pd.DataFrame, check: Mapping[str, Any]) -> list[Group]:
 def _interval(numbers: NDArray[np.float64], statistic: Any) -> Interval:
     if len(numbers) > 1 and np.all(numbers == numbers[0]):
         return Interval(float(numbers[0]), float(numbers[0]))
-    return bootstrap_interval(len(numbers), lambda drawn: statistic(numbers[drawn], axis=-1))
+    return bootstrap_interval(len(numbers), lambda sample: statistic(numbers[sample], axis=-1))
 
 
 def _ready_groups(rows: pd.DataFrame, check: Mapping[str, Any]) -> list[Group]:

@@ -44,8 +44,8 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, *, series: Sequence[tuple[str, s
     lags = sorted(set(rows["lag"]))
     for row in rows.to_dict("records"):
         x, y = lags.index(row["lag"]), series.index((row["model"], row["gradient"]))
-        done, wanted = row["seeds_done"], row["seeds_wanted"]
-        colour = DONE if done == wanted else PARTLY if done else MISSING
+        done, requested = row["seeds_done"], row["seeds_wanted"]
+        colour = DONE if done == requested else PARTLY if done else MISSING
         axes.add_patch(Rectangle((x, y), 1, 1, facecolor=colour, edgecolor="white", linewidth=0.8))
         if row["seeds_stale"]:
             axes.add_patch(
@@ -53,7 +53,7 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, *, series: Sequence[tuple[str, s
             )
         if len(lags) <= READABLE:
             axes.text(
-                x + 0.5, y + 0.53, f"{done}/{wanted}",
+                x + 0.5, y + 0.53, f"{done}/{requested}",
                 ha="center", va="center", fontsize=SMALL - 1, color="white" if colour == DONE else "black",
             )  # fmt: skip
     axes.set_xlim(0, len(lags))

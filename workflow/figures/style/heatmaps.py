@@ -69,10 +69,10 @@ def draw_maps(tables: Tables, look: Look, *, note: str) -> Figure:
     maps = maps_of(surface, tables.labels)
     tasks = surface["task"].nunique()
     columns = min(len(maps), tasks if 1 < tasks <= 3 else 3)
-    lags = max(one.rows["lag"].nunique() for one in maps)
+    lags = max(panel.rows["lag"].nunique() for panel in maps)
     figure, panels = panel_grid(len(maps), columns=columns, height=0.75 + 0.17 * max(lags, 3), sharey=False)
-    for one, axes in zip(maps, panels, strict=True):
-        _draw_map(axes, one, look)
+    for panel, axes in zip(maps, panels, strict=True):
+        _draw_map(axes, panel, look)
     for index, axes in enumerate(panels):
         if index % columns == 0:
             axes.set_ylabel("lag (steps)")
@@ -90,11 +90,11 @@ def draw_maps(tables: Tables, look: Look, *, note: str) -> Figure:
     return figure
 
 
-def _draw_map(axes: Axes, one: Map, look: Look) -> None:
-    steps, lags = _axes_of(one.rows)
+def _draw_map(axes: Axes, panel: Map, look: Look) -> None:
+    steps, lags = _axes_of(panel.rows)
     place = {step: column for column, step in enumerate(steps)}
     height = {lag: row for row, lag in enumerate(lags)}
-    values = _grid(one.rows, look.value, place, height)
+    values = _grid(panel.rows, look.value, place, height)
     mesh = axes.pcolormesh(100 * values, cmap=look.colours, norm=look.norm, edgecolors="white", linewidth=0.5)
     mesh.set_rasterized(False)
     for (row, column), value in np.ndenumerate(values):
@@ -106,19 +106,19 @@ def _draw_map(axes: Axes, one: Map, look: Look) -> None:
                 ha="center", va="center", fontsize=SMALL, color=shade,
             )  # fmt: skip
     if look.uncertain:
-        low, high = (_grid(one.rows, f"{look.value}_{limit}", place, height) for limit in ("low", "high"))
+        low, high = (_grid(panel.rows, f"{look.value}_{limit}", place, height) for limit in ("low", "high"))
         unsure = np.isfinite(values) & ~((low > 0) | (high < 0))
         rows, columns = np.nonzero(unsure)
         axes.scatter(columns + 0.86, rows + 0.8, s=3, color="black", linewidth=0, zorder=2, gid="uncertain")
-    _draw_edge(axes, _grid(one.rows, "reach", place, height) > 0, **REACHED)
-    _draw_edge(axes, _grid(one.rows, "floor_accuracy", place, height) >= 1, **IN_SIGHT)
+    _draw_edge(axes, _grid(panel.rows, "reach", place, height) > 0, **REACHED)
+    _draw_edge(axes, _grid(panel.rows, "floor_accuracy", place, height) >= 1, **IN_SIGHT)
     axes.set_xticks(np.arange(len(steps)) + 0.5, labels=thinned(list(range(len(steps))), [str(step) for step in steps]))
-    easy = {int(lag) for lag in one.rows.loc[one.rows["easy"], "lag"]}
+    easy = {int(lag) for lag in panel.rows.loc[panel.rows["easy"], "lag"]}
     axes.set_yticks(np.arange(len(lags)) + 0.5, labels=[f"{lag}*" if lag in easy else str(lag) for lag in lags])
     axes.set_ylim(0, len(lags))
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set_title(one.title)
+    axes.set_title(panel.title)
 
 
 def _axes_of(rows: pd.DataFrame) -> tuple[list[int | str], list[int]]:

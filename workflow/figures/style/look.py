@@ -111,19 +111,19 @@ def series_of(tables: Tables) -> list[Series]:
     """Return the series that the statistics hold, in the order of the config."""
     colours, dashes = model_colours(tables.labels), gradient_dashes(tables.labels)
     present = set(tables.statistics[["model", "gradient"]].itertuples(index=False, name=None))
-    found = [(model, gradient) for model in colours for gradient in dashes if (model, gradient) in present]
-    unknown = present - set(found)
+    pairs = [(model, gradient) for model in colours for gradient in dashes if (model, gradient) in present]
+    unknown = present - set(pairs)
     if unknown:
         raise ValueError(
             f"series {sorted(unknown)} in the tables, but the config defines models "
             f"{', '.join(colours)} and gradients {', '.join(dashes)}"
         )
-    last = max(len(found) - 1, 1)
+    last = max(len(pairs) - 1, 1)
     return [
         Series(
-            model, gradient, colours[model], *dashes[gradient], offset=(rank / last - 0.5) if len(found) > 1 else 0.0
+            model, gradient, colours[model], *dashes[gradient], offset=(rank / last - 0.5) if len(pairs) > 1 else 0.0
         )
-        for rank, (model, gradient) in enumerate(found)
+        for rank, (model, gradient) in enumerate(pairs)
     ]
 
 

@@ -177,9 +177,9 @@ def finish(figure: Figure, tables: Tables, *, note: str, symbols: Sequence[Line2
     series = series_of(tables)
     models = [
         Line2D([], [], color=colour, linewidth=2, label=model)
-        for model, colour in dict.fromkeys((one.model, one.colour) for one in series)
+        for model, colour in dict.fromkeys((line_style.model, line_style.colour) for line_style in series)
     ]
-    looks = dict.fromkeys((one.gradient, one.dash, one.marker) for one in series)
+    looks = dict.fromkeys((line_style.gradient, line_style.dash, line_style.marker) for line_style in series)
     gradients = [
         Line2D([], [], color="0.2", linestyle=dash, marker=marker if markers else "", label=gradient)
         for gradient, dash, marker in sorted(looks, key=lambda look: tables.labels.gradients.index(look[0]))

@@ -24,7 +24,7 @@ class Facet(NamedTuple):
     gradient: str
     title: str
 
-    def of(self, table: pd.DataFrame) -> pd.DataFrame:
+    def select_rows(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return the rows of a table that belong to the panel."""
         return rows_of(table, device=self.device, task=self.task, lag=self.lag, gradient=self.gradient)
 
@@ -32,9 +32,9 @@ class Facet(NamedTuple):
 def facets_of(table: pd.DataFrame, *, labels: Labels) -> list[Facet]:
     """Return the panels by device, task and gradient in the order of the config, and lag; named by what varies."""
     present = set(table[["device", "task", "lag", "gradient"]].itertuples(index=False, name=None))
-    devices, gradients = ({one[column] for one in present} for column in (0, 3))
+    devices, gradients = ({facet[column] for facet in present} for column in (0, 3))
     ordered = sorted(
-        present, key=lambda one: (one[0], labels.tasks.index(one[1]), labels.gradients.index(one[3]), one[2])
+        present, key=lambda facet: (facet[0], labels.tasks.index(facet[1]), labels.gradients.index(facet[3]), facet[2])
     )
     facets = []
     for device, task, lag, gradient in ordered:

@@ -24,7 +24,7 @@ class Measured(NamedTuple):
     gradient: str
     title: str
 
-    def of(self, table: pd.DataFrame) -> pd.DataFrame:
+    def select_rows(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return the rows of this condition; its models are not told apart."""
         return rows_of(table, device=self.device, task=self.task, lag=self.lag, gradient=self.gradient)
 
@@ -34,30 +34,30 @@ def measured_in(table: pd.DataFrame, *, labels: Labels) -> list[Measured]:
     gradient = next(label for label in labels.gradients if label in set(table["gradient"]))
     table = rows_of(table, gradient=gradient)
     devices = sorted(set(table["device"]))
-    found = []
+    quantiles = []
     for device in devices:
         for task in labels.tasks:
             part = rows_of(table, device=device, task=task)
             if len(part):
                 lag = int(part["lag"].max())
                 title = (f"{task}, {device}" if len(devices) > 1 else task) + f"\nlag {lag}"
-                found.append(Measured(device, task, lag, gradient, title))
-    return found
+                quantiles.append(Measured(device, task, lag, gradient, title))
+    return quantiles
 
 
 def quartiles(table: pd.DataFrame, *, by: str, value: str) -> pd.DataFrame:
     """Return the columns `lower`, `middle` and `upper`: the quartiles and the median over the rows of each `by`."""
     groups = table.groupby(by)[value]
-    found = {name: groups.quantile(level) for name, level in (("lower", 0.25), ("middle", 0.5), ("upper", 0.75))}
-    return pd.DataFrame(found)
+    quantiles = {name: groups.quantile(level) for name, level in (("lower", 0.25), ("middle", 0.5), ("upper", 0.75))}
+    return pd.DataFrame(quantiles)
 
 
-def draw_quartiles(axes: Axes, found: pd.DataFrame, **look: Any) -> None:
+def draw_quartiles(axes: Axes, quantiles: pd.DataFrame, **look: Any) -> None:
     """Draw the median as a line and the quartiles as a band."""
     axes.fill_between(
-        found.index, found["lower"], found["upper"], color=look["color"], alpha=0.15, linewidth=0, zorder=2
+        quantiles.index, quantiles["lower"], quantiles["upper"], color=look["color"], alpha=0.15, linewidth=0, zorder=2
     )
-    axes.plot(found.index, found["middle"], zorder=3, **look)
+    axes.plot(quantiles.index, quantiles["middle"], zorder=3, **look)
 
 
 def path_looks(table: pd.DataFrame) -> dict[str, tuple[Dash, str]]:
