@@ -34,7 +34,7 @@ class Stopwatch:
         self.laps: list[dict[str, float]] = []
 
     def mark(self, part: str) -> None:
-        """Say that what was done since the last mark belongs to this part."""
+        """Count the time since the last mark for this part."""
         now = time.perf_counter()
         self.parts[part] += now - self.last
         self.last = now
@@ -71,7 +71,7 @@ class TimedTask(Task):
         return loss
 
     def correct(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Say which scored steps are right."""
+        """Return which scored steps are right."""
         return self._task.correct(outputs, targets)
 
 

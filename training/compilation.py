@@ -36,7 +36,7 @@ class Compilation(NamedTuple):
 
 
 def is_compiled() -> bool:
-    """Say whether there is machine code for this CPU."""
+    """Return whether there is machine code for this CPU."""
     return bool(_machine_code())
 
 

@@ -50,7 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _validate(given: argparse.Namespace) -> None:
-    """Check a configuration file; a mistake is told in one line."""
+    """Check a configuration file; a mistake is one line."""
     _load(given.path)
 
 

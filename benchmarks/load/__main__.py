@@ -35,7 +35,7 @@ class Measure(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """Say whether the target is met."""
+        """Return whether the target is met."""
         return "reported" if self.target is None else "met" if self.value <= self.target else "missed"
 
 

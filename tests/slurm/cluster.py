@@ -76,7 +76,7 @@ NODE = "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=
 
 
 def missing() -> str | None:
-    """Say why no Slurm can be started here, or None."""
+    """Return why no Slurm can be started here, or None."""
     lacking = [program for program in PROGRAMS if not _program(program)]
     if lacking:
         return f"no {', '.join(lacking)} on this machine: apt-get install {PACKAGES}"
@@ -88,7 +88,7 @@ def missing() -> str | None:
 
 
 def limits_memory() -> bool:
-    """Say whether a job that takes more memory than it asked for is killed, which takes control groups (version 1)."""
+    """Return whether a job is killed that takes more memory than requested: it takes control groups (version 1)."""
     return all(os.path.ismount(f"/sys/fs/cgroup/{name}") for name in ("memory", "freezer", "cpuset"))
 
 
@@ -229,7 +229,7 @@ def _kill_processes(job: str) -> None:
 
 
 def _lives(pid: int) -> bool:
-    """Say whether a process lives; a zombie does not."""
+    """Return whether a process lives; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:

@@ -127,7 +127,7 @@ def _numbered(number: str) -> Job:
 
 
 def _started_again(job: Job) -> bool:
-    """Say whether a requeued job runs: its first processes are gone then."""
+    """Return whether a requeued job runs: its first processes are gone then."""
     return (job["Restarts"], job["JobState"]) == ("1", "RUNNING")
 
 

@@ -8,7 +8,7 @@ from tasks.task import Batch, Task
 
 
 def is_one_hot(batch: Batch) -> bool:
-    """Say whether inputs are the indices (T, B) of what is on."""
+    """Return whether inputs are the indices (T, B) of what is on."""
     return batch.inputs.ndim == 2
 
 

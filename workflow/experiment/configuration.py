@@ -143,7 +143,7 @@ class PublishedNumber(Keys):
 
 
 class Task(Keys):
-    """A task: the keys that each has, beside the options of its file."""
+    """A task: the keys that each has, besides the options of its file."""
 
     task: str
     """the task, a file in `tasks/`"""
@@ -154,7 +154,7 @@ class Task(Keys):
 
 
 class Model(Keys):
-    """A model: the keys that each has, beside the options of its cell's file."""
+    """A model: the keys that each has, besides the options of its cell's file."""
 
     cell: str
     """the cell, a file in `models/`"""

@@ -1,4 +1,4 @@
-"""An experiment: the conditions that a configuration asks for, and what each training job is given."""
+"""An experiment: the conditions that a configuration requests, and what each training job is given."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -142,7 +142,7 @@ class Experiment:
         return self._replications.get(condition) or self._replication_of({})
 
     def _replication_of(self, block: Mapping[str, Any]) -> Replication:
-        """Return what a block asks for: its own seeds and learning rates, or else the experiment's."""
+        """Return what a block requests: its own seeds and learning rates, or else the experiment's."""
         seeds, rates = (block.get(field, self.config[field]) for field in ("seeds", "learning_rates"))
         return Replication(tuple(sorted(seeds)), tuple(sorted(rates)))
 

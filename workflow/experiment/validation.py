@@ -1,4 +1,4 @@
-"""Validation of a configuration: the type of every key, then the combinations that its grid asks for."""
+"""Validation of a configuration: the type of every key, then the combinations that its grid requests."""
 
 import math
 from collections.abc import Iterable, Mapping

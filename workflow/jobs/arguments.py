@@ -48,7 +48,7 @@ class Job(NamedTuple):
         return 60 * self.minutes if os.environ.get("LAGBENCH_LIMITED") else None
 
     def holds(self, record: Path) -> bool:
-        """Say whether a finished record of just these settings and this code lies there, with its provenance."""
+        """Return whether a finished record of just these settings and this code lies there, with its provenance."""
         if not (record.exists() and record.with_suffix(".provenance.json").exists()):
             return False
         content = json.loads(record.read_bytes())

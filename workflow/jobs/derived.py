@@ -78,7 +78,7 @@ def write_digest(derived: Derived) -> None:
 
 
 def is_derived_current(derived: Derived, *, at: Callable[[str], str] = str) -> bool:
-    """Say whether what lies there would be computed again just so; `at` says where a path of the workflow lies."""
+    """Return whether what lies there would be computed again just so; `at` says where a path of the workflow lies."""
     here = derived._replace(outputs=[*map(at, derived.outputs)], inputs=[*map(at, derived.inputs)])
     try:
         return _digest_path(here.outputs).read_text(encoding="utf-8").strip() == _compute_digest(here)

@@ -45,7 +45,7 @@ def read_members(path: Path) -> list[Job]:
 
 
 def is_stored(member: Job) -> bool:
-    """Say whether a finished record of just these settings and this code lies in the store."""
+    """Return whether a finished record of just these settings and this code lies in the store."""
     return member.holds(store_path(member.record))
 
 

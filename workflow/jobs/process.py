@@ -16,7 +16,7 @@ POOLS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NU
 def limit_threads(threads: int, *, kernel: str) -> None:
     """Let the libraries that are imported from now on (OpenMP, MKL, OpenBLAS, numba) take so many threads each.
 
-    The fused kernel has threads of its own: beside them OpenMP's must sleep, not spin, while torch does not need them.
+    The fused kernel has threads of its own: next to them OpenMP's must sleep, not spin, while torch does not need them.
     """
     os.environ.update(dict.fromkeys(POOLS, str(threads)))
     if kernel == "cpu":

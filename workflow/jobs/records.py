@@ -49,7 +49,7 @@ def select_kind(loaded: Sequence[Loaded], kind: str) -> list[dict[str, Any]]:
 
 
 def is_current(request: Request, *, path: str | Path | None = None) -> bool | None:
-    """Say whether the record holds what is requested, by its digests; None if it, or its provenance, does not exist.
+    """Return whether the record holds what is requested, by its digests; None if it, or its provenance, does not exist.
 
     They stand in its provenance, which is short; the record is read where that does not say.
     """

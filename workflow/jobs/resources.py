@@ -19,10 +19,10 @@ FEATURES = 12  # dense inputs of a step at most; wider ones are indices
 LANES = 16  # the fused kernel rounds a batch up to whole vectors
 GUESSES_AT_ONCE = 64  # training/guessing.py
 AT_ONCE = 256  # sequences per forward pass of an evaluation, training/evaluation.py
-SAMPLED_BYTES = 16  # per sequence and step, what drawing it takes beside its inputs
+SAMPLED_BYTES = 16  # per sequence and step, what drawing it takes besides its inputs
 SAMPLED_SECONDS = 2e-4  # drawing a batch
-UPDATE_SECONDS = 6e-5  # of a replica, beside its steps
-STEP_SECONDS = 1e-6  # of a replica, beside its arithmetic
+UPDATE_SECONDS = 6e-5  # of a replica, besides its steps
+STEP_SECONDS = 1e-6  # of a replica, besides its arithmetic
 WEIGHT_SECONDS = 1e-10  # per weight, sequence and step, forward and backward
 EAGER_SECONDS = 1e-3  # a step of eager torch, forward and backward, however many replicas
 EAGER_NUMBERS = 40  # that autograd keeps per unit, step and sequence
@@ -39,11 +39,11 @@ class Need(NamedTuple):
     seconds: float
 
     def mem_mb(self, attempt: int) -> int:
-        """Return the memory to ask for, in megabytes; a second attempt gets twice as much."""
+        """Return the memory to request, in megabytes; a second attempt gets twice as much."""
         return attempt * _ceil((self.memory + CLUSTER_BYTES) / 1e6, step=100)
 
     def runtime(self, attempt: int) -> int:
-        """Return the time to ask for, in minutes; a second attempt gets twice as much."""
+        """Return the time to request, in minutes; a second attempt gets twice as much."""
         return attempt * _ceil((START_SECONDS + TIME_FACTOR * self.seconds) / 60, step=5)
 
 

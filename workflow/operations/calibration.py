@@ -55,7 +55,7 @@ class Calibration(NamedTuple):
 
 
 def chosen(jobs: Iterable[Job]) -> list[Job]:
-    """Return the jobs to be timed, those first without which others cannot be told."""
+    """Return the jobs to be timed, those first without which others cannot be estimated."""
     rounds: list[list[Job]] = [[], [], [], []]
     models: dict[tuple[Any, ...], dict[tuple[Any, ...], list[Job]]] = {}
     for job in jobs:

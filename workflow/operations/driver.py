@@ -140,7 +140,7 @@ def _marks(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _is_whole(run: Path, expected: Mapping[str, Any]) -> bool:
-    """Say whether a run has its provenance, and a record with the settings and of the code that are asked for."""
+    """Return whether a run has its provenance, and a record with the settings and of the code that are asked for."""
     if not run.with_suffix(".provenance.json").is_file():
         return False
     try:
@@ -151,7 +151,7 @@ def _is_whole(run: Path, expected: Mapping[str, Any]) -> bool:
 
 
 def _is_of(lock: Path, results: str) -> bool:
-    """Say whether a lock of Snakemake's names a file of the experiment, also under another workflow's prefix."""
+    """Return whether a lock of Snakemake's names a file of the experiment, also under another workflow's prefix."""
     try:
         paths: Iterable[str] = lock.read_text(encoding="utf-8").splitlines()
     except OSError:

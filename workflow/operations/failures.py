@@ -79,7 +79,7 @@ def _state(state: str, *, slurm: str | None) -> str:
 
 
 def explain_end(last: str, *, end: End, need: Need | None = None) -> str:
-    """Say why a job failed, by the last line of its log, its end and what it was estimated to need."""
+    """Return why a job failed, by the last line of its log, its end and what it was estimated to need."""
     text = printable(last.removeprefix(REASON))
     if MEMORY.search(last):
         return f"out of memory{_that_would_fit(need)}: {text}"

@@ -41,5 +41,5 @@ def find_problems(experiment: Experiment, *, at: Callable[[str], str] = str) -> 
 
 
 def is_partial(targets: Iterable[str]) -> bool:
-    """Say whether only partial results are requested, which train nothing; the rule's name may have a prefix."""
+    """Return whether only partial results are requested, which train nothing; the rule's name may have a prefix."""
     return {target.rpartition("_")[2] for target in targets} == {"partial"}

@@ -16,7 +16,7 @@ FRESH = 120.0
 
 
 def is_running(request: Request, *, results: str, log: Path) -> bool:
-    """Say whether the job of a record that is not there is at work.
+    """Return whether the job of a record that is not there is at work.
 
     A job that trains, a measuring one too, holds a lock file that it touches every few seconds; of another kind of job,
     and of one that has not come that far, the log must be younger than `FRESH` and not end with a reason why it failed.

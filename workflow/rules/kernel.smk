@@ -3,7 +3,7 @@ KERNEL = f"{PLACE.results}/kernel.compiled"
 
 
 # No run has it as an input, for Snakemake would then train finished runs again: all of them where one is new and the
-# marker is missing. The table of runs asks for it instead, and priority and all cores let it go first and alone. The
+# marker is missing. The table of runs requests it instead, and priority and all cores let it go first and alone. The
 # marker says nothing of the machine code, so it goes when the table is there. A cluster's jobs do not wait: of those on
 # one type of CPU the first compiles and the others wait for it (models/kernels/compilation.py), as without this rule.
 rule kernel:

@@ -1,4 +1,4 @@
-# What the user is told before the first job and after the last.
+# What the user reads before the first job and after the last.
 from workflow.operations.failures import list_failures, read_ends
 from workflow.operations.outcome import find_problems, is_partial, report_outcome
 from workflow.operations.staleness import load_provenance, read_installed_versions, report_changes, report_versions
@@ -14,7 +14,7 @@ onstart:
 
 
 onsuccess:
-    # The Makefile says it itself, also when there was nothing to do; of partial results their rule has told.
+    # The Makefile says it itself, also when there was nothing to do; the rule of partial results has reported.
     if "MAKELEVEL" not in os.environ and not is_partial(workflow.dag_settings.targets):
         print(*report_outcome(PLACE), sep="\n", file=sys.stderr)
         if not workflow.deployment_settings.deployment_method:  # else jobs have versions of their own

@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from records.log import describe_error
 from workflow.jobs import process
 
-logging.disable(logging.WARNING)  # which kernel runs is told by every job's own log
+logging.disable(logging.WARNING)  # which kernel runs is in every job's own log
 process.limit_threads(1, kernel="cpu")
 with process.importing():
     from training import calibration, compilation

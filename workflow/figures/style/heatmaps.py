@@ -42,7 +42,7 @@ class Map(NamedTuple):
 
 
 def maps_of(surface: pd.DataFrame, labels: Labels) -> list[Map]:
-    """Return the panels: by kind of window, then model, then task, each with the whole sequence beside its windows.
+    """Return the panels: by kind of window, then model, then task, each with the whole sequence next to its windows.
 
     Only the flow along most of a model's paths is drawn: a truncation by path is another question.
     """

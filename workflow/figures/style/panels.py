@@ -249,7 +249,7 @@ def _note(figure: Figure, note: str, *, y: float, width: float) -> float:
 
 
 def seeds_note(tables: Tables, *, spread: str) -> str:
-    """Say how many seeds a condition has, and, if it has several, what shows their spread."""
+    """Return how many seeds a condition has, and, if it has several, what shows their spread."""
     fewest, most = int(tables.statistics["seeds"].min()), int(tables.statistics["seeds"].max())
     if most == 1:
         return "n = 1 seed, so no interval over seeds"

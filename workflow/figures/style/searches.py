@@ -67,6 +67,6 @@ def places_of(rows: Sequence[str]) -> dict[str, int]:
 
 
 def trials_note(table: pd.DataFrame) -> str:
-    """Say how many trials a variant has."""
+    """Return how many trials a variant has."""
     fewest, most = table["trials"].min(), table["trials"].max()
     return f"n = {fewest} trials of a variant" if fewest == most else f"n = {fewest} to {most} trials of a variant"

@@ -82,7 +82,7 @@ def name_left_out(tables: Tables, models: Collection[str], *, reason: str) -> st
 
 
 def seeds_in(table: pd.DataFrame) -> str:
-    """Say over how many seeds the lines and bands are."""
+    """Return a note on how many seeds the lines and bands are over."""
     count = table["seed"].nunique()
     return "n = 1 seed" if count == 1 else f"n = {count} seeds; line: median; band: quartiles"
 
