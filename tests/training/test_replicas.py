@@ -1,4 +1,4 @@
-"""A replica's bits on the fused kernel: the same after 50 updates in any batch, in any order, on any threads."""
+"""A replica's bits on the fused kernel: the same after some updates in any batch, in any order, on any threads."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -19,7 +19,7 @@ from training.replica import Replica
 from training.setup import Data, Hyperparameters, PreparedCondition, Setup
 from training.streams import stream
 
-UPDATES = 50
+UPDATES = 12  # one evaluation among them
 RATES = (0.001, 0.003, 0.01, 0.03)
 MEMBERS = [(seed, rate) for seed in range(16) for rate in RATES]
 TASKS: dict[str, dict[str, Any]] = {
@@ -83,9 +83,13 @@ def same(first: Replica, other: Replica) -> bool:
     )
 
 
-@pytest.mark.parametrize("batch_size", [1, pytest.param(24, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("cell", ["rnn", "lstm"])
-@pytest.mark.parametrize("task", TASKS)
+CASES = [("adding", "lstm", 1), ("copy", "rnn", 1)]
+SLOW_CASES = [("adding", "rnn", 24), ("copy", "lstm", 24), ("temporal_order", "lstm", 24), ("temporal_order", "rnn", 1)]
+
+
+@pytest.mark.parametrize(
+    ("task", "cell", "batch_size"), [*CASES, *(pytest.param(*case, marks=pytest.mark.slow) for case in SLOW_CASES)]
+)
 def test_a_replica_has_the_same_bits_alone_in_seven_and_in_sixty_four(task: str, cell: str, batch_size: int) -> None:
     how: dict[str, Any] = {"task": task, "cell": cell, "batch_size": batch_size}
     order = np.random.default_rng(0).permutation(len(MEMBERS))
@@ -102,7 +106,7 @@ def test_a_replica_has_the_same_bits_alone_in_seven_and_in_sixty_four(task: str,
 
 def test_replicas_that_leave_solved_change_no_bit_of_those_that_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     """A low criterion lets most of the batch leave at several evaluations."""
-    how: dict[str, Any] = {"task": "temporal_order", "cell": "lstm", "batch_size": 8}
+    how: dict[str, Any] = {"task": "temporal_order", "cell": "lstm", "batch_size": 8, "updates": 50}
     monkeypatch.setattr(Task, "success_accuracy", 0.45)
     together = run(MEMBERS, **how, count=2)
     left = {replica.updates for replica in together}

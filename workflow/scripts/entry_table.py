@@ -19,9 +19,7 @@ with log_errors(snakemake.log[0]):
     name, path = snakemake.wildcards.table, Path(snakemake.output[0])
     experiment, settings = Experiment(snakemake.config, root=root), snakemake.params.settings
     entry = importlib.import_module(experiment.registry.tables[name].entry.removesuffix(".py").replace("/", "."))
-    write_rows_table(
-        name, experiment, rows=[row for arguments in settings for row in entry.compute_rows(arguments)], path=path
-    )
+    write_rows_table(name, experiment, rows=[row for call in settings for row in entry.compute_rows(call)], path=path)
     made_by = {"settings": {"calls": settings}, "sources": snakemake.params.sources}
     write_json(path.with_suffix(".provenance.json"), collect_table(root=root, started=process.STARTED, **made_by))
     write_digest(Derived([str(path)], [], snakemake.params.basis))
