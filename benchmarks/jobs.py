@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.problem import MODELS
 
 ROOT = Path(__file__).resolve().parents[1]
-SCRIPT = ROOT / "workflow" / "scripts" / "train.py"
+SCRIPT = ROOT / "workflow" / "scripts" / "job.py"
 ADAM = {"name": "adam", "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
 
 
@@ -84,7 +84,8 @@ def seconds_of_two_jobs(*, updates: int, at_once: bool) -> float:
 
 def _start(what: dict[str, Any], folder: Path, *, name: str) -> subprocess.Popen[str]:
     run = folder / "cpu/adding/lag/lstm_peephole/full" / f"{name}.json"
-    words = ["--settings", json.dumps(what), "--sources", "benchmark", "--threads", "1"]
+    words = ["--entry", "training.condition:train_condition", "--settings", json.dumps(what)]
+    words += ["--sources", "benchmark", "--threads", "1"]
     words += ["--record", str(run), "--provenance", str(run.with_suffix(".provenance.json"))]
     return subprocess.Popen([sys.executable, str(SCRIPT), *words], stderr=subprocess.PIPE, text=True)
 

@@ -55,7 +55,7 @@ def test_rules_import_nothing_that_trains():
 
 def test_adapters_are_thin_and_alone_say_snakemake():
     for path in (ROOT / "workflow" / "scripts").glob("*.py"):
-        assert len(path.read_text().splitlines()) <= 25, path.name
+        assert sum(map(bool, path.read_text().splitlines())) <= 25, path.name
     for path in FILES:
         if path.parent != Path("workflow/scripts"):
             names = {node.id for node in ast.walk(ast.parse((ROOT / path).read_bytes())) if isinstance(node, ast.Name)}

@@ -37,13 +37,16 @@ class FileCheckpointer:
         self.end = None if limit is None else self.started + limit - MARGIN
         self.signal: str | None = None
         """The signal that asks training to end."""
+        self.handlers: dict[int, Any] = {}
+        """What handled the signals before."""
         self.restarts = 0
         self.seconds_before = 0.0
         """Seconds that the processes before this one took."""
         self.processors = [processor()]
 
     def load(self) -> State | None:
-        """Return the last whole state, if there is one."""
+        """Return the last whole state, if there is one; from now on a signal ends the training at the next offer."""
+        self.handlers = {number: signal.signal(number, self._handle_signal) for number in SIGNALS}
         state = self.checkpoints.load(self.log)
         if state is None:
             return None
@@ -84,25 +87,14 @@ class FileCheckpointer:
         processors = ", ".join(self.processors)
         return {**provenance, "restarts": self.restarts, "wall_seconds": seconds, "processor": processors}
 
-    @contextmanager
-    def handle_signals(self) -> Iterator[None]:
-        """End the training after the update in which a signal comes; a second signal does what it always does."""
-        before = {number: signal.getsignal(number) for number in SIGNALS}
+    def restore_handlers(self) -> None:
+        """Let a signal do what it did before the training."""
+        for number, handler in self.handlers.items():
+            signal.signal(number, handler)
 
-        def restore() -> None:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-        def handle(number: int, frame: FrameType | None) -> None:
-            self.signal = signal.Signals(number).name
-            restore()
-
-        for number in SIGNALS:
-            signal.signal(number, handle)
-        try:
-            yield
-        finally:
-            restore()
+    def _handle_signal(self, number: int, frame: FrameType | None) -> None:
+        self.signal = signal.Signals(number).name
+        self.restore_handlers()  # a second signal does what it always does
 
 
 @contextmanager
@@ -116,8 +108,10 @@ def open_checkpointer(
     with hold_lock(folder / "lock", log=log) as lock:
         checkpoints = Checkpoints(folder, key=folder.name)
         checkpointer = FileCheckpointer(checkpoints, lock=lock, log=log, every=every, limit=limit)
-        with checkpointer.handle_signals():
+        try:
             yield checkpointer
+        finally:
+            checkpointer.restore_handlers()
         checkpoints.remove()
 
 

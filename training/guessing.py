@@ -6,7 +6,7 @@ of learning. Here the network is the model itself and the number of guesses is f
 as published, then the model's own initial weights times each of `scales`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,8 @@ from models.network import Network
 from tasks.task import Batch, Task, load_task
 from training.evaluation import evaluate, rank
 from training.placement import DTYPES, select_device
+from training.replica import TrainingProgress
+from training.state import Checkpointer
 from training.streams import stream
 
 GUESSES_AT_ONCE = 64
@@ -40,11 +42,16 @@ class Best(NamedTuple):
     validation: Mapping[str, float]
 
 
-def guess_condition(settings: Mapping[str, Any]) -> dict[str, Any]:
+def guess_condition(
+    settings: Mapping[str, Any],
+    report: Callable[[TrainingProgress], None] | None = None,
+    *,
+    checkpointer: Checkpointer | None = None,
+) -> dict[str, Any]:
     """Guess the weights of one model on one task and return the record: the settings, chance, and the best on test.
 
     The settings are those of `workflow/jobs/baseline.py`: device, task, model, training, guessing. The
-    sequences of validation and test are those of the seed `guessing.seed`.
+    sequences of validation and test are those of the seed `guessing.seed`. No progress is reported or saved.
     """
     task_settings, model, training = settings["task"], settings["model"], settings["training"]
     task = load_task(task_settings["task"], lag=task_settings["lag"], options=task_settings["options"])

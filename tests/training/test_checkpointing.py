@@ -51,6 +51,8 @@ def test_a_signal_ends_it_after_the_update_with_its_state(folder: Path, number: 
     before = signal.getsignal(number)
     line = rf"^stopped by {number.name} after update 2 of 9; the next start continues from there$"
     with expect_stop(folder, line) as checkpointer:
+        assert signal.getsignal(number) is before  # what asks for no state is ended at once
+        assert checkpointer.load() is None
         training(checkpointer, updates=range(1, 2))
         os.kill(os.getpid(), number)
         assert signal.getsignal(number) is before  # a second one does what it always does

@@ -19,7 +19,7 @@ PARTS = ("Snakefile", "config", "models", "profiles", "records", "tasks", "train
 UNTRAINED = """
 import argparse, json, pathlib
 parser = argparse.ArgumentParser()
-for name in ("settings", "sources", "threads", "record", "provenance", "minutes"):
+for name in ("entry", "settings", "sources", "threads", "record", "provenance", "minutes"):
     parser.add_argument(f"--{name}")
 job = parser.parse_args()
 pathlib.Path(job.provenance).write_text("{}")
@@ -109,9 +109,9 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Tree:
 
 @pytest.fixture(scope="session")
 def untrained(pristine: Tree, tmp_path_factory: pytest.TempPathFactory) -> Tree:
-    """A tree whose runs are all there by Snakemake's books, written by a train.py that trains nothing."""
+    """A tree whose runs are all there by Snakemake's books, written by a script that trains nothing."""
     tree = copy_tree(pristine.root, tmp_path_factory.mktemp("untrained") / "tree")
-    (tree.root / "workflow/scripts/train.py").write_text(UNTRAINED)
+    (tree.root / "workflow/scripts/job.py").write_text(UNTRAINED)
     tree.snakemake("--cores", "2", "--until", "train")
     return tree
 

@@ -192,7 +192,7 @@ def undisturbed(pristine: Tree, tmp_path_factory: pytest.TempPathFactory) -> Tre
 @pytest.fixture
 def slow(fresh: Tree) -> Tree:
     """A tree whose training jobs take their time and leave a line when they begin."""
-    fresh.edit("workflow/scripts/train.py", COUNTED, COUNTING)
+    fresh.edit("workflow/scripts/job.py", COUNTED, COUNTING)
     return fresh
 
 

@@ -158,7 +158,7 @@ def test_killed_job_and_one_without_memory_are_told_apart_and_leave_the_others(f
     limit = 2_500_000_000  # bytes of address space: enough for torch, not for sequences of two million steps
     fresh.configure(tasks={"adding": {"lags": [2, 3, 1_000_000]}}, training={"validation_sequences": 64}, figures=[])
     fresh.edit(
-        "workflow/scripts/train.py",
+        "workflow/scripts/job.py",
         "with log_errors():",
         "import os, resource\n"
         f"resource.setrlimit(resource.RLIMIT_AS, ({limit}, {limit}))\n"
@@ -215,7 +215,9 @@ def test_progress_goes_to_the_terminal_only_when_the_job_runs_alone(capsys, monk
 def test_training_job_with_bad_settings_says_so(tmp_path):
     command = [
         sys.executable,
-        ROOT / "workflow/scripts/train.py",
+        ROOT / "workflow/scripts/job.py",
+        "--entry",
+        "training.condition:train_condition",
         "--settings",
         "{",
         "--sources",

@@ -140,7 +140,7 @@ def test_no_name_leads_outside(folder: Path, name: str) -> None:
 @pytest.mark.slow
 def test_what_a_configuration_may_say_freely_runs_nothing(pristine: Tree, tmp_path: Path) -> None:
     tree = copy_tree(pristine.root, tmp_path / "a 'b' $(touch canary)")
-    (tree.root / "workflow/scripts/train.py").write_text(UNTRAINED)
+    (tree.root / "workflow/scripts/job.py").write_text(UNTRAINED)
     claims = f"{SHELL[3]}.yaml"
     shutil.copy(tree.root / "config/claims.yaml", tree.root / claims)
     tree.configure(claims=claims, seeds=[0])

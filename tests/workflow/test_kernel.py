@@ -21,7 +21,7 @@ def note(line):
 """
 STUBS = {
     "compile_kernel.py": JOURNAL + "note('kernel begins')\ntime.sleep(1)\nnote('kernel ends')\n",
-    "train.py": JOURNAL + UNTRAINED + "note('train')\n",
+    "job.py": JOURNAL + UNTRAINED + "note('train')\n",
 }
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from records.paths import checkpoint_folder, compute_key
 from tests.settings import job_settings, online_settings
+from workflow.jobs import run
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,11 +31,11 @@ ONLINE["training"]["evaluate_every"] = 1000
 
 @dataclass(frozen=True)
 class Job:
-    """One training job in a working directory, or with another script one that measures too."""
+    """One training job in a working directory, or with another entry point one that measures too."""
 
     where: Path
     details: dict[str, Any]
-    script: str = "train.py"
+    entry: str = run.ENTRY
 
     @property
     def folder(self) -> Path:
@@ -44,10 +45,10 @@ class Job:
     def start(self, *, every: float = 0.02) -> subprocess.Popen[str]:
         """Start it; what it says goes to a pipe."""
         provenance = RUN.with_suffix(".provenance.json")
-        words = ["--settings", json.dumps(self.details), "--sources", "s", "--threads", "1"]
+        words = ["--entry", self.entry, "--settings", json.dumps(self.details), "--sources", "s", "--threads", "1"]
         words += ["--record", str(RUN), "--provenance", str(provenance), "--minutes", "1"]
         return subprocess.Popen(
-            [sys.executable, str(ROOT / "workflow/scripts" / self.script), *words],
+            [sys.executable, str(ROOT / "workflow/scripts/job.py"), *words],
             cwd=self.where,
             env=os.environ | {"LAGBENCH_CHECKPOINT_SECONDS": str(every), "LAGBENCH_LIMITED": ""},
             stderr=subprocess.PIPE,

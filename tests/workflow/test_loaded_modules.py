@@ -79,8 +79,7 @@ def list_loaded(kind: ModuleType, settings: dict[str, Any], *, folder: Path) -> 
         "record": str(record),
         "provenance": str(record.with_suffix(".provenance.json")),
     }
-    script = ROOT / "workflow/scripts" / kind.SCRIPT
-    command = [sys.executable, "-c", OBSERVED, str(script)]
+    command = [sys.executable, "-c", OBSERVED, str(ROOT / "workflow/scripts/job.py"), "--entry", kind.ENTRY]
     command += [word for name, value in words.items() for word in (f"--{name}", value)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert record.exists(), done.stderr[-2000:]
@@ -106,7 +105,7 @@ def list_covered(kind: ModuleType, experiment: Experiment, condition: Condition,
         return "digest"
 
     monkeypatch.setattr(Sources, "digest", digest)
-    assert kind.compute_sources(experiment, condition) == "digest"
+    assert experiment.sources(condition, entry=kind.ENTRY) == "digest"
     return covered
 
 

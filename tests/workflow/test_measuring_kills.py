@@ -11,6 +11,7 @@ import pytest
 
 from tests.settings import FLOWS, job_settings
 from tests.workflow.test_kills import RUN, Job, cut, wait_for_a_new_one
+from workflow.jobs import measurement
 
 pytestmark = pytest.mark.slow
 KILLS = 5
@@ -21,7 +22,7 @@ TRAINED = f"update {UPDATES}/{UPDATES}, "
 
 
 def measuring(where: Path) -> Job:
-    return Job(where, SETTINGS, script="measure.py")
+    return Job(where, SETTINGS, entry=measurement.ENTRY)
 
 
 @pytest.fixture(scope="module")

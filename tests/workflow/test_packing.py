@@ -42,12 +42,12 @@ def here(tmp_path, monkeypatch):
     """A working directory of its own, with a trainer that trains nothing and fails at lag 3."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LAGBENCH_PACKED", raising=False)
-    (tmp_path / "train.py").write_text(TRAINER)
+    (tmp_path / "job.py").write_text(TRAINER)
     return tmp_path
 
 
 def train(members):
-    return train_pack(members, train=Path("train.py"), threads=1, minutes=60)
+    return train_pack(members, train=Path("job.py"), threads=1, minutes=60)
 
 
 def adopted(job: Job) -> bool:
@@ -91,7 +91,7 @@ def test_a_member_that_fails_leaves_the_others_and_is_tried_alone_the_next_time(
 
 def test_a_member_without_time_left_waits_for_the_next_attempt(here):
     (members,) = members_of(packs(conditions_per_job=5).plan())
-    failed = train_pack(members, train=Path("train.py"), threads=1, minutes=1)
+    failed = train_pack(members, train=Path("job.py"), threads=1, minutes=1)
     assert all("no time was left" in line for line in failed)
     assert len(failed) == 5
 

@@ -14,6 +14,7 @@ from tests.settings import TINY
 from tests.workflow.conftest import Tree
 from workflow.experiment.experiment import Experiment
 from workflow.jobs import process
+from workflow.jobs.run import ENTRY
 
 REPORTER = """
 import json, os, sys
@@ -42,7 +43,7 @@ def train(tree: Tree, *, threads: int) -> list[dict[str, object]]:
     words = ["--settings", json.dumps(settings), "--sources", "x", "--threads", str(threads)]
     words += ["--record", "run.json", "--provenance", "provenance.json"]
     environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
-    command = [sys.executable, "workflow/scripts/train.py", *words]
+    command = [sys.executable, "workflow/scripts/job.py", "--entry", ENTRY, *words]
     done = subprocess.run(
         command, cwd=tree.root, env=environment, capture_output=True, text=True, timeout=120, check=False
     )

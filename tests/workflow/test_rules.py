@@ -101,7 +101,7 @@ def test_mistake_in_an_imported_configuration_is_one_line_too(fresh, tmp_path):
 
 def test_threads_reach_the_job_and_its_libraries(fresh):
     fresh.configure(threads=2)
-    (fresh.root / "workflow/scripts/train.py").write_text(
+    (fresh.root / "workflow/scripts/job.py").write_text(
         "import os, sys\nsys.exit(f'error: OMP {os.environ[\"OMP_NUM_THREADS\"]} {sys.argv[5:7]}')\n"
     )
     output = fresh.snakemake("--cores", "2", "--until", "train", "--quiet", "all", check=False)
@@ -110,7 +110,7 @@ def test_threads_reach_the_job_and_its_libraries(fresh):
 
 @pytest.mark.parametrize(("cores", "alone"), [("1", True), ("2", False)])
 def test_job_that_runs_alone_tells_its_progress_on_the_terminal(fresh, cores, alone):
-    (fresh.root / "workflow/scripts/train.py").write_text(
+    (fresh.root / "workflow/scripts/job.py").write_text(
         "import sys\nsys.path.insert(0, sys.argv[0].rpartition('/workflow/')[0])\n"
         "from records.log import log_line\nlog_line('update 7/9')\nsys.exit('error: enough')\n"
     )

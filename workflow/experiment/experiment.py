@@ -123,13 +123,13 @@ class Experiment:
             "optimiser": {"name": training["optimiser"], **config["optimisers"][training["optimiser"]]},
         } | self._schedule()
 
-    def sources(self, condition: Condition, *, entry: str = "training/condition.py") -> str:
-        """Return the digest of the code that determines the numbers of a condition, begun at a file of training/."""
+    def sources(self, condition: Condition, *, entry: str = "training.condition:train_condition") -> str:
+        """Return the digest of the code that determines a condition's numbers; `entry` is the function of its job."""
         task, model = self.config["tasks"][condition.task]["task"], self.config["models"][condition.model]
-        files = (entry, f"tasks/{task}.py", *model_files(model))
+        files = (f"{entry.partition(':')[0].replace('.', '/')}.py", f"tasks/{task}.py", *model_files(model))
         if files not in self._digests:
             kernels = {self.config["training"]["kernel"], "reference"}  # reference runs what the other does not support
-            trains = [] if entry == "training/guessing.py" else training_files(self.config)
+            trains = [] if entry.startswith("training.guessing:") else training_files(self.config)
             loaded = [*trains, *(f"models/kernels/{kernel}.py" for kernel in kernels)]
             self._digests[files] = self.code.digest([*files, *loaded])
         return self._digests[files]

@@ -17,6 +17,8 @@ Arguments = TypeVar("Arguments", bound=tuple[Any, ...])
 class Job(NamedTuple):
     """What a job is given that writes one record."""
 
+    entry: str
+    """The function that computes it: module:name."""
     settings: dict[str, Any]
     """What determines the numbers, as JSON."""
     sources: str

@@ -8,7 +8,7 @@ from records.paths import BASELINE
 from workflow.experiment.experiment import Experiment
 from workflow.jobs import resources
 
-RULE, SCRIPT = "baseline", "guess.py"
+RULE, ENTRY = "baseline", "training.guessing:guess_condition"
 FOLDER, PATTERN = "baselines", BASELINE
 PARTS = {"settings", "sources", "success_accuracy", "chance", "best"}
 USED = ("kernel", "dtype", "test_sequences")
@@ -32,11 +32,6 @@ def build_settings(experiment: Experiment, condition: Condition, *, seeds: Seque
         "training": {name: config["training"][name] for name in USED},
         "guessing": config["baselines"],
     }
-
-
-def compute_sources(experiment: Experiment, condition: Condition) -> str:
-    """Return the digest of the code that determines the numbers."""
-    return experiment.sources(condition, entry="training/guessing.py")
 
 
 def select_seeds(record: Mapping[str, Any], *, seeds: Sequence[int]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from workflow.experiment.errors import make_error
 from workflow.experiment.experiment import Experiment
 from workflow.jobs import resources
 
-RULE, SCRIPT = "measure", "measure.py"
+RULE, ENTRY = "measure", "training.gradients.measurement:measure_condition"
 FOLDER, PATTERN = MEASUREMENTS, BLOCK
 PARTS = {"settings", "sources", "snapshots", "u", "flows", "paths", "attribution", "alignment"}
 estimate_need = resources.measuring_need
@@ -33,11 +33,6 @@ def build_settings(experiment: Experiment, condition: Condition, *, seeds: Seque
             "flows": _flows(experiment, condition, labels=config["flows"]),
         },
     }
-
-
-def compute_sources(experiment: Experiment, condition: Condition) -> str:
-    """Return the digest of the code that determines the numbers."""
-    return experiment.sources(condition, entry="training/gradients/measurement.py")
 
 
 def select_seeds(record: Mapping[str, Any], *, seeds: Sequence[int]) -> dict[str, Any]:

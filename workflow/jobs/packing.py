@@ -28,14 +28,17 @@ def store_path(run: Path) -> Path:
     return Path(place._replace(folder=str(Path(place.folder).with_name(PACKED))).to_path())
 
 
-def build_member(run: str, *, settings: dict[str, Any], sources: str) -> Job:
+def build_member(run: str, *, entry: str, settings: dict[str, Any], sources: str) -> Job:
     """Return a training job that a pack does, with its run record's place."""
-    return Job(settings, sources, 1, Path(run), provenance_path(Path(run)))
+    return Job(entry, settings, sources, 1, Path(run), provenance_path(Path(run)))
 
 
 def write_members(path: Path, members: Sequence[Job]) -> None:
     """Write who belongs to a pack."""
-    content = [{"run": str(job.record), "settings": job.settings, "sources": job.sources} for job in members]
+    content = [
+        {"run": str(job.record), "entry": job.entry, "settings": job.settings, "sources": job.sources}
+        for job in members
+    ]
     write_text(path, json.dumps(content) + "\n")
 
 
@@ -61,7 +64,8 @@ def train_pack(members: Sequence[Job], *, train: Path, threads: int, minutes: fl
             continue
         stored = store_path(member.record)
         stored.parent.mkdir(parents=True, exist_ok=True)
-        words = ["--settings", format_canonical_json(member.settings), "--sources", member.sources]
+        words = ["--entry", member.entry, "--sources", member.sources]
+        words += ["--settings", format_canonical_json(member.settings)]
         words += ["--threads", str(threads), "--minutes", str(left)]
         words += ["--record", str(stored), "--provenance", str(provenance_path(stored))]
         log = stored.with_suffix(".log")

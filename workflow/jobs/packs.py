@@ -10,6 +10,7 @@ from workflow.jobs.packing import build_member, is_stored, read_members, write_m
 from workflow.jobs.records import is_current
 from workflow.jobs.requested import list_requests
 from workflow.jobs.resources import Need, training_need
+from workflow.jobs.run import ENTRY
 
 
 class Packs:
@@ -52,7 +53,7 @@ class Packs:
         for request in list_requests(self.experiment, "run"):
             run = str(self.at(request.path))
             if not is_current(request, path=run):
-                yield build_member(run, settings=dict(request.settings), sources=request.sources)
+                yield build_member(run, entry=ENTRY, settings=dict(request.settings), sources=request.sources)
 
 
 def pack_need(members: str) -> Need:

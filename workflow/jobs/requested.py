@@ -20,8 +20,8 @@ class Kind(Protocol):
 
     RULE: str
     """The rule that runs its jobs."""
-    SCRIPT: str
-    """The entry point, a file of workflow/scripts/."""
+    ENTRY: str
+    """The function that computes a record from settings, a report of progress and a checkpointer: module:name."""
     FOLDER: str
     """The folder of its records below the experiment's results."""
     PATTERN: str
@@ -34,9 +34,6 @@ class Kind(Protocol):
 
     def build_settings(self, experiment: Experiment, condition: Condition, *, seeds: Sequence[int]) -> dict[str, Any]:
         """Return everything that determines the numbers of one job, and nothing else."""
-
-    def compute_sources(self, experiment: Experiment, condition: Condition, /) -> str:
-        """Return the digest of the code that determines the numbers."""
 
     def estimate_need(self, settings: Mapping[str, Any], /) -> Need:
         """Return the memory and time that a job needs."""
@@ -129,7 +126,7 @@ def build_request(experiment: Experiment, kind: str, condition: Condition, *, bl
     job = KINDS[kind]
     path = RecordPath(f"{experiment.place.results}/{job.FOLDER}", condition, block.seeds).to_path()
     settings = job.build_settings(experiment, condition, seeds=block.seeds)
-    return Request(kind, path, condition, settings, job.compute_sources(experiment, condition), block.requested)
+    return Request(kind, path, condition, settings, experiment.sources(condition, entry=job.ENTRY), block.requested)
 
 
 def digest_requests(requests: Iterable[Request], *, old: Mapping[str, tuple[str, str]] | None = None) -> str:

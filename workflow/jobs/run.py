@@ -9,7 +9,7 @@ from records.paths import BLOCK, RUNS
 from workflow.experiment.experiment import Experiment
 from workflow.jobs import resources
 
-RULE, SCRIPT = "train", "train.py"
+RULE, ENTRY = "train", "training.condition:train_condition"
 FOLDER, PATTERN = RUNS, BLOCK
 PARTS = {"settings", "sources", "kernel", "sequence_length", "success_accuracy", "chance", "floor", "scored_steps"}
 PARTS |= {"replicas", "curves"}
@@ -24,11 +24,6 @@ def list_conditions(experiment: Experiment) -> list[Condition]:
 def build_settings(experiment: Experiment, condition: Condition, *, seeds: Sequence[int]) -> dict[str, Any]:
     """Return everything that determines the numbers of one job, and nothing else."""
     return experiment.settings(condition, seeds)
-
-
-def compute_sources(experiment: Experiment, condition: Condition) -> str:
-    """Return the digest of the code that determines the numbers."""
-    return experiment.sources(condition)
 
 
 def select_seeds(record: Mapping[str, Any], *, seeds: Sequence[int]) -> dict[str, Any]:

@@ -30,10 +30,10 @@ for KIND, JOB in KINDS.items():
             disk_mb=100,
             gpu=lambda wildcards: int(wildcards.device == "cuda"),
         params:
-            script=JOB.SCRIPT,  # Snakemake reads the command below only when the loop is over
+            entry=JOB.ENTRY,  # Snakemake reads the command below only when the loop is over
             settings=lambda wildcards, kind=KIND: format_canonical_json(request_job(kind, wildcards).settings),
             sources=lambda wildcards, kind=KIND: request_job(kind, wildcards).sources,
         shell:
-            '"$LAGBENCH_PYTHON" "$LAGBENCH_ROOT/workflow/scripts/{params.script}" --settings {params.settings:q}'
-            " --sources {params.sources:q} --threads {threads} --minutes {resources.runtime}"
+            '"$LAGBENCH_PYTHON" "$LAGBENCH_ROOT/workflow/scripts/job.py" --settings {params.settings:q}'
+            " --sources {params.sources:q} --threads {threads} --minutes {resources.runtime} --entry {params.entry}"
             " --record {output.record:q} --provenance {output.provenance:q} 2> {log:q}"

@@ -10,7 +10,7 @@ from workflow.jobs.packing import read_members, train_pack
 
 with log_errors():
     job = parse_arguments(PackJob, description=__doc__)
-    members, train = read_members(job.members), Path(__file__).with_name("train.py")
+    members, train = read_members(job.members), Path(__file__).with_name("job.py")
     failed = train_pack(members, train=train, threads=job.threads, minutes=job.minutes)
     if failed:
         raise RuntimeError(f"{len(failed)} of {len(members)} conditions failed: {'; '.join(failed)}")
