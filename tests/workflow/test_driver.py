@@ -176,10 +176,10 @@ def test_only_a_whole_run_of_the_asked_settings_is_taken_off_the_books():
 
 COUNTED = """process.limit_threads("""
 COUNTING = """import os, time
-        with open("started", "a") as starts:
-            starts.write(f"{job.label} {os.getpid()}\\n")
-        time.sleep(2)
-        process.limit_threads("""
+    with open("started", "a") as starts:
+        starts.write(f"{job.label} {os.getpid()}\\n")
+    time.sleep(2)
+    process.limit_threads("""
 
 
 @pytest.fixture(scope="module")

@@ -65,7 +65,7 @@ def test_a_job_is_given_the_rate_and_the_flows_that_its_model_can_have() -> None
 
 def test_a_failed_measurement_is_told_in_one_line(fresh: Tree) -> None:
     fresh.configure(**MEASURING)
-    failing = "raise ValueError(f'no luck in {job.minutes} minutes')\n        process.limit"
+    failing = "raise ValueError(f'no luck in {job.minutes} minutes')\n    process.limit"
     fresh.edit("workflow/scripts/job.py", "process.limit", failing)
     record = "results/tiny/measurements/cpu/adding/lag=2/rnn/full/seeds=0-2.json"
     experiment = Experiment(merge(TINY, MEASURING), root=ROOT)
@@ -90,9 +90,9 @@ def test_a_job_s_checkpoints_lie_where_its_status_is_read_and_not_with_those_of_
 def test_a_killed_measurement_goes_on_and_a_finished_one_is_not_made_again(fresh: Tree) -> None:
     """It is killed when it has measured, and then finished without Snakemake's knowing."""
     fresh.configure(**MEASURING, grid=GRID[:1], tasks={"adding": {"lags": [3]}}, checkpoint_minutes=1e-6)
-    killing = f"                os.kill(os.getpid(), {signal.SIGKILL:d})\n                origin = provenance."
+    killing = f"            os.kill(os.getpid(), {signal.SIGKILL:d})\n            origin = provenance."
     fresh.edit("workflow/scripts/job.py", "import pkgutil\n", "import os\nimport pkgutil\n")
-    fresh.edit("workflow/scripts/job.py", "                origin = provenance.", killing)
+    fresh.edit("workflow/scripts/job.py", "            origin = provenance.", killing)
     path = "results/tiny/measurements/cpu/adding/lag=3/rnn/full/seeds=0-2.json"
     record, log = fresh.root / path, fresh.root / paths.log_path(path)
     assert f"failed: {path}: killed by SIGKILL, as a system does" in fresh.snakemake("--cores", "1", path, check=False)
@@ -101,7 +101,7 @@ def test_a_killed_measurement_goes_on_and_a_finished_one_is_not_made_again(fresh
     (line,) = (line for line in reports.splitlines() if line.startswith("failed: "))
     assert line.startswith(f"failed: {path}: ")
     assert "; the next run goes on from its checkpoint (log: " in line
-    fresh.edit("workflow/scripts/job.py", killing, "                origin = provenance.")
+    fresh.edit("workflow/scripts/job.py", killing, "            origin = provenance.")
     fresh.snakemake("--cores", "1", path)
     assert "continuing after update 2 of 2, restart 1\n" in log.read_text()
     assert json.loads(record.with_suffix(".provenance.json").read_text())["restarts"] == 1
