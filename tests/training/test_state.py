@@ -1,5 +1,6 @@
 """A training that continues from a state, through the bytes of a checkpoint, ends with the bits of an unbroken one."""
 
+import functools
 import json
 from typing import Any
 
@@ -45,19 +46,24 @@ def train(settings: dict[str, Any], checkpointer: MemoryCheckpointer | None) -> 
     return json.dumps(train_condition(settings, lambda progress: None, checkpointer=checkpointer), allow_nan=False)
 
 
+@functools.cache
+def train_unbroken(name: str) -> str:
+    return train(CASES[name], None)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_a_resumed_training_ends_with_the_same_bits_wherever_it_was_cut(name: str) -> None:
-    whole, saved = train(CASES[name], None), MemoryCheckpointer()
+    whole, saved = train_unbroken(name), MemoryCheckpointer()
     assert train(CASES[name], saved) == whole
     assert len(saved.states) >= 6
-    for cut in {0, 1, len(saved.states) // 2, len(saved.states) - 2, len(saved.states) - 1}:
+    for cut in (0, len(saved.states) // 2, len(saved.states) - 2):
         again = MemoryCheckpointer(saved.states[cut])
         assert train(CASES[name], again) == whole
         assert again.states == saved.states[cut + 1 :]
 
 
 def test_the_cases_are_those_that_they_are_named_after() -> None:
-    rows = {name: json.loads(train(settings, None))["replicas"] for name, settings in CASES.items()}
+    rows = {name: json.loads(train_unbroken(name))["replicas"] for name in CASES}
     ends = [row["updates"] for row in rows["adam, solved and unsolved"]]
     assert len(set(ends)) > 1
     assert max(ends) == 20

@@ -85,8 +85,18 @@ def literal(settings: dict[str, Any], *, seed: int, rate: float) -> dict[str, An
     return ends | {"losses": losses, "test_loss": float(loss)}
 
 
-@pytest.mark.parametrize("task", ["adding", "long_lag"])
-@pytest.mark.parametrize("paths", [("cell",), ("cell", "gates", "block_input")], ids=["truncated", "full"])
+TRUNCATED, FULL = ("cell",), ("cell", "gates", "block_input")
+
+
+@pytest.mark.parametrize(
+    ("task", "paths"),
+    [
+        ("adding", FULL),
+        ("long_lag", TRUNCATED),
+        pytest.param("adding", TRUNCATED, marks=pytest.mark.slow),
+        pytest.param("long_lag", FULL, marks=pytest.mark.slow),
+    ],
+)
 def test_online_training_is_the_literal_loop(task: str, paths: tuple[str, ...]) -> None:
     settings = online_settings(task=task, paths=paths)
     reports: list[TrainingProgress] = []
