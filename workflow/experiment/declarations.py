@@ -8,6 +8,7 @@ declares `OPTIONS`. All are literals; `Declaration` says what each means.
 import ast
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -124,9 +125,14 @@ def read_docstring(path: Path) -> str:
 
 
 def parse(path: Path) -> ast.Module:
-    """Parse a Python file; a syntax error in it is described in one line."""
+    """Parse a Python file, once for the same text; a syntax error in it is described in one line."""
+    return _parse_source(path, path.read_bytes())
+
+
+@cache
+def _parse_source(path: Path, source: bytes) -> ast.Module:
     try:
-        return ast.parse(path.read_bytes(), filename=str(path))
+        return ast.parse(source, filename=str(path))
     except (SyntaxError, ValueError) as error:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
         raise ConfigurationError(f"config: {path}{line}: not valid Python: {error.args[0]}") from error

@@ -51,9 +51,9 @@ class SourceTree(NamedTuple):
     def _candidates(self, path: Path) -> list[Path]:
         inside = [
             plugin / kind / path.relative_to(folder)
+            for plugin in self.plugins
             for kind, folder in FOLDERS.items()
             if path.is_relative_to(folder)
-            for plugin in self.plugins
         ]
         return [self.root / path, *inside]
 

@@ -53,7 +53,7 @@ class Sources:
 
     def _find_imports(self, path: Path) -> list[Path]:
         if path not in self._imports:
-            modules = imported_modules(parse(self.locate(path)), package=path.parent.parts)
+            modules = _list_modules(parse(self.locate(path)), path.parent.parts)
             self._imports[path] = [file for module in modules for file in self._find_files(module)]
         return self._imports[path]
 
@@ -84,6 +84,11 @@ def imported_modules(tree: ast.AST, *, package: tuple[str, ...] = ()) -> Iterato
             yield module
             for alias in node.names:
                 yield (*module, alias.name)
+
+
+@cache
+def _list_modules(tree: ast.AST, package: tuple[str, ...]) -> list[tuple[str, ...]]:
+    return list(dict.fromkeys(imported_modules(tree, package=package)))
 
 
 def _walk_executed(tree: ast.AST) -> Iterator[ast.AST]:
