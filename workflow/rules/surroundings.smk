@@ -6,6 +6,7 @@ from pathlib import Path
 
 ROOT = Path(str(workflow.current_basedir.path)).parents[1]
 BEGAN = time.time()
+IS_IMPORTED = not workflow.modifier.is_main_snakefile()
 PACKAGES = ("workflow", "records", "training", "models", "tasks")
 
 
@@ -17,14 +18,14 @@ def take_modules():
 
 def give_back_names():
     """Give a workflow that imports this one its own packages of these names back, and its folders the first place."""
-    if workflow.modifier.is_module:
+    if IS_IMPORTED:
         take_modules()
         sys.modules.update(OUTER)
         ours = {str(ROOT), str(ROOT / "workflow" / "rules")}  # the latter is Snakemake's doing
         sys.path[:] = [path for path in sys.path if path not in ours] + [str(ROOT)]
 
 
-OUTER = take_modules() if workflow.modifier.is_module else {}
+OUTER = take_modules() if IS_IMPORTED else {}
 sys.path.insert(0, str(ROOT))
 
 from workflow.experiment.gate import admit, admit_claims, default_file, require_devices
