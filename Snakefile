@@ -12,13 +12,9 @@ configfile: default_file(ROOT)
 
 include: "workflow/rules/experiment.smk"
 include: "workflow/rules/driver.smk"
-include: "workflow/rules/kernel.smk"
 include: "workflow/rules/jobs.smk"
 include: "workflow/rules/pack.smk"
-include: "workflow/rules/tables.smk"
-include: "workflow/rules/findings.smk"
-include: "workflow/rules/figures.smk"
-include: "workflow/rules/partial.smk"
+include: "workflow/rules/derived.smk"
 include: "workflow/rules/outcome.smk"
 
 

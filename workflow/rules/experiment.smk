@@ -35,10 +35,10 @@ def update_record(request):
 
 
 def update_derived(derived):
-    """Let the job of a table or figure run unless this is current, whatever the metadata says; return no input."""
+    """Let the job of a table or figure run unless this is current, whatever the metadata says; return its inputs."""
     if FORCES and not is_derived_current(derived, at=AT):
         workflow.dag.forcefiles.update(str(AT(path)) for path in derived.outputs)
-    return []
+    return derived.inputs
 
 
 wildcard_constraints:

@@ -13,11 +13,11 @@ with log_errors(snakemake.log[0]):
     from workflow.jobs.derived import Derived, write_digest
     from workflow.tables.schema.csv_files import read_csv, read_lags
 
-    paths = [*(snakemake.input[name] for name in ("summary", "statistics", "curves")), *snakemake.input.more]
-    summary, statistics = (read_csv(Path(path)) for path in paths[:2])
-    curves, more = partial(read_lags, Path(paths[2])), {Path(path).stem: read_csv(Path(path)) for path in paths[3:]}
+    paths = [Path(path) for path in snakemake.input.tables]
+    tables = {path.stem: read_csv(path) for path in paths if path.stem != "curves"}
+    curves = partial(read_lags, next(path for path in paths if path.stem == "curves"))
     labels = Labels(**{kind: tuple(names) for kind, names in snakemake.params.labels.items()})
     draw = importlib.import_module(f"workflow.figures.{snakemake.wildcards.figure}").draw
-    place, source = Path(snakemake.output.png).with_suffix(""), describe_source([Path(path) for path in paths])
-    save(draw(Tables(summary, statistics, curves, labels, more)), place, source=source)
-    write_digest(Derived([*snakemake.output], paths, snakemake.params.basis))
+    figure = draw(Tables(tables["summary"], tables["statistics"], curves, labels, tables))
+    save(figure, Path(snakemake.output.png).with_suffix(""), source=describe_source(paths))
+    write_digest(Derived([*snakemake.output], [*snakemake.input.tables], snakemake.params.basis))

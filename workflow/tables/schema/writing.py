@@ -1,12 +1,14 @@
 """A table's file, written from the files of the tables or of the records that it is computed from."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from records.condition import Condition
 from records.paths import RecordPath
+from records.writing import write_json
 from workflow.experiment.experiment import Experiment
+from workflow.experiment.tables import compute_sources, list_settings
 from workflow.jobs.records import read_json, read_record
 from workflow.jobs.requested import Request, list_requests_at
 from workflow.tables.schema.computing import compute_records_table, compute_table, load_table
@@ -35,9 +37,21 @@ def write_records_table(name: str, experiment: Experiment, *, records: Iterable[
     write_csv_parts((compute_records_table(name, part, experiment) for part in parts), path)
 
 
-def write_rows_table(name: str, experiment: Experiment, *, rows: list[dict[str, Any]], path: Path) -> None:
-    """Write a table whose rows an entry point has computed."""
-    write_csv(compute_records_table(name, rows, experiment), path)
+def write_rows_table(
+    name: str,
+    experiment: Experiment,
+    *,
+    compute_rows: Callable[[Mapping[str, Any]], Iterable[dict[str, Any]]],
+    describe: Callable[..., dict[str, Any]],
+    path: Path,
+) -> None:
+    """Write a table whose rows a function of training/ computes, and its provenance, which `describe` returns."""
+    calls = list_settings(experiment, name)
+    write_csv(
+        compute_records_table(name, [row for settings in calls for row in compute_rows(settings)], experiment), path
+    )
+    provenance = describe(settings={"calls": calls}, sources=compute_sources(experiment, name))
+    write_json(path.with_suffix(".provenance.json"), provenance)
 
 
 def read_provenance(record: Path) -> dict[str, Any]:
