@@ -7,10 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.analysis.tables import compute, compute_of
+from tests.analysis.tables import compute, compute_of, select_lags
 from tests.settings import CELL_OPTIONS, CELL_PATHS
 from workflow.figures.style.look import Labels, Tables
-from workflow.tables.schema.csv_files import select_lags
 
 SERIES = [
     ("rnn", "full"),

@@ -1,6 +1,6 @@
 """Tables computed from others, or from records, that a test has made up."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,19 +10,20 @@ import pandas as pd
 from tests.settings import TINY
 from workflow.experiment.experiment import Experiment
 from workflow.tables.schema.columns import set_types
-from workflow.tables.schema.computing import load_table
+from workflow.tables.schema.computing import compute_table, load_table
 
 EXPERIMENT = Experiment(TINY, root=Path(__file__).resolve().parents[2])
 
 
 def compute(name: str, *, experiment: Any = EXPERIMENT, **tables: pd.DataFrame) -> pd.DataFrame:
     """Compute a table from others; of an experiment its `search` or `published` may be enough."""
-    return _compute(name, tables, experiment)
+    file = load_table(name)
+    return set_types(file.compute(tables, experiment), file.COLUMNS)
 
 
 def compute_of(name: str, records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Compute a table from records."""
-    return _compute(name, records, EXPERIMENT)
+    return compute_table(name, records, EXPERIMENT)
 
 
 def searching(search: Mapping[str, Any]) -> Any:
@@ -30,6 +31,6 @@ def searching(search: Mapping[str, Any]) -> Any:
     return SimpleNamespace(search=search)
 
 
-def _compute(name: str, source: Any, experiment: Any) -> pd.DataFrame:
-    file = load_table(name)
-    return set_types(file.compute(source, experiment), file.COLUMNS)
+def select_lags(table: pd.DataFrame) -> Callable[[Collection[int]], pd.DataFrame]:
+    """Return a function that returns the rows of a table at some lags, as `read_lags` does of a file."""
+    return lambda lags: table[table["lag"].isin(lags)]

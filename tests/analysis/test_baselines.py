@@ -59,8 +59,7 @@ def test_the_join_goes_by_device_task_lag_and_model() -> None:
     assert joined["easy"].tolist() == [False, False, True, True]
     assert joined["easy"].dtype == bool
     sampled = accuracies.assign(model=accuracies["model"] + ".h8")
-    variants = {"lstm.h8": "lstm", "rnn.h8": "rnn"}
-    assert join_baselines(sampled, baselines, variants=variants).equals(joined.assign(model=sampled["model"]))
+    assert join_baselines(sampled, baselines, models=accuracies["model"]).equals(joined.assign(model=sampled["model"]))
     with pytest.raises(
         ValueError, match=r"^no baseline of device cpu, task copy, lag 30, model lstm; run the workflow"
     ):

@@ -10,10 +10,10 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from tests.analysis.readable import assert_readable
+from tests.analysis.tables import select_lags
 from training.gradients.constructed import compute_rows
 from workflow.figures.style.look import Labels, Tables, model_colours, save
 from workflow.tables.derivatives import COLUMNS
-from workflow.tables.schema.csv_files import select_lags
 
 MODELS = ("rnn", "lstm", "lstm_no_forget", "lstm_forget_0", "lstm_forget_1", "lstm_forget_5", "lstm_peephole")
 FLOWS = ("full", "truncated_1997", "cell_and_gates", "cell_and_block_input", "cell_and_peepholes")

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from tests.analysis.experiments import runs_of, tiny, write_guesses, write_runs
-from tests.analysis.tables import compute, compute_of
+from tests.analysis.tables import compute, compute_of, select_lags
 from workflow.experiment.experiment import Experiment
 from workflow.figures.style.coverage import DONE, MISSING, draw_coverage
 from workflow.figures.style.look import Labels, Tables
@@ -17,8 +17,8 @@ from workflow.jobs.records import load_records
 from workflow.jobs.requested import Request
 from workflow.operations import partial
 from workflow.operations.partial import list_states, report_partial, write_partial
-from workflow.tables.schema.computing import compute_records_table, load_table
-from workflow.tables.schema.csv_files import read_csv, select_lags, write_csv
+from workflow.tables.schema.computing import compute_table, load_table
+from workflow.tables.schema.csv_files import read_csv, write_csv
 
 TABLES = {"summary", "curves", "provenance", "statistics", "comparisons"}
 
@@ -41,7 +41,7 @@ def computed(folder: Path) -> set[str]:
 
 
 def coverage_of(experiment: Experiment, requested: Sequence[Request]) -> pd.DataFrame:
-    return compute_records_table("coverage", list_states(requested, list(load_records(requested))), experiment)
+    return compute_table("coverage", list_states(requested, list(load_records(requested))), experiment)
 
 
 def test_finished_experiment_has_the_same_tables_byte_for_byte(undrawn) -> None:

@@ -11,13 +11,13 @@ import pytest
 
 from tests.analysis.conftest import LABELS, make_run, make_settings
 from tests.analysis.readable import assert_readable
-from tests.analysis.tables import compute, compute_of
+from tests.analysis.tables import compute, compute_of, select_lags
 from workflow.figures.published import draw
 from workflow.figures.style.look import Labels, Tables
 from workflow.statistics.replicas import choose_learning_rate
 from workflow.tables.published import COLUMNS, judge_mean
 from workflow.tables.schema.columns import CONTROLS
-from workflow.tables.schema.csv_files import read_csv, select_lags, write_csv
+from workflow.tables.schema.csv_files import read_csv, write_csv
 
 ALL = np.ones(4, dtype=bool)
 NUMBER = {"task": "adding", "lag": 25, "model": "lstm", "learning_rate": 0.5, "sequences": 1100, "wrong": 1}

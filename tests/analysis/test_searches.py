@@ -12,10 +12,9 @@ from matplotlib.patches import Rectangle
 
 from tests.analysis.readable import assert_readable, texts_of
 from tests.analysis.searched import make_summary, search_of
-from tests.analysis.tables import compute, searching
+from tests.analysis.tables import compute, searching, select_lags
 from workflow.figures.style.look import Labels, Tables, save
 from workflow.tables.odyssey_importance import SHARES
-from workflow.tables.schema.csv_files import select_lags
 
 NAMES = ("odyssey_variants", "odyssey_importance")
 TEN = ("vanilla", "NIG", "NFG", "NOG", "NIAF", "NOAF", "CIFG", "NP", "FGR", "gru_reset_before")

@@ -10,7 +10,7 @@ import pytest
 from records.condition import Condition
 from tests.analysis.tables import EXPERIMENT, compute_of
 from workflow.jobs.requested import Request
-from workflow.tables.schema import writing
+from workflow.tables.schema import csv_files
 from workflow.tables.schema.csv_files import read_csv, write_csv
 
 SUMMARY_COLUMNS = (
@@ -51,7 +51,7 @@ def test_order_of_the_records_does_not_matter(runs_of) -> None:
 
 def test_a_replica_in_two_records_is_refused(runs_of) -> None:
     runs = runs_of(lags=[10], seeds=[0], tasks=["copy"], series=[("rnn", "full")])
-    with pytest.raises(ValueError, match=r"two run records.*device cpu, task copy, lag 10, model rnn"):
+    with pytest.raises(ValueError, match=r"^summary.csv: two records .*device cpu, task copy, lag 10, model rnn"):
         compute_of("summary", runs + runs)
 
 
@@ -65,10 +65,10 @@ def test_tables_written_in_parts_are_the_whole_tables(runs_of, tmp_path: Path, m
         path.write_text(json.dumps(run))
         condition = Condition.from_settings(run["settings"])
         requests[str(path)] = Request("run", str(path), condition, run["settings"], run["sources"], (0, 2))
-    monkeypatch.setattr(writing, "AT_ONCE", at_once)
-    monkeypatch.setattr(writing, "list_requests_at", lambda *_: requests)
+    monkeypatch.setattr(csv_files, "AT_ONCE", at_once)
+    monkeypatch.setattr(csv_files, "list_requests_at", lambda *_: requests)
     for name in ("summary", "curves"):
-        writing.write_records_table(name, EXPERIMENT, records=requests, path=tmp_path / f"{name}.csv")
+        csv_files.write_records_table(name, EXPERIMENT, records=requests, path=tmp_path / f"{name}.csv")
         write_csv(compute_of(name, runs), tmp_path / "whole.csv")
         assert (tmp_path / f"{name}.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
 
@@ -102,7 +102,7 @@ def test_an_unwritten_file_leaves_the_old_one(tmp_path: Path) -> None:
 
     class Broken:
         def to_csv(self, draft, **_) -> None:
-            Path(draft).write_text("half")
+            draft.write("half")
             raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
@@ -117,9 +117,9 @@ def test_provenance_is_flat_and_keyed_by_run(tmp_path: Path) -> None:
         path = tmp_path / f"{name}.provenance.json"
         path.parent.mkdir(parents=True)
         path.write_text(json.dumps({"commit": "c0", "versions": {"torch": "2", "numpy": "1"}, "wall_seconds": wall}))
-    table = compute_of("provenance", [writing.read_provenance(tmp_path / f"{name}.json") for name in names])
+    table = compute_of("provenance", [csv_files.read_provenance(tmp_path / f"{name}.json") for name in names])
     assert list(table.columns) == ["run", "commit", "versions.numpy", "versions.torch", "wall_seconds"]
     assert list(table["run"]) == [f"{name}.json" for name in reversed(names)]
     assert list(table["wall_seconds"]) == [1.5, 2.5]
     with pytest.raises(ValueError, match=r"^provenance .*\.provenance\.json: does not exist"):
-        writing.read_provenance(tmp_path / "cpu/copy/lag=11/lstm/full/seeds=0.json")
+        csv_files.read_provenance(tmp_path / "cpu/copy/lag=11/lstm/full/seeds=0.json")

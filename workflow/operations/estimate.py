@@ -19,7 +19,7 @@ from workflow.jobs.records import load_records, select_kind
 from workflow.jobs.requested import requested_records
 from workflow.operations.calibration import Calibration, Costs, Job, calibrate, chosen, costs_by
 from workflow.statistics.replicas import CONDITION
-from workflow.tables.schema.computing import compute_records_table
+from workflow.tables.schema.computing import compute_table
 from workflow.tables.schema.csv_files import read_csv
 
 USUAL_SHARE = 0.85
@@ -135,7 +135,7 @@ def report_estimate(experiment: Experiment, *, cores: int, seconds: float) -> It
     picked = chosen(missing)
     calibration = calibrate(picked, processes=cores, seconds=seconds) if missing else Calibration(0.0, [], {})
     runs = select_kind(loaded, "run")
-    tables = [compute_records_table("summary", runs, experiment)] if runs else []
+    tables = [compute_table("summary", runs, experiment)] if runs else []
     share = shares([*tables, *_published(experiment)])
     yield from report_rows(estimate(jobs, calibration, done=done, share=share), experiment, cores=cores)
     for path, reason in calibration.refused.items():

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,13 @@ import pandas as pd
 from records.log import describe_error
 from records.writing import write_json
 from workflow.experiment.experiment import Experiment
-from workflow.experiment.tables import list_inputs, sort_tables
+from workflow.experiment.tables import sort_tables
 from workflow.figures.style.coverage import draw_coverage
 from workflow.figures.style.look import Labels, Tables, save
 from workflow.jobs.records import Loaded, load_records, select_kind
 from workflow.jobs.requested import KINDS, Request, requested_records
-from workflow.tables.schema.computing import compute_records_table, compute_table, load_table
-from workflow.tables.schema.csv_files import read_csv, select_lags, write_csv
-from workflow.tables.schema.writing import read_provenance
+from workflow.tables.schema.computing import compute_table, load_table
+from workflow.tables.schema.csv_files import read_csv, read_lags, read_provenance, write_csv
 
 
 class Draft:
@@ -62,7 +62,7 @@ def write_partial(experiment: Experiment) -> tuple[Path, dict[str, Any]]:
         for name in sort_tables(experiment):
             with draft.attempt(name):
                 draft.add(name, _compute(name, experiment, loaded=loaded, tables=draft.tables))
-        draft.add("coverage", compute_records_table("coverage", list_states(requests, loaded), experiment))
+        draft.add("coverage", compute_table("coverage", list_states(requests, loaded), experiment))
         provenance = _describe(experiment, requests, loaded) | {"not_made": draft.errors}
         _draw(draft, experiment, counts=provenance["runs"])
         write_json(draft.folder / "partial.json", provenance)
@@ -100,22 +100,22 @@ def _compute(
         if getattr(load_table(name), "PART", "") == "provenance":
             current = [entry.request for entry in loaded if entry.request.kind == file.records and entry.record]
             records = [read_provenance(Path(request.path)) for request in current]
-        return compute_records_table(name, records, experiment)
+        return compute_table(name, records, experiment)
     if file.entry:
         return read_csv(Path(experiment.place.results, f"{name}.csv"))
     try:
         return compute_table(name, tables, experiment)
-    except ValueError:
-        if list(file.needs) == list_inputs(experiment, name):
-            raise
-        return compute_table(name, tables, experiment, joined=False)  # not every condition has its baseline yet
+    except ValueError:  # not every condition has its baseline yet
+        return compute_table(name, {table: tables[table] for table in file.needs if table in tables}, experiment)
 
 
 def _draw(draft: Draft, experiment: Experiment, *, counts: Mapping[str, int]) -> None:
     """Draw the map of coverage, and all figures whose tables are there; unfinished ones are marked."""
+    curves = partial(read_lags, draft.folder / "curves.csv")
     labels = Labels(**{kind: tuple(names) for kind, names in experiment.labels.items()})
     coverage = draft.tables["coverage"]
-    tables = Tables(coverage, coverage, select_lags(coverage), labels, {"coverage": coverage})
+    no_curves = partial(read_lags, draft.folder / "coverage.csv")
+    tables = Tables(coverage, coverage, no_curves, labels, {"coverage": coverage})
     save(draw_coverage(tables), draft.folder / "figures" / "coverage")
     for name in experiment.config["figures"]:
         with draft.attempt(f"figure {name}"):
@@ -123,8 +123,8 @@ def _draw(draft: Draft, experiment: Experiment, *, counts: Mapping[str, int]) ->
             missing = [table for table in needs if table not in draft.tables]
             if missing:
                 raise ValueError(f"it shows {', '.join(missing)}, which is not there yet")
-            summary, statistics, curves = (draft.tables[table] for table in needs[:3])
-            tables = Tables(summary, statistics, select_lags(curves), labels, draft.tables)
+            summary, statistics = (draft.tables[table] for table in needs[:2])
+            tables = Tables(summary, statistics, curves, labels, draft.tables)
             figure = importlib.import_module(f"workflow.figures.{name}").draw(tables)
             if counts["done"] < counts["wanted"]:
                 mark = f"partial: {counts['done']} of {counts['wanted']} runs"

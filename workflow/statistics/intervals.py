@@ -20,6 +20,10 @@ class Interval(NamedTuple):
     low: float
     high: float
 
+    def to_columns(self, name: str) -> dict[str, float]:
+        """Return the limits as the two columns of a table."""
+        return {f"{name}_low": self.low, f"{name}_high": self.high}
+
 
 NOTHING = Interval(float("nan"), float("nan"))
 

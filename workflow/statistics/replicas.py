@@ -5,11 +5,15 @@ it scores 0: an output that is not a number is never right. It stays in every me
 solve the task until the end of its budget, not until the update at which it diverged.
 """
 
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from records.condition import Condition
+from workflow.statistics.intervals import wilson_interval
 
 CONDITION = list(Condition._fields)
 SERIES = [name for name in CONDITION if name != "lag"]
@@ -40,6 +44,18 @@ def select_replicas(summary: pd.DataFrame, statistics: pd.DataFrame) -> pd.DataF
     rows = summary.merge(chosen, on=[*CONDITION, "learning_rate"], how="inner", validate="many_to_one")
     order = [*REPLICA, "update"] if "update" in rows.columns else REPLICA
     return rows.sort_values(order, ignore_index=True)
+
+
+def list_groups(table: pd.DataFrame, names: Sequence[str]) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """Yield the rows that agree in some columns, with what they agree in, in its order."""
+    for key, rows in table.groupby([*names], sort=True):
+        yield dict(zip(names, key, strict=True)), rows
+
+
+def count_solved(replicas: pd.DataFrame) -> dict[str, Any]:
+    """Return how many replicas solved their task, and their share with its interval."""
+    solved, count = int(replicas["solved"].sum()), len(replicas)
+    return {"solved": solved, "solved_fraction": solved / count, **wilson_interval(solved, count).to_columns("solved")}
 
 
 def score_accuracies(accuracies: pd.Series) -> NDArray[np.float64]:

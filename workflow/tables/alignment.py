@@ -1,25 +1,17 @@
 """How like the full gradient the truncated one of 1997 is: one row per network, snapshot and weight."""
 
-import pandas as pd
+from functools import partial
 
-from workflow.experiment.experiment import Experiment
-from workflow.tables.schema.columns import count, flag, number, text
-from workflow.tables.schema.measurements import (
-    CONDITIONS,
-    SEED,
-    SERIES_KEY,
-    SNAPSHOT,
-    Records,
-    list_snapshot_rows,
-    sort_rows,
-)
+from workflow.tables.schema.columns import CONDITION, count, flag, number, text
+from workflow.tables.schema.measurements import NETWORK, SEED, SNAPSHOT, compute_part
 
 RECORDS = "measurement"
 REQUIRES = "measurement"
-KEY = (*SERIES_KEY, "update", "quantity")
+KEY = (*NETWORK, "update", "quantity")
 COLUMNS = {
-    **CONDITIONS,
+    **CONDITION,
     **SEED,
+    **SNAPSHOT,
     "snapshot": text(f"{SNAPSHOT['snapshot'].meaning}; or an `evaluation`"),
     "update": count("the update at which it was taken"),
     "solved": flag("whether these weights solved the task"),
@@ -29,7 +21,4 @@ COLUMNS = {
     "norm": number("norm of the full gradient"),
 }
 
-
-def compute(records: Records, experiment: Experiment) -> pd.DataFrame:
-    """Compute the table from measurements."""
-    return sort_rows(list_snapshot_rows(records, "alignment"), list(COLUMNS))
+compute = partial(compute_part, part="alignment", columns=COLUMNS)

@@ -3,28 +3,15 @@
 Shapley shares sum to 1, those of subsets do not: error changes paths on its way.
 """
 
-import pandas as pd
+from functools import partial
 
-from workflow.experiment.experiment import Experiment
 from workflow.tables.schema.columns import text
-from workflow.tables.schema.measurements import (
-    CONDITIONS,
-    NORM,
-    SEED,
-    SERIES_KEY,
-    SHARE,
-    SNAPSHOT,
-    STEPS,
-    Records,
-    list_series_rows,
-    sort_rows,
-)
+from workflow.tables.schema.measurements import NETWORK, NORM, SHARE, SNAPSHOT, STEPS, compute_part
 
 RECORDS = "measurement"
 REQUIRES = "measurement"
-KEY = (*SERIES_KEY, "kind", "paths", "quantity", "u")
+KEY = (*NETWORK, "kind", "paths", "quantity", "u")
 COLUMNS = {
-    **CONDITIONS,
     **SNAPSHOT,
     "kind": text(
         "`subset`: the error when only these paths are open; `shapley`: the mean of what opening a path adds, over all "
@@ -33,12 +20,8 @@ COLUMNS = {
     "paths": text("the paths, joined by +"),
     "quantity": text("`c`, or `h` in a cell without c: the error under all paths is the whole"),
     **STEPS,
-    **SEED,
-    "norm": NORM,
-    "share": SHARE,
+    **NORM,
+    **SHARE,
 }
 
-
-def compute(records: Records, experiment: Experiment) -> pd.DataFrame:
-    """Compute the table from measurements."""
-    return sort_rows(list_series_rows(records, "attribution"), list(COLUMNS))
+compute = partial(compute_part, part="attribution", columns=COLUMNS)

@@ -26,7 +26,7 @@ COLUMNS = {
     "lags": text("the lags that both ran, joined by +"),
     "pairs": count("how many (lag, seed) both ran"),
     "mean_difference": number("test accuracy of a minus b, mean over the pairs"),
-    **limits("low", "high", by="bootstrap, seeds resampled within each lag"),
+    **limits(by="bootstrap, seeds resampled within each lag"),
     "p": number("of a sign-flip permutation test"),
     "p_holm": number("the same with Holm's correction over the pairs of a device and task"),
 }

@@ -1,11 +1,5 @@
 """The gradient of a network that is built by hand: one row per flow, step and seed."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-import pandas as pd
-
-from workflow.experiment.experiment import Experiment
 from workflow.tables.schema.columns import count, number, text
 
 ENTRY = "training/gradients/constructed.py"
@@ -24,8 +18,3 @@ COLUMNS = {
     "forget_gate": number("how far it is open, 0 to 1"),
     "output_gate": number("how far it is open, 0 to 1"),
 }
-
-
-def compute(records: Sequence[Mapping[str, Any]], experiment: Experiment) -> pd.DataFrame:
-    """Compute the table from the rows of the entry point."""
-    return pd.DataFrame(records, columns=list(COLUMNS))

@@ -1,20 +1,17 @@
 """Learning curves: one row per replica and evaluation; a replica that diverged ends with an empty one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 from typing import Any
-
-import pandas as pd
 
 from records.condition import Condition
 from workflow.experiment.experiment import Experiment
 from workflow.statistics.replicas import REPLICA
-from workflow.tables.schema import columns
-from workflow.tables.schema.columns import count, number
+from workflow.tables.schema.columns import CONDITION, Records, count, number
 
 RECORDS = "run"
 KEY = (*REPLICA, "update")
 COLUMNS = {
-    **columns.CONDITION,
+    **CONDITION,
     "seed": count("seed of the initial weights and the data"),
     "learning_rate": number("the learning rate"),
     "update": count("the update after which it was evaluated"),
@@ -24,12 +21,8 @@ COLUMNS = {
 }
 
 
-def compute(records: Sequence[Mapping[str, Any]], experiment: Experiment) -> pd.DataFrame:
-    """Compute the table from run records."""
-    rows = [
-        condition | point
-        for run in records
-        for condition in [Condition.from_settings(run["settings"])._asdict()]
-        for point in run["curves"]
-    ]
-    return pd.DataFrame(rows, columns=list(COLUMNS)).sort_values(list(KEY), ignore_index=True)
+def compute(records: Records, experiment: Experiment) -> Iterator[dict[str, Any]]:
+    """Compute the rows from run records."""
+    for run in records:
+        condition = Condition.from_settings(run["settings"])._asdict()
+        yield from (condition | point for point in run["curves"])

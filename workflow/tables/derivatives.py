@@ -3,12 +3,6 @@
 C is the loss of the last step. J = dc(t)/dc(t-1) is taken at 16 steps of 4 sequences.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-import pandas as pd
-
-from workflow.experiment.experiment import Experiment
 from workflow.tables.schema.columns import BASELINE, count, number, text
 
 ENTRY = "training/gradients/derivatives.py"
@@ -34,8 +28,3 @@ COLUMNS = {
     "lag_over_largest": number("norm of the term at u = lag over that of the largest"),
     "beyond_lag": number("norm of the sum of the terms with u >= lag over that of the gradient"),
 }
-
-
-def compute(records: Sequence[Mapping[str, Any]], experiment: Experiment) -> pd.DataFrame:
-    """Compute the table from the rows of the entry point."""
-    return pd.DataFrame(records, columns=list(COLUMNS))

@@ -39,7 +39,7 @@ COLUMNS = {
     "group": text("the case, such as `forget_gate = no`"),
     "group_verdict": text("its verdict: fails if the whole interval misses, undecided if it straddles the limit"),
     "estimate": number("the number"),
-    **limits("low", "high"),
+    **limits(),
     "seeds": count("how many seeds; one has no interval"),
 }
 

@@ -1,26 +1,14 @@
 """How far the error goes back: norms of the gradient against the steps back, along several gradient flows."""
 
-import pandas as pd
+from functools import partial
 
-from workflow.experiment.experiment import Experiment
 from workflow.tables.schema.columns import text
-from workflow.tables.schema.measurements import (
-    CONDITIONS,
-    NORM,
-    SEED,
-    SERIES_KEY,
-    SNAPSHOT,
-    STEPS,
-    Records,
-    list_series_rows,
-    sort_rows,
-)
+from workflow.tables.schema.measurements import NETWORK, NORM, SNAPSHOT, STEPS, compute_part
 
 RECORDS = "measurement"
 REQUIRES = "measurement"
-KEY = (*SERIES_KEY, "flow", "quantity", "u")
+KEY = (*NETWORK, "flow", "quantity", "u")
 COLUMNS = {
-    **CONDITIONS,
     **SNAPSHOT,
     "flow": text("the gradient flow along which the error was sent back; `gradient` is that of the training"),
     "quantity": text(
@@ -29,11 +17,7 @@ COLUMNS = {
         "gradient of the mean loss, which the terms sum to"
     ),
     **STEPS,
-    **SEED,
-    "norm": NORM,
+    **NORM,
 }
 
-
-def compute(records: Records, experiment: Experiment) -> pd.DataFrame:
-    """Compute the table from measurements."""
-    return sort_rows(list_series_rows(records, "flows"), list(COLUMNS))
+compute = partial(compute_part, part="flows", columns=COLUMNS)

@@ -25,13 +25,13 @@ COLUMNS = {
     **{name: odyssey.COLUMNS[name] for name in (*SEARCHED, "trials")},
     "deviation": number("standard deviation of test accuracy over the trials; the shares are of its square"),
     "learning_rate_share": number("share of the learning rate"),
-    **limits("learning_rate_share_low", "learning_rate_share_high", by="wild bootstrap"),
+    **limits("learning_rate_share", by="wild bootstrap"),
     "hidden_size_share": number("share of the hidden size"),
-    **limits("hidden_size_share_low", "hidden_size_share_high", by="wild bootstrap"),
+    **limits("hidden_size_share", by="wild bootstrap"),
     "interaction_share": number("share of both together"),
-    **limits("interaction_share_low", "interaction_share_high", by="wild bootstrap"),
+    **limits("interaction_share", by="wild bootstrap"),
     "rest_share": number("the remainder: seeds, and what no polynomial follows"),
-    **limits("rest_share_low", "rest_share_high", by="wild bootstrap"),
+    **limits("rest_share", by="wild bootstrap"),
 }
 SHARES = ("learning_rate_share", "hidden_size_share", "interaction_share", "rest_share")
 

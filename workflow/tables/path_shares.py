@@ -5,40 +5,23 @@ path's part is what its opening adds, so that parts sum to the whole exactly. `o
 its part is what p_o do adds, by whichever path it goes on. Parts that are 0 throughout are left out.
 """
 
-import pandas as pd
+from functools import partial
 
-from workflow.experiment.experiment import Experiment
 from workflow.tables.schema.columns import text
-from workflow.tables.schema.measurements import (
-    CONDITIONS,
-    NORM,
-    SEED,
-    SERIES_KEY,
-    SHARE,
-    SNAPSHOT,
-    STEPS,
-    Records,
-    list_series_rows,
-    sort_rows,
-)
+from workflow.tables.schema.measurements import NETWORK, NORM, SHARE, SNAPSHOT, STEPS, compute_part
 
 RECORDS = "measurement"
 REQUIRES = "measurement"
-KEY = (*SERIES_KEY, "path", "quantity", "u")
+KEY = (*NETWORK, "path", "quantity", "u")
 COLUMNS = {
-    **CONDITIONS,
     **SNAPSHOT,
     "path": text("the path"),
     "quantity": text(
         "`eps_h`, `eps_c`: what arrives at h(T-u), c(T-u); `c`: all that arrives at c(T-u), by way of h(T-u) too"
     ),
     **STEPS,
-    **SEED,
-    "norm": NORM,
-    "share": SHARE,
+    **NORM,
+    **SHARE,
 }
 
-
-def compute(records: Records, experiment: Experiment) -> pd.DataFrame:
-    """Compute the table from measurements."""
-    return sort_rows(list_series_rows(records, "paths"), list(COLUMNS))
+compute = partial(compute_part, part="paths", columns=COLUMNS)

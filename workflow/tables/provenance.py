@@ -1,12 +1,9 @@
 """What varies between reruns: one row per run record, keyed by its path below `runs/`."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 import pandas as pd
 
 from workflow.experiment.experiment import Experiment
-from workflow.tables.schema.columns import count, number, optional_count, text
+from workflow.tables.schema.columns import Records, count, number, optional_count, text
 
 RECORDS = "run"
 PART = "provenance"
@@ -39,18 +36,6 @@ COLUMNS = {
 }
 
 
-def compute(records: Sequence[Mapping[str, Any]], experiment: Experiment) -> pd.DataFrame:
+def compute(records: Records, experiment: Experiment) -> pd.DataFrame:
     """Compute the table from the provenance of runs, each with its `run`; nested values get dotted names."""
-    rows = [_flatten(record) for record in sorted(records, key=lambda record: record["run"])]
-    names = list(dict.fromkeys(name for row in rows for name in row)) or ["run"]
-    return pd.DataFrame(rows, columns=names)
-
-
-def _flatten(content: Mapping[str, Any], *, prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in content.items():
-        if isinstance(value, Mapping):
-            flat |= _flatten({key: value[key] for key in sorted(value)}, prefix=f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = value
-    return flat
+    return pd.json_normalize([dict(record) for record in records])

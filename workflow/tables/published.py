@@ -48,7 +48,7 @@ COLUMNS = {
     **columns.SOLVED,
     "diverged": count("how many seeds became infinite"),
     "sequences_mean": number("mean over the seeds; empty unless all solved the task"),
-    **limits("sequences_low", "sequences_high"),
+    **limits("sequences"),
     "predicted_low": number("where 95 % of means of as many trials as the paper's would lie, lower end"),
     "predicted_high": number("the upper end"),
     "verdict": text(
@@ -56,7 +56,7 @@ COLUMNS = {
         "budget, or only one seed ran"
     ),
     "sequences_median": number("Kaplan-Meier median, unsolved seeds censored at the budget"),
-    **limits("median_low", "median_high"),
+    **limits("median"),
     "error_median": number(
         "the same of one half of the stop rule, mean error below its threshold; empty: fewer than half of the seeds, "
         "or no such half"

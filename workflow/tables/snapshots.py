@@ -1,31 +1,19 @@
 """When the snapshots of the measured networks were taken: one row per network and snapshot."""
 
-import pandas as pd
+from functools import partial
 
-from workflow.experiment.experiment import Experiment
-from workflow.tables.schema.columns import count, flag
-from workflow.tables.schema.measurements import (
-    CONDITIONS,
-    SEED,
-    SERIES_KEY,
-    SNAPSHOT,
-    Records,
-    list_snapshot_rows,
-    sort_rows,
-)
+from workflow.tables.schema.columns import CONDITION, count, flag
+from workflow.tables.schema.measurements import NETWORK, SEED, SNAPSHOT, compute_part
 
 RECORDS = "measurement"
 REQUIRES = "measurement"
-KEY = SERIES_KEY
+KEY = NETWORK
 COLUMNS = {
-    **CONDITIONS,
+    **CONDITION,
     **SEED,
     **SNAPSHOT,
     "update": count("the update at which it was taken"),
     "solved": flag("whether these weights solved the task"),
 }
 
-
-def compute(records: Records, experiment: Experiment) -> pd.DataFrame:
-    """Compute the table from measurements."""
-    return sort_rows(list_snapshot_rows(records, "snapshots"), list(COLUMNS))
+compute = partial(compute_part, part="snapshots", columns=COLUMNS)

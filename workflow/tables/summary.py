@@ -1,22 +1,19 @@
 """One row per replica: how it was trained, whether it solved the task, and what it scored."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 from typing import Any
-
-import pandas as pd
 
 from records.canonical_json import format_canonical_json
 from records.condition import Condition
 from workflow.experiment.experiment import Experiment
 from workflow.statistics.replicas import REPLICA
-from workflow.tables.schema import columns
-from workflow.tables.schema.columns import count, flag, number, optional_count, text
+from workflow.tables.schema.columns import CHANCE, CONDITION, WINDOW, Records, count, flag, number, optional_count, text
 
 RECORDS = "run"
 KEY = tuple(REPLICA)
 COLUMNS = {
-    **columns.CONDITION,
-    "num_steps": columns.WINDOW,
+    **CONDITION,
+    "num_steps": WINDOW,
     "seed": count("seed of the initial weights and the data"),
     "learning_rate": number("the learning rate"),
     "parameters": count("weights of one network, readout included"),
@@ -41,7 +38,7 @@ COLUMNS = {
     "test_accuracy": number("the same"),
     "test_exact_match": number("the same"),
     "chance_loss": number("of the best predictor that remembers nothing, in closed form"),
-    "chance_accuracy": columns.CHANCE,
+    "chance_accuracy": CHANCE,
     "floor_loss": number("of the best predictor that sees only the last `num_steps` steps, in closed form"),
     "floor_accuracy": number("accuracy of that predictor"),
     "success_accuracy": number("the task's success criterion"),
@@ -67,41 +64,22 @@ COLUMNS = {
 }
 
 
-def compute(records: Sequence[Mapping[str, Any]], experiment: Experiment) -> pd.DataFrame:
-    """Compute the table from run records; a replica of two records is a ValueError."""
-    rows = [_list_constants(run) | _list_scores(run, replica) for run in records for replica in run["replicas"]]
-    table = pd.DataFrame(rows, columns=list(COLUMNS)).sort_values(REPLICA, ignore_index=True)
-    twice = table[table.duplicated(REPLICA)]
-    if not twice.empty:
-        name = ", ".join(f"{key} {twice.iloc[0][key]}" for key in REPLICA)
-        raise ValueError(f"two run records have the replica ({name}); delete the one that you do not need")
-    return table
-
-
-def _list_constants(run: Mapping[str, Any]) -> dict[str, Any]:
-    settings, training = run["settings"], run["settings"]["training"]
-    task, model, gradient = settings["task"], settings["model"], settings["gradient"]
-    return Condition.from_settings(settings)._asdict() | {
-        "num_steps": gradient["k2"],
-        "chance_loss": run["chance"]["loss"],
-        "chance_accuracy": run["chance"]["accuracy"],
-        "floor_loss": run["floor"]["loss"],
-        "floor_accuracy": run["floor"]["accuracy"],
-        "task_file": task["task"],
-        "task_options": format_canonical_json(task["options"]),
-        "cell": model["cell"],
-        "hidden_size": model["hidden_size"],
-        "model_options": format_canonical_json(model["options"]),
-        "paths": "+".join(gradient["paths"]),
-        "k1": gradient["k1"],
-        "budget": task["sequences"],
-        "optimiser": format_canonical_json(settings["optimiser"]),
-        **{name: training[name] for name in ("protocol", "dtype", "batch_size", "clip_norm", "evaluate_every")},
-        **{name: training[name] for name in ("validation_sequences", "test_sequences")},
-        **{name: run[name] for name in ("scored_steps", "success_accuracy", "sequence_length", "kernel")},
-    }
-
-
-def _list_scores(run: Mapping[str, Any], replica: Mapping[str, Any]) -> dict[str, Any]:
-    sequences = replica["updates"] * run["settings"]["training"]["batch_size"]
-    return {name: replica[name] for name in COLUMNS if name in replica} | {"sequences": sequences}
+def compute(records: Records, experiment: Experiment) -> Iterator[dict[str, Any]]:
+    """Compute the rows from run records."""
+    for run in records:
+        settings, training = run["settings"], run["settings"]["training"]
+        task, model, gradient = settings["task"], settings["model"], settings["gradient"]
+        predictors = {f"{name}_{score}": run[name][score] for name in ("chance", "floor") for score in run[name]}
+        of_run = (
+            training
+            | run
+            | predictors
+            | Condition.from_settings(settings)._asdict()
+            | {"task_file": task["task"], "task_options": format_canonical_json(task["options"])}
+            | {"budget": task["sequences"], "optimiser": format_canonical_json(settings["optimiser"])}
+            | {"cell": model["cell"], "hidden_size": model["hidden_size"]}
+            | {"model_options": format_canonical_json(model["options"])}
+            | {"paths": "+".join(gradient["paths"]), "k1": gradient["k1"], "num_steps": gradient["k2"]}
+        )
+        for replica in run["replicas"]:
+            yield of_run | replica | {"sequences": replica["updates"] * training["batch_size"]}

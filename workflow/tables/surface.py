@@ -7,17 +7,17 @@ carried into the window. Intervals are over seeds; the floor is the same for all
 mean empty.
 """
 
-from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from workflow.experiment.experiment import Experiment
-from workflow.statistics.intervals import mean_interval
-from workflow.statistics.replicas import CONDITION, score_accuracies, select_replicas
+from workflow.statistics.intervals import NOTHING, mean_interval
+from workflow.statistics.replicas import CONDITION, list_groups, score_accuracies, select_replicas
 from workflow.tables.baselines import join_baselines
 from workflow.tables.schema import columns
-from workflow.tables.schema.columns import count, limits, number, optional_count, text
+from workflow.tables.schema.columns import Frames, count, limits, number, optional_count, text
 
 WINDOWINGS = ("aligned", "every_step", "half", "other", "whole")
 
@@ -36,31 +36,27 @@ COLUMNS = {
     "learning_rate": number("chosen by validation"),
     "seeds": count("how many seeds ran"),
     "accuracy": number("mean test accuracy over the seeds"),
-    **limits("accuracy_low", "accuracy_high"),
+    **limits("accuracy"),
     "loss": number("mean test loss over the seeds; empty where one is not finite"),
-    **limits("loss_low", "loss_high"),
+    **limits("loss"),
     "success_accuracy": number("the task's success criterion"),
     "reach": number("share of the scored steps whose window holds the step one lag before"),
     "reach_law": number("the same for windows at a random place: clip((num_steps - lag) / k1, 0, 1)"),
     "floor_accuracy": number("of the best predictor that sees only what the windows show"),
     "floor_loss": number("loss of that predictor"),
     "excess_accuracy": number("accuracy minus floor: above 0 the network uses the state carried into the window"),
-    **limits("excess_accuracy_low", "excess_accuracy_high"),
+    **limits("excess_accuracy"),
     "excess_loss": number("floor minus loss, so that more is better here too"),
-    **limits("excess_loss_low", "excess_loss_high"),
+    **limits("excess_loss"),
     **columns.CONTROLS,
 }
 
 
-def compute(tables: Mapping[str, pd.DataFrame], experiment: Experiment) -> pd.DataFrame:
+def compute(tables: Frames, experiment: Experiment) -> pd.DataFrame:
     """Compute the surface."""
     replicas = select_replicas(tables["summary"], tables["statistics"])
-    rows = [
-        dict(zip(CONDITION, key, strict=True)) | _compute_row(part)
-        for key, part in replicas.groupby(CONDITION, sort=True)
-    ]
-    names = [name for name in COLUMNS if name not in columns.CONTROLS]
-    return join_baselines(pd.DataFrame(rows, columns=names), tables["baselines"])
+    rows = [key | _compute_row(part) for key, part in list_groups(replicas, CONDITION)]
+    return join_baselines(pd.DataFrame(rows), tables["baselines"])
 
 
 def name_window(k1: int | None, k2: int | None) -> str:
@@ -90,15 +86,15 @@ def compute_reach(lag: int, *, k1: int | None, k2: int | None, scored_steps: int
     return float(np.mean(np.arange(scored_steps) % k1 + lag < k2))
 
 
-def _compute_row(replicas: pd.DataFrame) -> dict:
+def _compute_row(replicas: pd.DataFrame) -> dict[str, Any]:
     first = replicas.iloc[0]
     k1, k2 = (None if pd.isna(first[name]) else int(first[name]) for name in ("k1", "num_steps"))
     lag, steps = int(first["lag"]), int(first["scored_steps"])
-    reached = compute_reach(lag, k1=k1, k2=k2, scored_steps=steps)
+    reach = compute_reach(lag, k1=k1, k2=k2, scored_steps=steps)
     floor_accuracy, floor_loss = float(first["floor_accuracy"]), float(first["floor_loss"])
     if steps > 1:
-        floor_accuracy = reached + (1 - reached) * float(first["chance_accuracy"])
-        floor_loss = (1 - reached) * float(first["chance_loss"])
+        floor_accuracy = reach + (1 - reach) * float(first["chance_accuracy"])
+        floor_loss = (1 - reach) * float(first["chance_loss"])
     accuracies = score_accuracies(replicas["test_accuracy"])
     losses = replicas["test_loss"].to_numpy(dtype=float, na_value=np.nan)
     values_of = {
@@ -107,11 +103,11 @@ def _compute_row(replicas: pd.DataFrame) -> dict:
         "excess_accuracy": accuracies - floor_accuracy,
         "excess_loss": floor_loss - losses,
     }
-    row: dict = {name: first[name] for name in ("paths", "num_steps", "k1", "learning_rate", "sequence_length")}
-    row |= {"windowing": name_window(k1, k2), "seeds": len(replicas), "success_accuracy": first["success_accuracy"]}
-    row |= {"reach": reached, "reach_law": compute_reach_law(lag, k1=k1, k2=k2)}
+    row = {name: first[name] for name in COLUMNS if name in replicas.columns}
+    row |= {"windowing": name_window(k1, k2), "seeds": len(replicas)}
+    row |= {"reach": reach, "reach_law": compute_reach_law(lag, k1=k1, k2=k2)}
     row |= {"floor_accuracy": floor_accuracy, "floor_loss": floor_loss}
     for name, values in values_of.items():
-        low, high = mean_interval(values) if np.isfinite(values).all() else (np.nan, np.nan)
-        row |= {name: values.mean(), f"{name}_low": low, f"{name}_high": high}
+        interval = mean_interval(values) if np.isfinite(values).all() else NOTHING
+        row |= {name: values.mean(), **interval.to_columns(name)}
     return row

@@ -35,7 +35,7 @@ COLUMNS = {
     "full": number("mean under the full gradient"),
     "truncated": number("mean under the truncated gradient"),
     "difference": number("mean of truncated minus full"),
-    **limits("low", "high", by="bootstrap, seeds resampled within each condition"),
+    **limits(by="bootstrap, seeds resampled within each condition"),
     "p": number("of a sign-flip permutation test"),
     "p_holm": number("corrected over the conditions of a device and measure; empty for means over several"),
     "censored": count("pairs of which one or both did not solve the task"),

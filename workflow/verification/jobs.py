@@ -8,9 +8,8 @@ from workflow.jobs.records import read_record
 from workflow.jobs.requested import Request, list_requests_at
 from workflow.statistics.replicas import CONDITION
 from workflow.tables.schema.columns import BASELINE
-from workflow.tables.schema.computing import compute_records_table, load_table
-from workflow.tables.schema.csv_files import write_csv
-from workflow.tables.schema.writing import read_provenance
+from workflow.tables.schema.computing import compute_table, load_table
+from workflow.tables.schema.csv_files import read_provenance, write_csv
 from workflow.verification.agreement import Verdict
 from workflow.verification.publication import Publication, Row, Run, read_table
 from workflow.verification.table_agreement import compare_baseline, compare_measurement
@@ -74,7 +73,7 @@ def _baseline_runs(published: Publication) -> dict[str, Run]:
 
 def _compare_baseline(published: Publication, job: PublishedJob, folder: Path) -> Verdict:
     path = folder / job.path
-    recomputed = compute_records_table("baselines", [read_record(job.request, path=path)], published.experiment)
+    recomputed = compute_table("baselines", [read_record(job.request, path=path)], published.experiment)
     point = dict(zip(BASELINE, map(str, _point(published, job.run)[:4]), strict=True))
     rows = [row for row in read_table(published.folder / "baselines.csv") if row.items() >= point.items()]
     tests = published.experiment.config["training"]["test_sequences"]
@@ -92,7 +91,7 @@ def _compare_measurement(published: Publication, job: PublishedJob, folder: Path
     for name in _tables(published, job.kind):
         table = read_table(published.folder / f"{name}.csv")
         rows = [row for row in table if any(row.items() >= replica.items() for replica in replicas)]
-        pairs[name] = rows, _as_text(compute_records_table(name, records, published.experiment), folder)
+        pairs[name] = rows, _as_text(compute_table(name, records, published.experiment), folder)
     keys = {name: load_table(name).KEY for name in pairs}
     return compare_measurement(pairs, keys=keys, provenances=_provenances(published, job, path=path))
 
@@ -113,7 +112,7 @@ def _provenances(published: Publication, job: PublishedJob, *, path: Path) -> tu
 
 
 def _read_provenance(published: Publication, record: Path, *, folder: Path) -> Row:
-    return _as_text(compute_records_table("provenance", [read_provenance(record)], published.experiment), folder)[0]
+    return _as_text(compute_table("provenance", [read_provenance(record)], published.experiment), folder)[0]
 
 
 def _tables(published: Publication, kind: str) -> list[str]:

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from workflow.jobs.records import read_record
-from workflow.tables.schema.computing import compute_records_table
-from workflow.tables.schema.csv_files import write_csv
-from workflow.tables.schema.writing import read_provenance
+from workflow.tables.schema.computing import compute_table
+from workflow.tables.schema.csv_files import read_provenance, write_csv
 from workflow.verification.publication import Publication, Row, Run, read_table
 
 PATIENCE = 20  # seconds in which a Snakemake that is stopped may tidy up
@@ -62,7 +61,7 @@ def read_run(published: Publication, run: Run, path: Path, *, folder: Path) -> R
     records = {"summary": read_record(run.request, path=path), "provenance": read_provenance(path)}
     rows = {}
     for name, record in records.items():
-        write_csv(compute_records_table(name, [record], published.experiment), folder / f"{name}.csv")
+        write_csv(compute_table(name, [record], published.experiment), folder / f"{name}.csv")
         rows[name] = read_table(folder / f"{name}.csv")
     return Recomputed(rows["summary"], rows["provenance"][0])
 

@@ -1,7 +1,9 @@
 """The columns of a table, each with its type and its meaning, and those that several tables share."""
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from functools import partial
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -14,38 +16,31 @@ class Column(NamedTuple):
 
 
 Columns = Mapping[str, Column]
+Frames = Mapping[str, pd.DataFrame]
+"""Tables by name."""
+Records = Sequence[Mapping[str, Any]]
+Rows = pd.DataFrame | Iterable[Mapping[str, Any]]
+"""The rows of a table; of a mapping only the declared columns count."""
 
 
-def text(meaning: str) -> Column:
-    """Return a column of labels or words."""
-    return Column("str", meaning)
-
-
-def count(meaning: str) -> Column:
-    """Return a column of whole numbers, none of which is missing."""
-    return Column("int64", meaning)
-
-
-def optional_count(meaning: str) -> Column:
-    """Return a column of whole numbers, of which some may be missing."""
-    return Column("Int64", meaning)
-
-
-def number(meaning: str) -> Column:
-    """Return a column of floating-point numbers; one that does not exist is an empty field."""
-    return Column("float64", meaning)
-
-
-def flag(meaning: str) -> Column:
-    """Return a column of True and False."""
-    return Column("bool", meaning)
+text = partial(Column, "str")
+"""A column of labels or words."""
+count = partial(Column, "int64")
+"""A column of whole numbers, none of which is missing."""
+optional_count = partial(Column, "Int64")
+"""A column of whole numbers, of which some may be missing."""
+number = partial(Column, "float64")
+"""A column of floating-point numbers; one that does not exist is an empty field."""
+flag = partial(Column, "bool")
+"""A column of True and False."""
 
 
 def limits(
-    low: str, high: str, *, by: str = "bootstrap over seeds", column: Callable[[str], Column] = number
+    name: str = "", *, by: str = "bootstrap over seeds", column: Callable[[str], Column] = number
 ) -> dict[str, Column]:
-    """Return the two columns of a 95 % interval."""
-    return {low: column(f"lower end of the 95 % interval: {by}"), high: column(f"upper end: {by}")}
+    """Return the two columns of a 95 % interval: `<name>_low` and `<name>_high`."""
+    meanings = {"low": f"lower end of the 95 % interval: {by}", "high": f"upper end: {by}"}
+    return {f"{name}_{end}".lstrip("_"): column(meaning) for end, meaning in meanings.items()}
 
 
 BASELINE = {
@@ -75,21 +70,20 @@ SOLVED = {
     "seeds": count("how many seeds ran"),
     "solved": count("how many of them solved the task"),
     "solved_fraction": number("their share"),
-    **limits("solved_low", "solved_high", by="Wilson"),
+    **limits("solved", by="Wilson"),
 }
 
 
-def set_types(table: pd.DataFrame, columns: Columns) -> pd.DataFrame:
-    """Return a table with the declared types and order of columns, equal to the same table read from its file.
+def set_types(rows: Rows, columns: Columns, *, sort_by: Collection[str] = ()) -> pd.DataFrame:
+    """Return rows as a table with the declared types and order of columns, equal to the same table read from its file.
 
-    Columns that are not there are left out; one that is not declared is a ValueError, unless the declaration is open
-    (`versions.*`).
+    Columns that a table lacks are left out; one that is not declared is a ValueError. Of `versions.*` all names that
+    begin so are declared, without a type and in alphabetical order.
     """
-    extra = [name for name in table.columns if name not in columns]
-    if any(name.endswith(".*") for name in columns):
-        return table
-    if extra:
+    table = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows), columns=list(columns))
+    names = [name for pattern in columns for name in sorted(map(str, table)) if fnmatchcase(name, pattern)]
+    if extra := [name for name in table if name not in names]:
         raise ValueError(f"column {extra[0]} is not declared; declared: {', '.join(columns)}")
-    return table[[name for name in columns if name in table.columns]].astype(
-        {name: columns[name].dtype for name in table.columns}
-    )
+    if sort_by:
+        table = table.sort_values([name for name in names if name in sort_by], ignore_index=True)
+    return table[names].astype({name: columns[name].dtype for name in names if name in columns})

@@ -1,16 +1,24 @@
-"""Tables as CSV files: equal tables give equal bytes, and come back exactly."""
+"""Tables as CSV files: equal tables give equal bytes, and come back exactly; one of records is written in parts."""
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from workflow.tables.schema.columns import Columns
-from workflow.tables.schema.computing import load_table
+from records.condition import Condition
+from records.paths import RecordPath
+from records.writing import write_json
+from workflow.experiment.experiment import Experiment
+from workflow.experiment.tables import compute_sources, list_settings
+from workflow.jobs.records import read_json, read_record
+from workflow.jobs.requested import Request, list_requests_at
+from workflow.tables.schema.columns import set_types
+from workflow.tables.schema.computing import compute_table, load_table
 
+AT_ONCE = 200
+"""Conditions whose records are in memory together: of ten thousand, all would take several GB."""
 PIECE = 200_000
 """Rows of learning curves that are in memory together."""
 
@@ -22,46 +30,86 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
 
 def write_csv_parts(parts: Iterable[pd.DataFrame], path: Path) -> None:
     """Write a table whose rows come in parts, of which one is in memory at a time; the bytes are those of the whole."""
-    with _open_draft(path) as draft:
-        for number, part in enumerate(parts):
-            how = {"mode": "a" if number else "w", "header": not number, "lineterminator": "\n", "encoding": "utf-8"}
-            part.to_csv(draft, index=False, **how)  # type: ignore[call-overload]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with draft.open("w", encoding="utf-8", newline="") as file:
+            for number, part in enumerate(parts):
+                part.to_csv(file, index=False, header=not number, lineterminator="\n")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
-def read_csv(path: Path, *, columns: Columns | None = None) -> pd.DataFrame:
-    """Read a table that was written so, exactly: floats to the last bit, a label such as 'NA' as a label.
-
-    Without `columns` they are those of the table that has the file's name.
-    """
-    return pd.read_csv(path, **_choose_types(path, columns))
+def read_csv(path: Path) -> pd.DataFrame:
+    """Read the table that the file is named after, exactly: floats to the last bit, a label such as 'NA' as a label."""
+    return pd.read_csv(path, **_choose_types(path))
 
 
 def read_lags(path: Path, lags: Collection[int]) -> pd.DataFrame:
     """Read the rows of a table at some lags, piece by piece: of learning curves there may be millions."""
-    with pd.read_csv(path, **_choose_types(path, None), chunksize=PIECE) as pieces:
-        return pd.concat([select_lags(piece)(lags) for piece in pieces], ignore_index=True)
+    with pd.read_csv(path, **_choose_types(path), chunksize=PIECE) as pieces:
+        return pd.concat([piece[piece["lag"].isin(lags)] for piece in pieces], ignore_index=True)
 
 
-def select_lags(table: pd.DataFrame) -> Callable[[Collection[int]], pd.DataFrame]:
-    """Return a function that returns the rows of a table at some lags, as `read_lags` does of a file."""
-    return lambda lags: table[table["lag"].isin(lags)]
+def write_table(name: str, experiment: Experiment, *, inputs: Iterable[str], path: Path) -> None:
+    """Write a table that is computed from tables."""
+    tables = {Path(file).stem: read_csv(Path(file)) for file in inputs}
+    write_csv(compute_table(name, tables, experiment), path)
 
 
-def _choose_types(path: Path, columns: Columns | None) -> dict[str, Any]:
-    declared = load_table(path.stem).COLUMNS if columns is None else columns
+def write_rows_table(
+    name: str,
+    experiment: Experiment,
+    *,
+    compute_rows: Callable[[Mapping[str, Any]], Iterable[dict[str, Any]]],
+    describe: Callable[..., dict[str, Any]],
+    path: Path,
+) -> None:
+    """Write a table whose rows a function of training/ computes, and its provenance, which `describe` returns."""
+    calls = list_settings(experiment, name)
+    rows = [row for settings in calls for row in compute_rows(settings)]
+    write_csv(set_types(rows, load_table(name).COLUMNS), path)
+    provenance = describe(settings={"calls": calls}, sources=compute_sources(experiment, name))
+    write_json(path.with_suffix(".provenance.json"), provenance)
+
+
+def write_records_table(name: str, experiment: Experiment, *, records: Iterable[str], path: Path) -> None:
+    """Write a table that is computed from records.
+
+    The bytes are those of the whole table: it is sorted by condition, so that it can be written in parts.
+    """
+    kind = experiment.registry.tables[name].records
+    if getattr(load_table(name), "PART", "") == "provenance":
+        parts: Iterable[list[dict[str, Any]]] = [[read_provenance(Path(record)) for record in records]]
+    else:
+        parts = _read_parts(list_requests_at(experiment, kind, records))
+    write_csv_parts((compute_table(name, part, experiment) for part in parts), path)
+
+
+def read_provenance(record: Path) -> dict[str, Any]:
+    """Read the provenance next to a record, with `run`, the record's path below the folder of its kind."""
+    name = f"{RecordPath.from_path(record).name}.json"
+    path = record.with_suffix(".provenance.json")
+    try:
+        return {"run": name} | read_json(path)
+    except ValueError as error:
+        raise ValueError(f"provenance {path}: {error}; run the workflow again") from None
+
+
+def _read_parts(requests: dict[str, Request]) -> Iterator[list[dict[str, Any]]]:
+    paths: dict[Condition, list[str]] = {}
+    for path, request in requests.items():
+        paths.setdefault(request.condition, []).append(path)
+    conditions = sorted(paths)
+    for begin in range(0, len(conditions), AT_ONCE):
+        part = [path for condition in conditions[begin : begin + AT_ONCE] for path in paths[condition]]
+        yield [read_record(requests[path], path=Path(path)) for path in part]
+
+
+def _choose_types(path: Path) -> dict[str, Any]:
+    declared = load_table(path.stem).COLUMNS
     names = pd.read_csv(path, nrows=0, encoding="utf-8").columns
     types = {name: declared[name].dtype for name in names if name in declared}
     blank = {name: [""] for name in names if types.get(name) != "str"}
     return {"dtype": types, "keep_default_na": False, "na_values": blank, "encoding": "utf-8"}
-
-
-@contextmanager
-def _open_draft(path: Path) -> Iterator[Path]:
-    """Yield the name of a file to write, which is then renamed into place, or removed on an error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield draft
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

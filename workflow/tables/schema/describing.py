@@ -3,23 +3,20 @@
 from pathlib import Path
 
 from workflow.experiment.declarations import read_docstring
+from workflow.experiment.tables import USUAL
 from workflow.tables.schema.computing import load_table
-
-FIRST = ("summary", "curves", "provenance", "statistics", "comparisons", "baselines")
 
 
 def describe_tables(root: Path) -> str:
-    """Return a section per table: what a row is, and a table of its columns."""
-    names = {path.stem for path in (root / "workflow" / "tables").glob("*.py")} - {"__init__"}
-    return "\n".join(_describe(name, root) for name in [*FIRST, *sorted(names - set(FIRST))])
+    """Return a section per table, the usual ones first: what a row is, and a table of its columns."""
+    files = {path.stem: path for path in sorted((root / "workflow" / "tables").glob("[!_]*.py"))}
+    return "\n".join(_describe(name, files[name]) for name in dict.fromkeys([*USUAL, *files]))
 
 
-def _describe(name: str, root: Path) -> str:
+def _describe(name: str, path: Path) -> str:
     file = load_table(name)
-    lines = [f"## `{name}.csv`", "", read_docstring(root / "workflow" / "tables" / f"{name}.py"), ""]
+    columns = {column: meaning.replace("|", r"\|") for column, (_, meaning) in file.COLUMNS.items()}
+    lines = [f"## `{name}.csv`", "", read_docstring(path), ""]
     lines += [f"A row is named by {', '.join(f'`{column}`' for column in file.KEY)}.", ""]
     lines += ["| column | meaning |", "|---|---|"]
-    lines += [
-        f"| `{column}` | {meaning.replace('|', chr(92) + '|')} |" for column, (_, meaning) in file.COLUMNS.items()
-    ]
-    return "\n".join([*lines, ""])
+    return "\n".join([*lines, *(f"| `{column}` | {meaning} |" for column, meaning in columns.items()), ""])
