@@ -12,11 +12,12 @@ from models.gradient_flow import GradientFlow
 from models.kernels import load_kernel
 from models.network import Network
 from tasks.task import load_task
-from training.optimiser import load_optimiser
-from training.protocols.minibatch import train
+from training.networks import stream
+from training.optimisers.adam import Adam
+from training.protocol import train
+from training.protocols.minibatch import Minibatch
 from training.replica import Replica
-from training.setup import Data, Hyperparameters, PreparedCondition, Setup
-from training.streams import stream
+from training.setup import Setup
 
 BATCH = 32
 SEEDS, RATES = 5, (0.001, 0.003, 0.01)
@@ -33,16 +34,25 @@ def run_updates(*, lag: int, hidden_size: int, updates: int, watch: Stopwatch) -
     seeds = range(SEEDS)
     validation = [task.sample(stream("validation", task="adding", lag=lag, seed=seed), BATCH) for seed in seeds]
     training = [stream("training", task="adding", lag=lag, seed=seed) for seed in seeds]
-    constants = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
-    optimiser = load_optimiser("adam", constants=constants)
-    hyperparameters = Hyperparameters(BATCH, updates, evaluate_every=updates, clip_norm=1.0, optimiser=optimiser)
     replicas = [Replica(seed, rate) for seed in seeds for rate in RATES]
     rngs = [stream("weights", task="adding", lag=lag, seed=replica.seed) for replica in replicas]
     initial = [network.initialise(rng, sequence_length=task.sequence_length) for rng in rngs]
     weights = torch.from_numpy(np.stack(initial)).float()
-    flow = GradientFlow(frozenset(cell.paths))
-    setup = Setup(network, TimedTask(task, watch), Data(training, validation), flow, hyperparameters)
-    train(PreparedCondition(setup, replicas, weights), watch.lap)
+    setup = Setup(
+        network,
+        TimedTask(task, watch),
+        GradientFlow(frozenset(cell.paths)),
+        replicas,
+        weights,
+        training,
+        validation,
+        batch_size=BATCH,
+        updates=updates,
+        evaluate_every=updates,
+        clip_norm=1.0,
+        optimiser=Adam(beta1=0.9, beta2=0.999, epsilon=1e-8),
+    )
+    train(Minibatch(setup), watch.lap)
 
 
 def measure_update(threads: int, updates: int) -> pd.DataFrame:

@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 
 import torch
 
-from training.condition import TrainingProtocol, load_protocol
 from training.evaluation import SEQUENCES_AT_ONCE, evaluate
 from training.gradients.measurement import measure_condition
 from training.guessing import GUESSES_AT_ONCE, guess_condition
+from training.protocol import TrainingProtocol, load_protocol, train
 from training.replica import TrainingProgress
-from training.setup import PreparedCondition, prepare_condition
+from training.setup import Setup, prepare_condition
 
 STARTED = time.process_time()
 """Seconds of computing from the start of this process until all that training needs was imported."""
@@ -65,14 +65,14 @@ def _cost_of_run(settings: Mapping[str, Any]) -> Cost:
     prepared = prepare_condition({**settings, "training": {**training, "validation_sequences": size}})
     preparation = clock() - started
 
-    (network, task, data, *_), replicas, weights = prepared
-    rows = [replica.seed for replica in replicas]
+    network, task = prepared.network, prepared.task
+    rows = [replica.seed for replica in prepared.replicas]
     started = clock()
-    batch = task.sample(data.training[0], size)
+    batch = task.sample(prepared.streams[0], size)
     sampling = (clock() - started) / size
 
     def score() -> None:
-        evaluate(network, weights, task=task, data=data.validation, rows=rows)
+        evaluate(network, prepared.weights, task=task, data=prepared.validation, rows=rows)
 
     evaluation = _time_second_call(score, clock) / size
     return Cost(
@@ -86,20 +86,19 @@ def _cost_of_run(settings: Mapping[str, Any]) -> Cost:
     )
 
 
-def _time_update(protocol: TrainingProtocol, prepared: PreparedCondition, clock: Callable[[], float]) -> float:
+def _time_update(protocol: type[TrainingProtocol], setup: Setup, clock: Callable[[], float]) -> float:
     """Return the seconds of an update of all replicas, timed over as many as take `SECONDS`, but at least 2."""
-    _time_updates(protocol, prepared, count=2, clock=clock)  # loads machine code
-    seconds = _time_updates(protocol, prepared, count=2, clock=clock)
+    _time_updates(protocol, setup, count=2, clock=clock)  # loads machine code
+    seconds = _time_updates(protocol, setup, count=2, clock=clock)
     count = min(round(SECONDS / max(seconds, 1e-9)), MOST_UPDATES)
-    return _time_updates(protocol, prepared, count=count, clock=clock) if count > 2 else seconds
+    return _time_updates(protocol, setup, count=count, clock=clock) if count > 2 else seconds
 
 
-def _time_updates(
-    protocol: TrainingProtocol, prepared: PreparedCondition, *, count: int, clock: Callable[[], float]
-) -> float:
+def _time_updates(protocol: type[TrainingProtocol], setup: Setup, *, count: int, clock: Callable[[], float]) -> float:
     """Train for so many updates, the evaluation of the initial weights apart, and return the seconds of one."""
-    setup = prepared.setup
-    few = setup.hyperparameters._replace(updates=count + 1, evaluate_every=count + 1)  # ends before an evaluation
+    few = setup._replace(  # ends before an evaluation
+        replicas=deepcopy(setup.replicas), updates=count + 1, evaluate_every=count + 1
+    )
     started = ended = clock()
     update = 0
 
@@ -112,10 +111,7 @@ def _time_updates(
             raise _Enough
 
     with suppress(_Enough):
-        protocol.train(
-            PreparedCondition(setup._replace(hyperparameters=few), deepcopy(prepared.replicas), prepared.weights),
-            report,
-        )
+        train(protocol(few), report)
     return (ended - started) / max(update, 1)
 
 

@@ -1,25 +1,26 @@
 """Checkpoints: a training job's state on disk, whole or not at all, and never one that belongs to other numbers.
 
-A file is one line of JSON (format, key, versions, size and SHA-256 of what follows), then NumPy arrays as `numpy.savez`
-writes them, one of which holds the scalars as JSON text. No pickle is ever loaded. The file before the last is kept:
-where the last is broken, training continues from there.
+A file is one line of JSON (what it belongs to, and the SHA-256 of what follows), then NumPy arrays as `numpy.savez`
+writes them, one of which holds everything else as JSON text. No pickle is ever loaded. The file before the last is
+kept: where the last is broken, training continues from there.
 """
 
 import hashlib
 import io
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from records.writing import write_bytes
 from training.provenance import package_version
-from training.state import State
+from training.replica import State
 
-FORMAT = 2
+FORMAT = 3
 """Changes whenever the state's layout does."""
 
 HEADER_BYTES = 4096
@@ -32,21 +33,19 @@ DECISIVE = ("numpy", "torch", "numba")
 class Checkpoints:
     """The checkpoints of one training job, the last and the one before, in a folder of their own.
 
-    `key` is the hash of the settings and the code that determine the numbers: a checkpoint with another, or one that
-    other versions of the libraries wrote, is not loaded.
+    The folder is named after the key of the job, the hash of the settings and the code that determine the numbers: a
+    checkpoint with another, or one that other versions of the libraries wrote, is not loaded.
     """
 
-    def __init__(self, folder: Path, *, key: str) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.key = key
         self.last = folder / "last.checkpoint"
         self.previous = folder / "previous.checkpoint"
 
     def save(self, state: State) -> None:
         """Write a state; a kill at any moment, or a full disk, leaves one whole checkpoint that was there before."""
         payload = pack(state)
-        digest = hashlib.sha256(payload).hexdigest()
-        header = {"format": FORMAT, "key": self.key, "versions": versions(), "bytes": len(payload), "sha256": digest}
+        header = {**self._describe_job(), "sha256": hashlib.sha256(payload).hexdigest()}
         draft = self.folder / ".draft"
         write_bytes(draft, json.dumps(header).encode() + b"\n" + payload)
         if self.last.exists():
@@ -57,7 +56,7 @@ class Checkpoints:
         """Return the last whole state of this job, or None; `log` gets a line for every file that cannot be used."""
         for path in (self.last, self.previous):
             try:
-                return _load(path, key=self.key)
+                return self._load(path)
             except FileNotFoundError:
                 continue
             except (OSError, ValueError) as error:
@@ -69,47 +68,44 @@ class Checkpoints:
         for path in (self.last, self.previous, *self.folder.glob(".*draft*")):
             path.unlink(missing_ok=True)
 
+    def _load(self, path: Path) -> State:
+        line, _, payload = path.read_bytes().partition(b"\n")
+        try:
+            header = dict(json.loads(line[:HEADER_BYTES]))
+        except (ValueError, TypeError, RecursionError):
+            raise ValueError("it has no header of a checkpoint") from None
+        for name, expected in self._describe_job().items():
+            if header.get(name) != expected:
+                raise ValueError(f"its {name} must be {expected}; came: {header.get(name)}")
+        if hashlib.sha256(payload).hexdigest() != header.get("sha256"):
+            raise ValueError("its checksum is wrong: it is damaged or cut off")
+        return unpack(payload)
 
-def versions() -> dict[str, str | None]:
-    """Return the versions of the libraries that decide the last bits, None for one that is not installed."""
-    return {name: package_version(name) for name in DECISIVE}
+    def _describe_job(self) -> dict[str, Any]:
+        versions = {name: package_version(name) for name in DECISIVE}
+        return {"format": FORMAT, "settings and code": self.folder.name, "versions": versions}
 
 
 def pack(state: State) -> bytes:
     """Return a state as the bytes of an .npz file without times: equal states are equal bytes."""
-    scalars: Any = np.frombuffer(json.dumps(state.scalars).encode(), np.uint8)
-    target, arrays = io.BytesIO(), {"scalars": scalars, **state.arrays}
-    np.savez(target, allow_pickle=False, **arrays)
+    arrays: list[np.ndarray] = []
+
+    def add_array(value: Any) -> dict[str, int]:
+        arrays.append(np.asarray(value.cpu() if isinstance(value, torch.Tensor) else value))
+        return {"array": len(arrays) - 1}
+
+    text = json.dumps(state, default=add_array)
+    target = io.BytesIO()
+    np.savez(target, *arrays, state=np.frombuffer(text.encode(), np.uint8), allow_pickle=False)
     return target.getvalue()
 
 
 def unpack(payload: bytes) -> State:
-    """Return the state that `pack` turned into these bytes."""
+    """Return the state that `pack` turned into these bytes, with tensors for its arrays."""
     with np.load(io.BytesIO(payload), allow_pickle=False) as archive:
-        arrays = dict(archive)
-    return State(arrays, json.loads(arrays.pop("scalars").tobytes()))
 
+        def restore_array(part: dict[str, Any]) -> Any:
+            return torch.from_numpy(archive[f"arr_{part['array']}"]) if part.keys() == {"array"} else part
 
-def _load(path: Path, *, key: str) -> State:
-    content = path.read_bytes()
-    line, _, payload = content.partition(b"\n")
-    try:
-        header = json.loads(line[:HEADER_BYTES])
-        header = {name: header[name] for name in ("format", "key", "versions", "bytes", "sha256")}
-    except (ValueError, TypeError, KeyError, RecursionError):
-        raise ValueError("it has no header of a checkpoint") from None
-    if header["format"] != FORMAT:
-        raise ValueError(f"it has format {header['format']}, this version reads {FORMAT}")
-    if header["key"] != key:
-        raise ValueError("it belongs to a run with other settings or code")
-    if header["versions"] != versions():
-        raise ValueError(f"it was written under {_list(header['versions'])}; here are {_list(versions())}")
-    if len(payload) != header["bytes"]:
-        raise ValueError(f"it is cut off: {len(payload)} of {header['bytes']} bytes")
-    if hashlib.sha256(payload).hexdigest() != header["sha256"]:
-        raise ValueError("its checksum is wrong")
-    return unpack(payload)
-
-
-def _list(packages: object) -> str:
-    return ", ".join(f"{k} {v}" for k, v in packages.items()) if isinstance(packages, Mapping) else str(packages)
+        state: State = json.loads(archive["state"].tobytes(), object_hook=restore_array)
+    return state

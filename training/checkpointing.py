@@ -15,7 +15,7 @@ from typing import Any
 from training.checkpoint import Checkpoints
 from training.lock import Lock, hold_lock
 from training.provenance import processor
-from training.state import State
+from training.replica import State
 
 MARGIN = 60.0
 """Seconds before the limit at which a job ends by itself: a job's time counts from before its process."""
@@ -24,7 +24,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class FileCheckpointer:
-    """A `training.state.Checkpointer` that writes files."""
+    """A `training.replica.Checkpointer` that writes files."""
 
     def __init__(
         self, checkpoints: Checkpoints, *, lock: Lock, log: Callable[[str], None], every: float, limit: float | None
@@ -50,7 +50,7 @@ class FileCheckpointer:
         state = self.checkpoints.load(self.log)
         if state is None:
             return None
-        job = state.scalars["job"]
+        job = state["job"]
         self.restarts, self.seconds_before = job["restarts"] + 1, job["seconds"]
         if self.processors[0] not in job["processors"]:
             before = job["processors"][-1]
@@ -72,7 +72,7 @@ class FileCheckpointer:
         job = {"restarts": self.restarts, "seconds": seconds, "processors": self.processors}
         outcome = "the next start continues from there"
         try:
-            self.checkpoints.save(State(current.arrays, {**current.scalars, "job": job}))
+            self.checkpoints.save(current | {"job": job})
         except OSError as error:
             outcome = f"this state could not be written ({error}); the next start continues from the one before, if any"
             if cause is None:
@@ -106,7 +106,7 @@ def open_checkpointer(
     Without an error the folder is gone afterwards.
     """
     with hold_lock(folder / "lock", log=log) as lock:
-        checkpoints = Checkpoints(folder, key=folder.name)
+        checkpoints = Checkpoints(folder)
         checkpointer = FileCheckpointer(checkpoints, lock=lock, log=log, every=every, limit=limit)
         try:
             yield checkpointer
@@ -116,4 +116,4 @@ def open_checkpointer(
 
 
 def _place(state: State) -> str:
-    return f"update {state.scalars['update']} of {state.scalars['updates']}"
+    return f"update {state['update']} of {state['updates']}"

@@ -1,4 +1,4 @@
-"""Evaluation: loss, accuracy and exact match of every replica on data that its own seed determines."""
+"""What every replica's weights give on data that its own seed determines: loss and gradient, accuracy, exact match."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -45,6 +45,20 @@ def to_tensors(batches: Sequence[Batch], *, rows: Sequence[int], like: Tensor) -
         return tensor.to(like.dtype) if tensor.is_floating_point() else tensor
 
     return Tensors(*(stack(arrays) for arrays in zip(*batches, strict=True)))
+
+
+def compute_gradient(
+    network: Network, weights: Tensor, *, task: Task, data: Tensors, flow: GradientFlow
+) -> tuple[Tensor, Tensor]:
+    """Return the loss (R,) and its gradient (R, P) of weights (R, P) on one batch per replica.
+
+    The targets are those of the last steps.
+    """
+    leaf, first_target = weights.detach().requires_grad_(), data.inputs.shape[1] - data.targets.shape[1]
+    outputs = network.outputs_of(leaf, inputs=data.inputs, starts=data.starts, first_target=first_target, flow=flow)
+    loss = task.loss(outputs, data.targets)
+    (gradient,) = torch.autograd.grad(loss.sum(), leaf)
+    return loss.detach(), gradient
 
 
 @torch.no_grad()

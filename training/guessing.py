@@ -12,15 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from models.cell import load_cell
-from models.kernels import load_kernel
 from models.network import Network
-from tasks.task import Batch, Task, load_task
+from tasks.task import Batch, Task
 from training.evaluation import evaluate, rank
-from training.placement import DTYPES, select_device
-from training.replica import TrainingProgress
-from training.state import Checkpointer
-from training.streams import stream
+from training.networks import load_network, open_stream
+from training.replica import Checkpointer, TrainingProgress
 
 GUESSES_AT_ONCE = 64
 """Networks per forward pass: bounds the memory."""
@@ -53,23 +49,16 @@ def guess_condition(
     The settings are those of `workflow/jobs/baseline.py`: device, task, model, training, guessing. The
     sequences of validation and test are those of the seed `guessing.seed`. No progress is reported or saved.
     """
-    task_settings, model, training = settings["task"], settings["model"], settings["training"]
-    task = load_task(task_settings["task"], lag=task_settings["lag"], options=task_settings["options"])
-    cell = load_cell(model["cell"], features=task.features, hidden_size=model["hidden_size"], options=model["options"])
-    dtype, device = DTYPES[training["dtype"]], select_device(settings["device"])
-    kernel = load_kernel(training["kernel"], cell=cell, dtype=dtype, device=device)
-    network = Network(cell, outputs=task.outputs, kernel=kernel)
-    guessing = Guessing(**{name: settings["guessing"][name] for name in Guessing._fields})
-    guesses, validating, testing = (
-        stream(purpose, task=task_settings["name"], lag=task_settings["lag"], seed=settings["guessing"]["seed"])
-        for purpose in ("guesses", "validation", "test")
-    )
-    validation = task.sample(validating, settings["guessing"]["validation_sequences"])
-    like = torch.zeros(0, dtype=dtype, device=device)
-    best = find_best_guess(network, task, validation=validation, guessing=guessing, rng=guesses, like=like)
+    options, size = settings["guessing"], settings["training"]["test_sequences"]
+    network, task, like = load_network(settings)
+    guessing = Guessing(**{name: options[name] for name in Guessing._fields})
+    rng = open_stream("guesses", settings, seed=options["seed"])
+    validating = open_stream("validation", settings, seed=options["seed"])
+    validation = task.sample(validating, options["validation_sequences"])
+    best = find_best_guess(network, task, validation=validation, guessing=guessing, rng=rng, like=like)
     scores: dict[str, float] = {}
     if best is not None:
-        data = [task.sample(testing, training["test_sequences"])]
+        data = [task.sample(open_stream("test", settings, seed=options["seed"]), size)]
         test = evaluate(network, best.weights, task=task, data=data, rows=[0])
         scores = {f"test_{name}": value for name, value in test.select(0).items()}
         scores |= {f"validation_{name}": value for name, value in best.validation.items()}

@@ -1,17 +1,15 @@
-"""A replica, one network in a batched training, and the progress of all replicas of a condition."""
+"""A replica, one network in a batched training, and what the training of all replicas reports and saves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 
 @dataclass
 class Replica:
-    """One network, how far its training went, and its best weights."""
+    """One network, how far its training went, and its best weights; all weights are (P,) on the CPU."""
 
     seed: int
     """Position of its seed in the data."""
@@ -23,29 +21,21 @@ class Replica:
     best_weights: Tensor | None = None
     last_weights: Tensor | None = None
     """Its weights when it left the batch or the budget was spent."""
-    validation: Mapping[str, float] = field(default_factory=dict)
+    validation: dict[str, float] = field(default_factory=dict)
     """Loss, accuracy and exact match of the best weights; empty if none was finite."""
     curve: list[dict[str, Any]] = field(default_factory=list)
+    snapshots: list[tuple[int, Tensor]] | None = None
+    """The update and the weights of every evaluation, where they are kept."""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it still trains: it has neither solved the task nor diverged."""
+        return self.updates_to_solve is None and not self.diverged
 
     def add_point(self, update: int, *, train_loss: float | None, loss: float | None, accuracy: float | None) -> None:
         """Add a point to the learning curve; `loss` and `accuracy` are those of validation."""
         point = {"train_loss": train_loss, "validation_loss": loss, "validation_accuracy": accuracy}
         self.curve.append({"update": update} | point)
-
-    def scalars(self) -> dict[str, Any]:
-        """Return everything but the weights, as JSON can hold it."""
-        return {name: value for name, value in vars(self).items() if not name.endswith("_weights")}
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the weights that are not None, by name."""
-        weights = {name: value for name, value in vars(self).items() if name.endswith("_weights")}
-        return {name: value.detach().cpu().numpy() for name, value in weights.items() if value is not None}
-
-    def restore(self, scalars: Mapping[str, Any], *, arrays: Mapping[str, NDArray[Any]], like: Tensor) -> None:
-        """Set everything from `scalars()` and `arrays()`, with the device and dtype of `like`."""
-        vars(self).update(scalars)
-        for name in ("best_weights", "last_weights"):
-            setattr(self, name, torch.from_numpy(arrays[name].copy()).to(like) if name in arrays else None)
 
 
 class TrainingProgress(NamedTuple):
@@ -66,3 +56,19 @@ def compute_progress(replicas: Sequence[Replica], *, update: int, updates: int, 
     diverged = sum(replica.diverged for replica in replicas)
     sequences = sum(replica.updates for replica in replicas) * batch_size
     return TrainingProgress(update, updates, len(replicas) - solved - diverged, solved, diverged, sequences)
+
+
+State = dict[str, Any]
+"""What another process needs to end a training with the same bits: what JSON can hold (NaN and integers of any size
+included), tensors and arrays.
+"""
+
+
+class Checkpointer(Protocol):
+    """Saves the state of a training and loads it; training/checkpointing.py has the one that writes files."""
+
+    def load(self) -> State | None:
+        """Return the state to continue from, its arrays as tensors, or None to begin at the beginning."""
+
+    def offer(self, state: Callable[[], State]) -> None:
+        """Save the state after an update, or do not; may end the training by an exception."""

@@ -9,7 +9,7 @@ import pytest
 
 from training import checkpoint
 from training.checkpointing import FileCheckpointer, open_checkpointer
-from training.state import State
+from training.replica import State
 
 
 class MemoryCheckpointer:

@@ -12,11 +12,11 @@ from tests.training.checkpointers import expect_stop
 from training import checkpointing
 from training.checkpoint import Checkpoints
 from training.checkpointing import FileCheckpointer, open_checkpointer
-from training.state import State
+from training.replica import State
 
 
 def state(update: int) -> State:
-    return State({"weights": np.arange(3.0)}, {"update": update, "updates": 9})
+    return {"weights": np.arange(3.0), "update": update, "updates": 9}
 
 
 def training(checkpointer: FileCheckpointer, *, updates: range, pause: float = 0.0) -> None:
@@ -31,9 +31,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def last_update(folder: Path) -> int:
-    loaded = Checkpoints(folder, key=folder.name).load(print)
+    loaded = Checkpoints(folder).load(print)
     assert loaded is not None
-    return int(loaded.scalars["update"])
+    return int(loaded["update"])
 
 
 def test_it_keeps_a_state_when_the_interval_is_over_and_none_before(folder: Path) -> None:
@@ -79,7 +79,7 @@ def test_the_next_goes_on_and_counts(folder: Path) -> None:
     with expect_stop(folder, "SIGTERM after update 5", log=logged.append) as checkpointer:
         loaded = checkpointer.load()
         assert loaded is not None
-        assert loaded.scalars["update"] == 3
+        assert loaded["update"] == 3
         assert logged == ["continuing after update 3 of 9, restart 1"]
         checkpointer.processors = ["another"]
         checkpointer.signal = "SIGTERM"

@@ -9,10 +9,11 @@ import torch
 from tests.settings import FLOWS, job_settings
 from training.condition import train_condition
 from training.gradients.measurement import measure_condition
-from training.protocols.minibatch import train
+from training.networks import stream
+from training.protocol import train
+from training.protocols.minibatch import Minibatch
 from training.replica import TrainingProgress
 from training.setup import prepare_condition
-from training.streams import stream
 
 GRU = {"module": "torch.nn.GRU", "arguments": {"num_layers": 2}}
 
@@ -29,11 +30,13 @@ def ignore(progress: TrainingProgress) -> None:
 
 
 def test_it_trains_as_in_plain_torch() -> None:
-    prepared = prepare_condition(settings(sequences=5 * 8))
-    train(prepared, ignore)
-    network, task = prepared.setup.network, prepared.setup.task
-    for row, replica in enumerate(prepared.replicas):
-        start = {symbol: value[0] for symbol, value in network.by_symbol(prepared.weights[row][None]).items()}
+    setup = prepare_condition(settings(sequences=5 * 8))
+    protocol = Minibatch(setup)
+    train(protocol, ignore)
+    protocol.finish()
+    network, task = setup.network, setup.task
+    for row, replica in enumerate(setup.replicas):
+        start = {symbol: value[0] for symbol, value in network.by_symbol(setup.weights[row][None]).items()}
         gru = torch.nn.GRU(task.features, 8, num_layers=2).double()
         linear = torch.nn.Linear(8, task.outputs).double()
         gru.load_state_dict({symbol: start[symbol] for symbol in gru.state_dict()})

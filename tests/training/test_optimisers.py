@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from training.clipping import clip
-from training.optimiser import Optimiser, load_optimiser
+from training.optimiser import Optimiser
+from training.plugins import load_instance
+from training.protocols.minibatch import clip
 
 RATES = [0.003, 0.1, 0.5]
 CASES: list[tuple[str, dict[str, float], Callable[[list[Tensor], float], torch.optim.Optimizer]]] = [
@@ -46,7 +47,7 @@ def test_equals_torch_optim_replica_by_replica(
     rival: Callable[[list[Tensor], float], torch.optim.Optimizer],
     limit: float | None,
 ) -> None:
-    optimiser: Optimiser = load_optimiser(name, constants=constants)
+    optimiser = load_instance(Optimiser, name, **constants)
     start = torch.linspace(-1, 1, 15, dtype=torch.float64).reshape(3, 5)
     weights, moments = start.clone(), optimiser.start(start)
     theirs = [torch.nn.Parameter(row.clone()) for row in start]
@@ -78,6 +79,6 @@ def test_clipping_is_per_replica_and_leaves_small_gradients_alone() -> None:
 
 def test_unknown_names_and_constants_are_refused() -> None:
     with pytest.raises(ValueError, match="unknown optimiser 'adamm'; known: adam, adamw, rmsprop, sgd"):
-        load_optimiser("adamm", constants={})
+        load_instance(Optimiser, "adamm")
     with pytest.raises(ValueError, match="optimiser 'sgd' takes momentum; came: momentun"):
-        load_optimiser("sgd", constants={"momentun": 0.9})
+        load_instance(Optimiser, "sgd", momentun=0.9)

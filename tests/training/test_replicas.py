@@ -13,11 +13,12 @@ from models.kernels import Kernel, cpu, threads
 from models.network import Network
 from tasks.task import Task, load_task
 from tests.settings import CELL_OPTIONS
+from training.networks import stream
 from training.optimisers.adam import Adam
-from training.protocols.minibatch import train
+from training.protocol import train
+from training.protocols.minibatch import Minibatch
 from training.replica import Replica
-from training.setup import Data, Hyperparameters, PreparedCondition, Setup
-from training.streams import stream
+from training.setup import Setup
 
 UPDATES = 12  # one evaluation among them
 RATES = (0.001, 0.003, 0.01, 0.03)
@@ -65,10 +66,23 @@ def run(
     initial = [network.initialise(rng, sequence_length=built.sequence_length) for rng in streams("weights")]
     replicas = [Replica(seeds.index(seed), rate) for seed, rate in members]
     weights = torch.from_numpy(np.stack([initial[replica.seed] for replica in replicas])).float()
-    data = Data(streams("training"), [built.sample(rng, 40) for rng in streams("validation")])
-    hyperparameters = Hyperparameters(batch_size, updates, 10, 1.0, Adam(beta1=0.9, beta2=0.999, epsilon=1e-8))
-    setup = Setup(network, built, data, GradientFlow(frozenset(network.cell.paths)), hyperparameters)
-    train(PreparedCondition(setup, replicas, weights), lambda _: None)
+    setup = Setup(
+        network,
+        built,
+        GradientFlow(frozenset(network.cell.paths)),
+        replicas,
+        weights,
+        streams=streams("training"),
+        validation=[built.sample(rng, 40) for rng in streams("validation")],
+        batch_size=batch_size,
+        updates=updates,
+        evaluate_every=10,
+        clip_norm=1.0,
+        optimiser=Adam(beta1=0.9, beta2=0.999, epsilon=1e-8),
+    )
+    protocol = Minibatch(setup)
+    train(protocol, lambda _: None)
+    protocol.finish()
     return replicas
 
 

@@ -8,8 +8,10 @@ import torch
 from torch.optim import lr_scheduler
 
 from tests.settings import job_settings
-from training.protocols.minibatch import train
-from training.schedule import load_schedule
+from training.plugins import load_instance
+from training.protocol import train
+from training.protocols.minibatch import Minibatch
+from training.schedule import Schedule
 from training.setup import prepare_condition
 
 UPDATES = 12
@@ -28,7 +30,10 @@ CASES: list[tuple[str, dict[str, Any], Callable[[torch.optim.Optimizer], lr_sche
 def test_equals_torch(
     name: str, options: dict[str, Any], rival: Callable[[torch.optim.Optimizer], lr_scheduler.LRScheduler]
 ) -> None:
-    schedule, sgd = load_schedule(name, options=options), torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedule, sgd = (
+        load_instance(Schedule, name, **options),
+        torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0),
+    )
     theirs = rival(sgd)
     for update in range(1, UPDATES + 1):
         assert schedule.factor(update, updates=UPDATES) == pytest.approx(theirs.get_last_lr()[0], rel=1e-12)
@@ -38,11 +43,13 @@ def test_equals_torch(
 
 def last_weights(**schedule: Any) -> torch.Tensor:
     settings = job_settings(seeds=[0], learning_rates=[0.01], sequences=16)
-    prepared = prepare_condition(settings | ({"schedule": schedule} if schedule else {}))
-    train(prepared, lambda progress: None)
-    (replica,) = prepared.replicas
+    setup = prepare_condition(settings | ({"schedule": schedule} if schedule else {}))
+    protocol = Minibatch(setup)
+    train(protocol, lambda progress: None)
+    protocol.finish()
+    (replica,) = setup.replicas
     assert replica.last_weights is not None
-    return replica.last_weights - prepared.weights[0]
+    return replica.last_weights - setup.weights[0]
 
 
 def test_a_training_takes_the_factor_of_every_update() -> None:
@@ -55,6 +62,6 @@ def test_a_training_takes_the_factor_of_every_update() -> None:
 
 def test_unknown_names_and_options_are_refused() -> None:
     with pytest.raises(ValueError, match="unknown schedule 'cosin'; known: constant, cosine, linear_warmup"):
-        load_schedule("cosin", options={})
+        load_instance(Schedule, "cosin")
     with pytest.raises(ValueError, match="schedule 'cosine' takes final_factor; came: no options"):
-        load_schedule("cosine", options={})
+        load_instance(Schedule, "cosine")

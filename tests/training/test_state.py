@@ -13,7 +13,6 @@ from tests.settings import job_settings, online_settings
 from tests.training.checkpointers import MemoryCheckpointer
 from training import checkpoint
 from training.condition import train_condition
-from training.state import State
 
 SGD = {"name": "sgd", "momentum": 0.9}
 RMSPROP = {"name": "rmsprop", "decay": 0.9, "epsilon": 1e-8}
@@ -77,5 +76,5 @@ def test_a_state_that_lacks_a_stream_gives_other_numbers() -> None:
     whole = train(CASES[name], saved)
     state = checkpoint.unpack(saved.states[4])
     first = checkpoint.unpack(saved.states[0])
-    start.begin = checkpoint.pack(State(state.arrays, {**state.scalars, "streams": first.scalars["streams"]}))
+    start.begin = checkpoint.pack(state | {"streams": first["streams"]})
     assert train(CASES[name], start) != whole

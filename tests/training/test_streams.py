@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from training.streams import Purpose, stream
+from training.networks import Purpose, stream
 
 PURPOSES: tuple[Purpose, ...] = ("weights", "training", "validation", "test")
 

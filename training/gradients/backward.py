@@ -18,7 +18,7 @@ What does not: norms, and the errors under single paths over several steps, for 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -54,16 +54,6 @@ class ForwardPass(NamedTuple):
     def measured(self) -> dict[str, int]:
         """The states that are measured, h and if there is one c, and their places in the state."""
         return {symbol: place for place, symbol in enumerate(self.cell.state_symbols) if symbol in ("h", "c")}
-
-
-class FlowBatch(NamedTuple):
-    """Several flows through one forward pass: the weights once per flow and replica, the flow first."""
-
-    forward: ForwardPass
-    flows: Sequence[Paths]
-    leaves: dict[str, Tensor]  # (F * R, ...) by symbol
-    masks: dict[str, Tensor]
-    """1 where a path carries error, 0 where not: (F * R, 1, 1) by path."""
 
 
 class BackwardStep(NamedTuple):
@@ -111,38 +101,37 @@ def run_cell(
     return ForwardPass(cell, weights, inputs, starts, states, error)
 
 
-def batch_flows(forward: ForwardPass, flows: Sequence[Paths]) -> FlowBatch:
-    """Prepare several flows through a forward pass, next to each other."""
-    like, replicas = forward.error, forward.error.shape[0]
-    leaves = {symbol: _repeat(value, count=len(flows)).requires_grad_() for symbol, value in forward.parameters.items()}
-    masks = {
-        path: like.new_tensor([[float(path in flow)] for flow in flows]).expand(-1, replicas).reshape(-1, 1, 1)
-        for path in forward.cell.paths
-    }
-    return FlowBatch(forward, flows, leaves, masks)
-
-
 def run_backward(forward: ForwardPass, flows: Sequence[Paths]) -> Iterator[BackwardStep]:
     """Yield the error of every step under every flow, from the last step (u = 0) to the first (u = T - 1)."""
-    batch = batch_flows(forward, flows)
-    arriving = tuple(torch.zeros_like(state).expand(len(flows), *state.shape) for state in forward.states[-1])
-    arriving = (forward.error.expand(len(flows), *forward.error.shape), *arriving[1:])
+    whole = (forward.error, *(torch.zeros_like(state) for state in forward.states[-1][1:]))
+    arriving = tuple(error.expand(len(flows), *error.shape) for error in whole)
     for u in range(forward.steps):
-        backward = step_back(batch, u=u, arriving=arriving)
+        backward = step_back(forward, flows, u=u, arriving=arriving)
         yield backward
         arriving = backward.before
 
 
-def step_back(batch: FlowBatch, *, u: int, arriving: State) -> BackwardStep:
-    """Send errors (F, R, B, n) that arrive at the state of step T - u back through this step, each along its flow."""
-    forward, flows, leaves, masks = batch
-    cell, count, step = forward.cell, len(flows), forward.steps - 1 - u
-    state = tuple(_repeat(tensor, count=count).requires_grad_() for tensor in forward.states[step])
-    inputs = _repeat(forward.inputs[:, step : step + 1], count=count)
-    inputs.requires_grad_(inputs.is_floating_point())
-    prepared = cell.prepare(leaves)
-    projected = cell.project(prepared, inputs)[:, 0]
-    new = cell.step(prepared, projected, state=state, via=_mask_errors(masks))
+def step_back(forward: ForwardPass, flows: Sequence[Paths], *, u: int, arriving: State) -> BackwardStep:
+    """Send errors (F, R, B, n) that arrive at the state of step T - u back through this step, each along its flow.
+
+    The flows are computed next to each other, as F * R replicas, with the flow first.
+    """
+    cell, step, (replicas, *_) = forward.cell, forward.steps - 1 - u, forward.error.shape
+
+    def repeat(tensor: Tensor) -> Tensor:
+        repeated = tensor.detach().expand(len(flows), *tensor.shape).flatten(0, 1).clone()
+        return repeated.requires_grad_(tensor.is_floating_point())
+
+    leaves = {symbol: repeat(value) for symbol, value in forward.parameters.items()}
+    state = tuple(repeat(tensor) for tensor in forward.states[step])
+    inputs = repeat(forward.inputs[:, step : step + 1])
+    carries = {path: torch.tensor([[path in flow] * replicas for flow in flows]).view(-1, 1, 1) for path in cell.paths}
+    new = cell.step(
+        prepared := cell.prepare(leaves),
+        cell.project(prepared, inputs)[:, 0],
+        state=state,
+        via=lambda path, tensor: torch.where(carries[path], tensor, tensor.detach()),
+    )
     running = (forward.starts <= step)[..., None]
     errors = [torch.where(running, error, 0).flatten(0, 1) for error in arriving]
     outputs = [(tensor, error) for tensor, error in zip(new, errors, strict=True) if tensor.requires_grad]
@@ -158,7 +147,7 @@ def step_back(batch: FlowBatch, *, u: int, arriving: State) -> BackwardStep:
     filled = []
     for source in sources:
         grad = next(grads) if source.requires_grad else None
-        filled.append((torch.zeros_like(source) if grad is None else grad).unflatten(0, (count, -1)))
+        filled.append((torch.zeros_like(source) if grad is None else grad).unflatten(0, (len(flows), -1)))
     kinds = len(new)
     at, before, (of_input, *terms) = filled[:kinds], filled[kinds : 2 * kinds], filled[2 * kinds :]
     return BackwardStep(
@@ -181,7 +170,7 @@ def split_by_path(forward: ForwardPass, *, u: int, arriving: State) -> dict[str,
     paths = forward.cell.paths
     prefixes = [frozenset(paths[:count]) for count in range(len(paths) + 1)]
     errors = tuple(error.expand(len(prefixes), *error.shape) for error in arriving)
-    before = step_back(batch_flows(forward, prefixes), u=u, arriving=errors).before
+    before = step_back(forward, prefixes, u=u, arriving=errors).before
     return {path: tuple(eps[count + 1] - eps[count] for eps in before) for count, path in enumerate(paths)}
 
 
@@ -205,30 +194,3 @@ def compute_shapley(errors: dict[Paths, Tensor], *, paths: Sequence[str]) -> dic
         added = [w * (by_subset[s | {path}] - by_subset[s]) for w, s in zip(weights, others, strict=True)]
         values[path] = torch.stack(added).sum(dim=0)
     return values
-
-
-def _repeat(tensor: Tensor, *, count: int) -> Tensor:
-    """Repeat a tensor (R, ...) for every flow: (F * R, ...)."""
-    return tensor.detach().expand(count, *tensor.shape).flatten(0, 1).clone()
-
-
-def _mask_errors(masks: dict[str, Tensor]) -> Callable[[str, Tensor], Tensor]:
-    def via(path: str, tensor: Tensor) -> Tensor:
-        passed: Tensor = _MaskedError.apply(tensor, masks[path])
-        return passed
-
-    return via
-
-
-class _MaskedError(torch.autograd.Function):
-    """Passes a value on as it is, and its error multiplied by a mask."""
-
-    @staticmethod
-    def forward(ctx: Any, tensor: Tensor, mask: Tensor) -> Tensor:
-        ctx.save_for_backward(mask)
-        return tensor.view_as(tensor)
-
-    @staticmethod
-    def backward(ctx: Any, error: Tensor) -> tuple[Tensor, None]:
-        (mask,) = ctx.saved_tensors
-        return error * mask, None

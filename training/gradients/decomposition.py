@@ -14,12 +14,11 @@ from torch import Tensor
 from models.gradient_flow import GradientFlow
 from models.network import Network
 from tasks.task import Task
-from training.evaluation import Tensors
+from training.evaluation import Tensors, compute_gradient
 from training.gradients.backward import (
     BackwardStep,
     ForwardPass,
     Paths,
-    batch_flows,
     compute_shapley,
     list_subsets,
     run_backward,
@@ -97,12 +96,15 @@ def compare_flows(
     Yields per snapshot one record for each symbol of the cell and one for `all` its weights together: `cosine` between
     the two, `norm_ratio` (first over second) and `norm` (of the second).
     """
-    first, second = (_gradient(network, weights, task=task, data=data, paths=paths) for paths in flows)
+    gradients = []
+    for paths in flows:
+        _, gradient = compute_gradient(network, weights, task=task, data=data, flow=GradientFlow(paths))
+        gradients.append(network.by_symbol(gradient))
     for row in range(len(weights)):
         records = []
         for symbol in [*network.cell.shapes, "all"]:
             symbols = list(network.cell.shapes) if symbol == "all" else [symbol]
-            a, b = (torch.cat([gradient[s][row].flatten() for s in symbols]) for gradient in (first, second))
+            a, b = (torch.cat([gradient[s][row].flatten() for s in symbols]) for gradient in gradients)
             numbers = torch.stack([(a @ b) / (a.norm() * b.norm()), a.norm() / b.norm(), b.norm()])
             cosine, ratio, norm = _rounded(numbers[None])[0]
             records.append({"quantity": symbol, "cosine": cosine, "norm_ratio": ratio, "norm": norm})
@@ -128,15 +130,6 @@ def share(part: Tensor, whole: Tensor) -> Tensor:
     return (part * whole).sum(dim=(-2, -1)) / whole.square().sum(dim=(-2, -1))
 
 
-def _gradient(network: Network, weights: Tensor, *, task: Task, data: Tensors, paths: Paths) -> dict[str, Tensor]:
-    leaf = weights.clone().requires_grad_()
-    outputs = network.outputs_of(
-        leaf, inputs=data.inputs, starts=data.starts, first_target=task.first_target, flow=GradientFlow(paths)
-    )
-    (gradient,) = torch.autograd.grad(task.loss(outputs, data.targets).sum(), leaf)
-    return network.by_symbol(gradient)
-
-
 def _add_norms(series: Series, step: BackwardStep, forward: ForwardPass, *, row: int, label: str) -> None:
     for quantity, place in forward.measured.items():
         series.add(label, quantity, norm=root_mean_square(step.at[place][row]))
@@ -160,7 +153,7 @@ def _add_split(series: Series, forward: ForwardPass, *, u: int, arriving: tuple[
     parts = split_by_path(forward, u=u, arriving=arriving)
     stacked = tuple(torch.stack(states) for states in zip(*parts.values(), strict=True))  # (paths, R, B, n) each
     full = [frozenset(forward.cell.paths)] * len(parts)
-    onward = step_back(batch_flows(forward, full), u=u + 1, arriving=stacked).at
+    onward = step_back(forward, full, u=u + 1, arriving=stacked).at
     measured = {f"eps_{quantity}": stacked[place] for quantity, place in forward.measured.items()}
     if "c" in forward.measured:
         measured["c"] = onward[forward.measured["c"]]

@@ -18,12 +18,11 @@ from torch import Tensor
 
 from models.cell import Cell, Parameters, State, project_inputs
 from models.gradient_flow import GradientFlow
-from models.kernels import load_kernel
-from models.network import Network
 from tasks.task import Task
-from training.evaluation import Tensors, to_tensors
+from training.evaluation import compute_gradient, to_tensors
 from training.gradients.backward import ForwardPass, run_backward, run_network
-from training.setup import load_task_and_cell, open_streams, sample_initial_weights
+from training.networks import use_reference
+from training.setup import prepare_condition
 
 SEQUENCES, STEPS = 4, 16
 """Sequences of the validation stream, and steps of each, evenly spaced, at which J is taken."""
@@ -42,11 +41,19 @@ def compute_rows(settings: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     terms with u >= lag over that of the gradient. The norms are over all weights of the cell. A number that does not
     exist is NaN.
     """
-    network, task, weights, data = _build_networks(settings)
+    exact = use_reference({**settings, "learning_rates": [0]})
+    exact["training"]["validation_sequences"] = SEQUENCES
+    setup = prepare_condition(exact)
+    network, task, weights = setup.network, setup.task, setup.weights
+    data = to_tensors(setup.validation, rows=range(len(weights)), like=weights)
     labels = {"task": settings["task"]["name"], "lag": task.lag, "model": settings["model"]["name"]}
     forward = run_network(network, weights, task=task, data=data)
+    at_end = data._replace(targets=data.targets[:, -1:])
     for name, paths in _list_flows(network.cell).items():
-        columns = _measure_terms(network, task, weights, data=data, paths=paths, forward=forward)
+        _, gradient = compute_gradient(network, weights, task=task, data=at_end, flow=GradientFlow(paths))
+        by_symbol = network.by_symbol(gradient)
+        whole = torch.cat([by_symbol[symbol].flatten(1) for symbol in network.cell.shapes], dim=1)  # (R, P)
+        columns = _measure_terms(forward, paths=paths, whole=whole, task=task)
         columns |= _measure_step(forward, flow=GradientFlow(paths))
         for row, seed in enumerate(settings["seeds"]):
             yield labels | {"flow": name, "seed": seed} | {key: value[row].item() for key, value in columns.items()}
@@ -87,16 +94,6 @@ def compute_forget_gates(cell: Cell, parameters: Parameters, *, inputs: Tensor, 
     return 1 - torch.sigmoid(net) if coupled else torch.sigmoid(net)
 
 
-def _build_networks(settings: Mapping[str, Any]) -> tuple[Network, Task, Tensor, Tensors]:
-    task, cell = load_task_and_cell(settings)
-    kernel = load_kernel("reference", cell=cell, dtype=torch.float64, device=torch.device("cpu"))
-    network = Network(cell, outputs=task.outputs, kernel=kernel)
-    initial = sample_initial_weights(network, task, settings=settings)
-    weights = torch.stack([torch.from_numpy(row) for row in initial])
-    batches = [task.sample(rng, SEQUENCES) for rng in open_streams("validation", settings=settings)]
-    return network, task, weights, to_tensors(batches, rows=range(len(batches)), like=weights)
-
-
 def _list_flows(cell: Cell) -> dict[str, frozenset[str]]:
     flows = {"full": frozenset(cell.paths)}
     if "cell" in cell.paths:
@@ -105,17 +102,8 @@ def _list_flows(cell: Cell) -> dict[str, frozenset[str]]:
     return flows
 
 
-def _measure_terms(
-    network: Network, task: Task, weights: Tensor, *, data: Tensors, paths: frozenset[str], forward: ForwardPass
-) -> dict[str, Tensor]:
-    """Return the numbers about the terms, (R,) each."""
-    leaf, last = weights.clone().requires_grad_(), task.sequence_length - 1
-    outputs = network.outputs_of(
-        leaf, inputs=data.inputs, starts=data.starts, first_target=last, flow=GradientFlow(paths)
-    )
-    (gradient,) = torch.autograd.grad(task.loss(outputs, data.targets[:, -1:]).sum(), leaf)
-    by_symbol = network.by_symbol(gradient)
-    whole = torch.cat([by_symbol[symbol].flatten(1) for symbol in network.cell.shapes], dim=1)  # (R, P)
+def _measure_terms(forward: ForwardPass, *, paths: frozenset[str], whole: Tensor, task: Task) -> dict[str, Tensor]:
+    """Return the numbers about the terms, (R,) each; `whole` is the gradient of the cell's weights (R, P)."""
     place = list(forward.measured.values())[-1]
     of_step, of_state = [], []
     for step in run_backward(forward, [paths]):

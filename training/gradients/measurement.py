@@ -5,37 +5,30 @@ reference kernel, for every seed at three moments of its training, on the first 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from models.cell import Cell
-from models.kernels import load_kernel
-from models.network import Network
 from tasks.task import Batch
 from training.evaluation import Tensors, to_tensors
 from training.gradients.backward import run_network
 from training.gradients.decomposition import compare_flows, decompose
-from training.gradients.snapshots import (
-    Snapshot,
-    SnapshotCheckpointer,
-    SnapshotRecorder,
-    pick_evenly,
-    pick_moments,
-)
-from training.protocols.minibatch import train
-from training.replica import Replica, TrainingProgress
+from training.networks import load_network, use_reference
+from training.protocol import collect_state, load_protocol, train
+from training.replica import Checkpointer, Replica, TrainingProgress
 from training.setup import Setup, prepare_condition
-from training.state import Checkpointer
 
 
-class Sample(NamedTuple):
-    """A snapshot, its replica, and the moment that it stands for."""
+class Snapshot(NamedTuple):
+    """The weights (P,) of a replica after an update, and the moment of its training that they stand for."""
 
     replica: Replica
     moment: str
-    snapshot: Snapshot
+    update: int
+    weights: Tensor
 
 
 def measure_condition(
@@ -54,66 +47,75 @@ def measure_condition(
     `checkpointer` has the state of a training that was cut short; it is offered the trained networks again while they
     are measured.
     """
-    prepared = prepare_condition(settings)
-    if type(prepared.setup.network.cell).unroll is not Cell.unroll:
+    setup, measurement = prepare_condition(settings), settings["measurement"]
+    if type(setup.network.cell).unroll is not Cell.unroll:
         raise ValueError(f"model {settings['model']['name']} has a time loop of its own, without steps to be measured")
-    setup, recorder, measurement = prepared.setup, SnapshotRecorder(prepared.replicas), settings["measurement"]
-    saved = None if checkpointer is None else SnapshotCheckpointer(checkpointer, recorder=recorder)
-    pause = (lambda: None) if saved is None else saved.offer_again
-    train(prepared, report, observe=recorder.observe, checkpointer=saved)
+    for replica in setup.replicas:
+        replica.snapshots = []
+    protocol = load_protocol(settings)(setup)
+    train(protocol, report, checkpointer=checkpointer)
 
-    of_replica = list(zip(prepared.replicas, recorder.snapshots, strict=True))
-    at_moments = [
-        Sample(replica, moment, snapshot)
-        for replica, snapshots in of_replica
-        for moment, snapshot in pick_moments(replica, snapshots, budget=setup.hyperparameters.updates).items()
-    ]
-    at_evaluations = [
-        Sample(replica, "evaluation", snapshot)
-        for replica, snapshots in of_replica
-        for snapshot in pick_evenly(snapshots, count=measurement["evaluations"])
-    ]
+    def pause() -> None:
+        """Let signals and limits hold after the training too."""
+        if checkpointer is not None:
+            checkpointer.offer(partial(collect_state, protocol))
 
-    def describe(sample: Sample) -> dict[str, Any]:
-        replica, update = sample.replica, sample.snapshot.update
+    def describe(snapshot: Snapshot) -> dict[str, Any]:
+        replica, update = snapshot.replica, snapshot.update
         is_solved = replica.updates_to_solve is not None and update >= replica.updates_to_solve
         seed = settings["seeds"][replica.seed]
-        return {"seed": seed, "snapshot": sample.moment, "update": update, "solved": is_solved}
+        return {"seed": seed, "snapshot": snapshot.moment, "update": update, "solved": is_solved}
 
-    network, sequences, cell = _exact_network(setup), measurement["sequences"], setup.network.cell
-    weights, data = _stack(at_moments, setup, sequences=sequences)
+    at_moments = [s for replica in setup.replicas for s in pick_moments(replica, budget=setup.updates)]
+    network, cell = load_network(use_reference(settings))[0], setup.network.cell
+    select = partial(_stack, setup=setup, sequences=measurement["sequences"])
+    weights, data = select(at_moments)
     forward = run_network(network, weights, task=setup.task, data=data)
     flows = {label: frozenset(paths) for label, paths in measurement["flows"].items()}
     alignment = []
     if "cell" in cell.paths:
         pause()
-        compared = at_moments + at_evaluations
-        weights, data = _stack(compared, setup, sequences=sequences)
+        evenly = [s for replica in setup.replicas for s in pick_evenly(replica, count=measurement["evaluations"])]
+        weights, data = select(at_moments + evenly)
         pair = (frozenset({"cell"}), frozenset(cell.paths))
         agreements = compare_flows(network, weights, task=setup.task, data=data, flows=pair)
-        alignment = [describe(sample) | row for sample, rows in zip(compared, agreements, strict=True) for row in rows]
+        compared = zip(at_moments + evenly, agreements, strict=True)
+        alignment = [describe(snapshot) | row for snapshot, rows in compared for row in rows]
     return {
         "settings": settings,
         "kernel": setup.network.kernel.name,
         "sequence_length": setup.task.sequence_length,
-        "snapshots": [describe(sample) for sample in at_moments],
+        "snapshots": [describe(snapshot) for snapshot in at_moments],
         **decompose(forward, lag=setup.task.lag, flows=flows, after_step=pause),
         "alignment": alignment,
     }
 
 
-def _exact_network(setup: Setup) -> Network:
-    """Return the network of a setup on the reference kernel in float64."""
-    cell = setup.network.cell
-    kernel = load_kernel("reference", cell=cell, dtype=torch.float64, device=torch.device("cpu"))
-    return Network(cell, outputs=setup.network.outputs, kernel=kernel)
+def pick_moments(replica: Replica, *, budget: int) -> list[Snapshot]:
+    """Pick the moments of a trained replica from its snapshots, the first of which is that of the initial weights.
+
+    `half_way` is the evaluation nearest to half of the updates to solve, or, where the replica did not solve the task,
+    to half of the budget in updates (the earlier one of two). `solved` is that of the best weights by validation: those
+    that solved the task, if any did.
+    """
+    snapshots = dict(replica.snapshots or ())
+    half = (budget if replica.updates_to_solve is None else replica.updates_to_solve) / 2
+    half_way = min(snapshots, key=lambda update: (abs(update - half), update))
+    moments = {"initial": min(snapshots), "half_way": half_way, "solved": replica.best_update}
+    return [Snapshot(replica, moment, update, snapshots[update]) for moment, update in moments.items()]
 
 
-def _stack(samples: Sequence[Sample], setup: Setup, *, sequences: int) -> tuple[Tensor, Tensors]:
+def pick_evenly(replica: Replica, *, count: int) -> list[Snapshot]:
+    """Return at most `count` snapshots of a replica, evenly spaced, the first and the last among them."""
+    snapshots = replica.snapshots or []
+    last = len(snapshots) - 1
+    picked = range(last + 1) if last < count else [round(rank * last / (count - 1)) for rank in range(count)]
+    return [Snapshot(replica, "evaluation", *snapshots[place]) for place in picked]
+
+
+def _stack(snapshots: Sequence[Snapshot], *, setup: Setup, sequences: int) -> tuple[Tensor, Tensors]:
     """Return the weights of snapshots (R, P) in float64, and the first validation sequences of their seeds."""
-    weights = torch.stack([sample.snapshot.weights for sample in samples]).double().cpu()
-    data = [
-        Batch(batch.inputs[:, :sequences], batch.targets[:, :sequences], batch.starts[:sequences])
-        for batch in setup.data.validation
-    ]
-    return weights, to_tensors(data, rows=[sample.replica.seed for sample in samples], like=weights)
+    weights = torch.stack([snapshot.weights for snapshot in snapshots]).double()
+    first = slice(sequences)
+    data = [Batch(b.inputs[:, first], b.targets[:, first], b.starts[first]) for b in setup.validation]
+    return weights, to_tensors(data, rows=[snapshot.replica.seed for snapshot in snapshots], like=weights)

@@ -1,5 +1,5 @@
 """Update rules: one file per optimiser, found by its name; plug-in folders add theirs in `optimisers/`."""
 
-from training.plugins import add_plugin_folders
+from records.plugins import list_plugin_folders
 
-add_plugin_folders(__path__, folder="optimisers")
+__path__ += list_plugin_folders("optimisers")

@@ -2,18 +2,12 @@
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from training.optimiser import Moments, Optimiser
 
 OPTIONS = {
-    "beta1": {
-        "type": "number",
-        "minimum": 0,
-        "exclusiveMaximum": 1,
-        "description": "decay of the gradient's mean",
-    },
+    "beta1": {"type": "number", "minimum": 0, "exclusiveMaximum": 1, "description": "decay of the gradient's mean"},
     "beta2": {"type": "number", "minimum": 0, "exclusiveMaximum": 1, "description": "decay of its square's mean"},
     "epsilon": {"type": "number", "exclusiveMinimum": 0, "description": "added to the root of the mean square"},
 }
@@ -29,10 +23,7 @@ class Adam(Optimiser):
     beta1: float
     beta2: float
     epsilon: float
-
-    def start(self, weights: Tensor) -> Moments:
-        """Return zero moments."""
-        return {"mean": torch.zeros_like(weights), "square": torch.zeros_like(weights)}
+    moments = ("mean", "square")
 
     def apply(self, weights: Tensor, gradient: Tensor, *, moments: Moments, rates: Tensor, update: int) -> None:
         """Update weights and moments in place."""

@@ -8,19 +8,10 @@ from training.optimiser import Moments, Optimiser
 from training.optimisers import adam
 
 OPTIONS = {
-    "beta1": {
-        "type": "number",
-        "minimum": 0,
-        "exclusiveMaximum": 1,
-        "description": "decay of the gradient's mean",
-    },
+    "beta1": {"type": "number", "minimum": 0, "exclusiveMaximum": 1, "description": "decay of the gradient's mean"},
     "beta2": {"type": "number", "minimum": 0, "exclusiveMaximum": 1, "description": "decay of its square's mean"},
     "epsilon": {"type": "number", "exclusiveMinimum": 0, "description": "added to the root of the mean square"},
-    "weight_decay": {
-        "type": "number",
-        "minimum": 0,
-        "description": "per unit of learning rate",
-    },
+    "weight_decay": {"type": "number", "minimum": 0, "description": "per unit of learning rate"},
 }
 
 
@@ -32,15 +23,10 @@ class AdamW(Optimiser):
     beta2: float
     epsilon: float
     weight_decay: float
-
-    def start(self, weights: Tensor) -> Moments:
-        """Return zero moments."""
-        return self._adam().start(weights)
+    moments = adam.Adam.moments
 
     def apply(self, weights: Tensor, gradient: Tensor, *, moments: Moments, rates: Tensor, update: int) -> None:
         """Update weights and moments in place."""
         weights.mul_(1 - rates * self.weight_decay)
-        self._adam().apply(weights, gradient, moments=moments, rates=rates, update=update)
-
-    def _adam(self) -> adam.Adam:
-        return adam.Adam(self.beta1, self.beta2, self.epsilon)
+        rule = adam.Adam(self.beta1, self.beta2, self.epsilon)
+        rule.apply(weights, gradient, moments=moments, rates=rates, update=update)

@@ -2,18 +2,12 @@
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from training.optimiser import Moments, Optimiser
 
 OPTIONS = {
-    "decay": {
-        "type": "number",
-        "minimum": 0,
-        "exclusiveMaximum": 1,
-        "description": "decay of the mean square",
-    },
+    "decay": {"type": "number", "minimum": 0, "exclusiveMaximum": 1, "description": "decay of the mean square"},
     "epsilon": {"type": "number", "exclusiveMinimum": 0, "description": "added to the root of the mean square"},
 }
 
@@ -24,10 +18,7 @@ class RMSProp(Optimiser):
 
     decay: float
     epsilon: float
-
-    def start(self, weights: Tensor) -> Moments:
-        """Return a zero mean square."""
-        return {"square": torch.zeros_like(weights)}
+    moments = ("square",)
 
     def apply(self, weights: Tensor, gradient: Tensor, *, moments: Moments, rates: Tensor, update: int) -> None:
         """Update weights and mean square in place."""

@@ -2,18 +2,12 @@
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from training.optimiser import Moments, Optimiser
 
 OPTIONS = {
-    "momentum": {
-        "type": "number",
-        "minimum": 0,
-        "exclusiveMaximum": 1,
-        "description": "kept share of the last step",
-    },
+    "momentum": {"type": "number", "minimum": 0, "exclusiveMaximum": 1, "description": "kept share of the last step"},
 }
 
 
@@ -22,13 +16,9 @@ class SGD(Optimiser):
     """v = momentum v + g; W = W - rate v."""
 
     momentum: float
-
-    def start(self, weights: Tensor) -> Moments:
-        """Return a zero velocity, or nothing without momentum."""
-        return {"velocity": torch.zeros_like(weights)} if self.momentum else {}
+    moments = ("velocity",)
 
     def apply(self, weights: Tensor, gradient: Tensor, *, moments: Moments, rates: Tensor, update: int) -> None:
         """Update weights and velocity in place."""
-        if self.momentum:
-            gradient = moments["velocity"].mul_(self.momentum).add_(gradient)
-        weights.sub_(rates * gradient)
+        velocity = moments["velocity"].mul_(self.momentum).add_(gradient)
+        weights.sub_(rates * velocity)

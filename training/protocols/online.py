@@ -7,21 +7,21 @@ budget is censored there. In the run record updates are counted in sequences, an
 `sequences_to_error` and `sequences_to_streak`, the halves of the rule; the first is null if the rule has no such half.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from models.kernels.online_1997.train import train_online
 from models.lstm_1997 import LSTM1997Cell
 from tasks.task import Batch, Stop, Task
-from training.condition import TrainedReplicas
-from training.replica import Replica, TrainingProgress, compute_progress
-from training.setup import PreparedCondition, Setup
-from training.state import Checkpointer, State, random_states, set_random_states
+from training.protocol import TrainingProtocol
+from training.replica import Replica, State
+from training.setup import Setup
 
 REQUIRED = {
     "device": "cpu",
@@ -72,10 +72,6 @@ class StopMonitor:
         self.losses = np.concatenate([self.losses, losses])[-self.stop.streak :]
         return ends[2]
 
-    def scalars(self) -> dict[str, int | None]:
-        """Return everything but the rule and the losses, as JSON can hold it."""
-        return {name: value for name, value in vars(self).items() if name not in ("stop", "losses")}
-
     def _below_error(self, losses: Array) -> NDArray[np.bool_]:
         """Return after which of the next sequences the mean of the last `streak` losses is below `error`."""
         if self.stop.error is None:
@@ -97,11 +93,6 @@ class Learner:
     monitor: StopMonitor
     since: list[float] = field(default_factory=list)
 
-    @property
-    def is_alive(self) -> bool:
-        """Whether it still trains."""
-        return self.replica.updates_to_solve is None and not self.replica.diverged
-
     def add_points(self, losses: Array, *, every: int, last: bool) -> None:
         """Add the points of the curve that are due, and that of the remaining losses if these are the `last` ones."""
         begin = self.replica.updates - len(losses) - len(self.since)
@@ -112,122 +103,104 @@ class Learner:
             self.replica.add_point(begin, train_loss=float(np.mean(part)), loss=None, accuracy=None)
 
 
-def train(
-    prepared: PreparedCondition,
-    report: Callable[[TrainingProgress], None],
-    *,
-    checkpointer: Checkpointer | None = None,
-) -> TrainedReplicas:
-    """Train the replicas, note in each what became of it, and return the weights right after its last sequence.
+class Online(TrainingProtocol):
+    """The learners, one per replica; another cell, or a task without a stop rule, is a ValueError."""
 
-    `report` is called after every chunk. Another cell, or a task without a stop rule, is a ValueError.
-    """
-    setup, replicas, weights = prepared
-    if not isinstance(setup.network.cell, LSTM1997Cell):
-        raise ValueError(f"protocol online trains the cell lstm_1997; came: {type(setup.network.cell).__name__}")
-    if setup.task.stop is None:
-        raise ValueError(f"protocol online needs a task with a stop rule; {type(setup.task).__name__} has none")
-    learners = [
-        Learner(replica, initial, StopMonitor(setup.task.stop))
-        for replica, initial in zip(replicas, weights.double().cpu().numpy(), strict=True)
-    ]
-    budget, done = setup.hyperparameters.updates, 0
-    if checkpointer is not None and (state := checkpointer.load()) is not None:
-        done = _resume(state, setup, learners)
-    while done < budget and any(learner.is_alive for learner in learners):
-        size = min(CHUNK, budget - done)
-        _train_chunk(setup, [learner for learner in learners if learner.is_alive], size=size)
-        done += size
-        report(compute_progress(replicas, update=done, updates=budget, batch_size=1))
-        if checkpointer is not None:
-            checkpointer.offer(partial(_collect_state, setup, learners, done=done))
-    monitors = [learner.monitor for learner in learners]
-    return TrainedReplicas(
-        torch.from_numpy(np.stack([learner.weights for learner in learners])),
-        [{"sequences_to_error": monitor.to_error, "sequences_to_streak": monitor.to_streak} for monitor in monitors],
-        kernel="online",
-    )
+    kernel = "online"
 
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        if not isinstance(setup.network.cell, LSTM1997Cell):
+            raise ValueError(f"protocol online trains the cell lstm_1997; came: {type(setup.network.cell).__name__}")
+        if setup.task.stop is None:
+            raise ValueError(f"protocol online needs a task with a stop rule; {type(setup.task).__name__} has none")
+        self.cell = setup.network.cell
+        self.learners = [
+            Learner(replica, weights, StopMonitor(setup.task.stop))
+            for replica, weights in zip(setup.replicas, setup.weights.numpy(), strict=True)
+        ]
 
-def _collect_state(setup: Setup, learners: Sequence[Learner], *, done: int) -> State:
-    """Return all that the chunks after this one depend on."""
-    arrays = {f"{row}.weights": learner.weights for row, learner in enumerate(learners)}
-    arrays |= {f"{row}.losses": learner.monitor.losses for row, learner in enumerate(learners)}
-    scalars = {
-        "update": done,
-        "updates": setup.hyperparameters.updates,
-        "learners": [
-            {"replica": learner.replica.scalars(), "monitor": learner.monitor.scalars(), "since": learner.since}
-            for learner in learners
-        ],
-        "streams": random_states(setup.data.training),
-    }
-    return State(arrays, scalars)
+    def start(self) -> None:
+        """Nothing comes before the first sequence."""
 
+    def advance(self) -> None:
+        """Train on the next chunk of sequences of each seed, every learner until its stop rule holds."""
+        setup, learners = self.setup, [learner for learner in self.learners if learner.replica.is_alive]
+        size = min(CHUNK, setup.updates - self.update)
+        seeds = sorted({learner.replica.seed for learner in learners})
+        batches = [setup.task.sample(setup.streams[seed], size) for seed in seeds]
+        rows = [seeds.index(learner.replica.seed) for learner in learners]
+        before = [learner.weights for learner in learners]
+        nets = self._train_on(learners, batches=batches, rows=rows)
+        self.update += size
+        for learner, weights, row, net in zip(learners, before, rows, nets, strict=True):
+            self._apply_stop_rule(learner, before=weights, batch=batches[row], nets=net)
+            if learner.replica.updates == setup.updates:
+                learner.add_points(np.zeros(0), every=setup.evaluate_every, last=True)
 
-def _resume(state: State, setup: Setup, learners: Sequence[Learner]) -> int:
-    """Restore everything from a state and return how many sequences were done."""
-    for row, (learner, scalars) in enumerate(zip(learners, state.scalars["learners"], strict=True)):
-        learner.weights, learner.since = state.arrays[f"{row}.weights"].copy(), list(scalars["since"])
-        vars(learner.replica).update(scalars["replica"])
-        vars(learner.monitor).update(scalars["monitor"] | {"losses": state.arrays[f"{row}.losses"].copy()})
-    set_random_states(setup.data.training, state.scalars["streams"])
-    return int(state.scalars["update"])
+    def collect_state(self) -> State:
+        """Return the state of every learner, without its stop rule."""
+        return {
+            "learners": [
+                {"weights": learner.weights, "since": learner.since, "monitor": vars(learner.monitor) | {"stop": None}}
+                for learner in self.learners
+            ]
+        }
 
+    def restore(self, state: State) -> None:
+        """Set the state of every learner."""
+        for learner, saved in zip(self.learners, state["learners"], strict=True):
+            learner.weights, learner.since = saved["weights"].numpy(), saved["since"]
+            monitor = {"stop": learner.monitor.stop, "losses": saved["monitor"]["losses"].numpy()}
+            vars(learner.monitor).update(saved["monitor"] | monitor)
 
-def _train_chunk(setup: Setup, learners: Sequence[Learner], *, size: int) -> None:
-    """Train the learners on the next `size` sequences of their seeds, each until its stop rule holds."""
-    seeds = sorted({learner.replica.seed for learner in learners})
-    batches = [setup.task.sample(setup.data.training[seed], size) for seed in seeds]
-    rows = [seeds.index(learner.replica.seed) for learner in learners]
-    before = [learner.weights.copy() for learner in learners]
-    nets = _train_on(setup, learners, batches=batches, rows=rows)
-    for learner, weights, row, net in zip(learners, before, rows, nets, strict=True):
-        _apply_stop_rule(setup, learner, before=weights, batch=batches[row], nets=net)
-        if learner.replica.updates == setup.hyperparameters.updates:
-            learner.add_points(np.zeros(0), every=setup.hyperparameters.evaluate_every, last=True)
+    def finish(self) -> Tensor:
+        """Return the weights right after the last sequence of each learner."""
+        return torch.from_numpy(np.stack([learner.weights for learner in self.learners]))
 
+    def describe(self, row: int) -> Mapping[str, Any]:
+        """Return when the halves of the stop rule held first."""
+        monitor = self.learners[row].monitor
+        return {"sequences_to_error": monitor.to_error, "sequences_to_streak": monitor.to_streak}
 
-def _train_on(setup: Setup, learners: Sequence[Learner], *, batches: Sequence[Batch], rows: Sequence[int]) -> Array:
-    """Train learner r on all of `batches[rows[r]]`; return the net outputs before each update (R, n, outputs)."""
-    assert isinstance(setup.network.cell, LSTM1997Cell)
-    weights = np.stack([learner.weights for learner in learners])
-    nets = train_online(
-        setup.network.cell,
-        weights=weights,
-        inputs=np.stack([batch.inputs for batch in batches]),
-        targets=np.stack([setup.task.vectors(batch.targets) for batch in batches]),
-        starts=np.stack([batch.starts for batch in batches]),
-        rows=rows,
-        rates=[learner.replica.learning_rate for learner in learners],
-        flow=setup.flow,
-        outputs=setup.network.outputs,
-    )
-    for learner, trained in zip(learners, weights, strict=True):
-        learner.weights = trained
-    return nets
+    def _train_on(self, learners: Sequence[Learner], *, batches: Sequence[Batch], rows: Sequence[int]) -> Array:
+        """Train learner r on all of `batches[rows[r]]`; return the net outputs before each update (R, n, outputs)."""
+        weights = np.stack([learner.weights for learner in learners])
+        nets = train_online(
+            self.cell,
+            weights=weights,
+            inputs=np.stack([batch.inputs for batch in batches]),
+            targets=np.stack([self.setup.task.vectors(batch.targets) for batch in batches]),
+            starts=np.stack([batch.starts for batch in batches]),
+            rows=rows,
+            rates=[learner.replica.learning_rate for learner in learners],
+            flow=self.setup.flow,
+            outputs=self.setup.network.outputs,
+        )
+        for learner, trained in zip(learners, weights, strict=True):
+            learner.weights = trained
+        return nets
 
-
-def _apply_stop_rule(setup: Setup, learner: Learner, *, before: Array, batch: Batch, nets: Array) -> None:
-    """Apply the stop rule to the outputs of a chunk; one that has stopped gets the weights of that sequence."""
-    replica, every, finite = learner.replica, setup.hyperparameters.evaluate_every, np.isfinite(nets).all(axis=1)
-    usable = len(nets) if finite.all() else int(finite.argmin())
-    losses, right = _score(setup.task, nets[:usable], batch.targets[:, :usable])
-    end = learner.monitor.add(losses, right)
-    if end is not None:
-        replica.updates_to_solve = replica.updates + end
-        if end < len(nets):
-            learner.weights = before
-            part = Batch(batch.inputs[:, :end], batch.targets[:, :end], batch.starts[:end])
-            _train_on(setup, [learner], batches=[part], rows=[0])
-    replica.diverged = end is None and usable < len(nets)
-    trained = usable if end is None else end
-    replica.updates += trained
-    learner.add_points(losses[:trained], every=every, last=end is not None or replica.diverged)
-    if replica.diverged:
-        replica.updates += 1  # the sequence whose outputs are not finite
-        replica.add_point(replica.updates, train_loss=None, loss=None, accuracy=None)
-    replica.best_update = replica.updates
+    def _apply_stop_rule(self, learner: Learner, *, before: Array, batch: Batch, nets: Array) -> None:
+        """Apply the stop rule to the outputs of a chunk; one that has stopped gets the weights of that sequence."""
+        replica, finite = learner.replica, np.isfinite(nets).all(axis=1)
+        usable = len(nets) if finite.all() else int(finite.argmin())
+        losses, right = _score(self.setup.task, nets[:usable], batch.targets[:, :usable])
+        end = learner.monitor.add(losses, right)
+        if end is not None:
+            replica.updates_to_solve = replica.updates + end
+            if end < len(nets):
+                learner.weights = before
+                part = Batch(batch.inputs[:, :end], batch.targets[:, :end], batch.starts[:end])
+                self._train_on([learner], batches=[part], rows=[0])
+        replica.diverged = end is None and usable < len(nets)
+        trained = usable if end is None else end
+        replica.updates += trained
+        learner.add_points(losses[:trained], every=self.setup.evaluate_every, last=not replica.is_alive)
+        if replica.diverged:
+            replica.updates += 1  # the sequence whose outputs are not finite
+            replica.add_point(replica.updates, train_loss=None, loss=None, accuracy=None)
+        replica.best_update = replica.updates
 
 
 def _score(task: Task, nets: Array, targets: np.ndarray) -> tuple[Array, NDArray[np.bool_]]:

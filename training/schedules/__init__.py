@@ -1,5 +1,5 @@
 """Learning-rate schedules: one file each, found by its name; plug-in folders add theirs in `schedules/`."""
 
-from training.plugins import add_plugin_folders
+from records.plugins import list_plugin_folders
 
-add_plugin_folders(__path__, folder="schedules")
+__path__ += list_plugin_folders("schedules")

@@ -1,13 +1,10 @@
 """A constant learning rate; the settings of a run leave it out."""
 
-from dataclasses import dataclass
-
 from training.schedule import Schedule
 
 OPTIONS: dict[str, dict[str, object]] = {}
 
 
-@dataclass(frozen=True)
 class Constant(Schedule):
     """factor(t) = 1."""
 

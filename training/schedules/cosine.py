@@ -6,12 +6,7 @@ from dataclasses import dataclass
 from training.schedule import Schedule
 
 OPTIONS = {
-    "final_factor": {
-        "type": "number",
-        "minimum": 0,
-        "maximum": 1,
-        "description": "after the last update",
-    },
+    "final_factor": {"type": "number", "minimum": 0, "maximum": 1, "description": "after the last update"},
 }
 
 

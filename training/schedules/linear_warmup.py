@@ -5,12 +5,7 @@ from dataclasses import dataclass
 from training.schedule import Schedule
 
 OPTIONS = {
-    "initial_factor": {
-        "type": "number",
-        "minimum": 0,
-        "maximum": 1,
-        "description": "at the first update",
-    },
+    "initial_factor": {"type": "number", "minimum": 0, "maximum": 1, "description": "at the first update"},
     "warmup_updates": {"type": "integer", "minimum": 1, "description": "until the factor is 1"},
 }
 

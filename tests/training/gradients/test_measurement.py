@@ -11,9 +11,9 @@ from tasks.task import Batch
 from tests.settings import job_settings
 from training.condition import train_condition
 from training.evaluation import to_tensors
-from training.gradients.measurement import measure_condition
-from training.gradients.snapshots import Snapshot, SnapshotRecorder, pick_evenly, pick_moments
-from training.protocols.minibatch import train
+from training.gradients.measurement import measure_condition, pick_evenly, pick_moments
+from training.protocol import train
+from training.protocols.minibatch import Minibatch
 from training.replica import Replica, TrainingProgress
 from training.setup import prepare_condition
 
@@ -48,15 +48,17 @@ def test_measuring_changes_no_training() -> None:
     """The weights that are measured are those of the run record, bit for bit."""
     given = measuring_settings()
     plain, watched = prepare_condition(given), prepare_condition(given)
-    recorder = SnapshotRecorder(watched.replicas)
-    train(plain, ignore)
-    train(watched, ignore, observe=recorder.observe)
-    for before, after, page in zip(plain.replicas, watched.replicas, recorder.snapshots, strict=True):
+    for replica in watched.replicas:
+        replica.snapshots = []
+    for setup in (plain, watched):
+        train(Minibatch(setup), ignore)
+    for before, after, initial in zip(plain.replicas, watched.replicas, plain.weights, strict=True):
         assert before.curve == after.curve
         assert before.best_weights is not None
-        assert torch.equal(before.best_weights, pick_moments(after, page, budget=25)["solved"].weights)
-        assert [snapshot.update for snapshot in page] == [point["update"] for point in before.curve]
-    assert torch.equal(recorder.snapshots[0][0].weights, plain.weights[0])
+        moments = {snapshot.moment: snapshot.weights for snapshot in pick_moments(after, budget=25)}
+        assert torch.equal(before.best_weights, moments["solved"])
+        assert torch.equal(initial, moments["initial"])
+        assert [update for update, _ in after.snapshots or ()] == [point["update"] for point in before.curve]
     without = {name: value for name, value in given.items() if name != "measurement"}
     rows = {row["seed"]: row["best_update"] for row in train_condition(without, ignore)["replicas"]}
     assert rows == {
@@ -67,21 +69,21 @@ def test_measuring_changes_no_training() -> None:
 
 
 def test_moments_are_those_that_are_documented() -> None:
-    page = [Snapshot(update, torch.tensor([float(update)])) for update in (0, 10, 20, 30, 40)]
-    solved = Replica(0, 0.1, updates=40, updates_to_solve=40, best_update=40)
-    assert {name: at.update for name, at in pick_moments(solved, page, budget=1000).items()} == {
+    snapshots = [(update, torch.tensor([float(update)])) for update in (0, 10, 20, 30, 40)]
+    solved = Replica(0, 0.1, updates=40, updates_to_solve=40, best_update=40, snapshots=snapshots)
+    assert {at.moment: at.update for at in pick_moments(solved, budget=1000)} == {
         "initial": 0,
         "half_way": 20,
         "solved": 40,
     }
-    unsolved = Replica(0, 0.1, updates=40, best_update=30)
-    assert {name: at.update for name, at in pick_moments(unsolved, page, budget=50).items()} == {
+    unsolved = Replica(0, 0.1, updates=40, best_update=30, snapshots=snapshots)
+    assert {at.moment: at.update for at in pick_moments(unsolved, budget=50)} == {
         "initial": 0,
         "half_way": 20,  # 25 lies between two: the earlier one
         "solved": 30,
     }
-    assert [at.update for at in pick_evenly(page, count=3)] == [0, 20, 40]
-    assert [at.update for at in pick_evenly(page, count=9)] == [0, 10, 20, 30, 40]
+    assert [at.update for at in pick_evenly(solved, count=3)] == [0, 20, 40]
+    assert [at.update for at in pick_evenly(solved, count=9)] == [0, 10, 20, 30, 40]
 
 
 def test_a_snapshot_is_solved_if_it_solves_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,8 +140,8 @@ def test_alignment_compares_the_truncated_with_the_full_gradient(record: dict[st
 def test_alignment_is_that_of_the_training_loss_s_gradients() -> None:
     """Against what the kernel and autograd give, at the initial weights, on the ten recall steps of copy."""
     given = measuring_settings(task="copy", lag=11, seeds=[0], dtype="float64", sequences=16)
-    setup, _, weights = prepare_condition(given)
-    (batch,) = setup.data.validation
+    setup = prepare_condition(given)
+    weights, (batch,) = setup.weights, setup.validation
     first = Batch(batch.inputs[:, :6], batch.targets[:, :6], batch.starts[:6])
     data, network = to_tensors([first], rows=[0], like=weights), setup.network
     gradients = []

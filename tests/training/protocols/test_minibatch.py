@@ -14,13 +14,14 @@ from models.kernels import Kernel, reference
 from models.network import Network
 from tasks.task import Task, load_task
 from tests.settings import CELL_OPTIONS, TASK_OPTIONS
+from training.networks import stream
 from training.optimiser import Optimiser
 from training.optimisers.adam import Adam
 from training.optimisers.sgd import SGD
-from training.protocols.minibatch import train
+from training.protocol import train
+from training.protocols.minibatch import Minibatch
 from training.replica import Replica, TrainingProgress
-from training.setup import Data, Hyperparameters, PreparedCondition, Setup
-from training.streams import stream
+from training.setup import Setup
 
 ADAM = Adam(beta1=0.9, beta2=0.999, epsilon=1e-8)
 
@@ -54,10 +55,23 @@ def run(
     replicas = [Replica(seeds.index(seed), rate) for seed, rate in members]
     weights = torch.from_numpy(np.stack([initial[replica.seed] for replica in replicas])).to(dtype)
     reports: list[TrainingProgress] = []
-    data = Data(streams("training"), [task.sample(rng, 64) for rng in streams("validation")])
-    hyperparameters = Hyperparameters(8, updates, evaluate_every, clip_norm, optimiser)
-    setup = Setup(network, task, data, GradientFlow(frozenset(network.cell.paths)), hyperparameters)
-    train(PreparedCondition(setup, replicas, weights), reports.append)
+    setup = Setup(
+        network,
+        task,
+        GradientFlow(frozenset(network.cell.paths)),
+        replicas,
+        weights,
+        streams=streams("training"),
+        validation=[task.sample(rng, 64) for rng in streams("validation")],
+        batch_size=8,
+        updates=updates,
+        evaluate_every=evaluate_every,
+        clip_norm=clip_norm,
+        optimiser=optimiser,
+    )
+    protocol = Minibatch(setup)
+    train(protocol, reports.append)
+    protocol.finish()
     return replicas, reports
 
 

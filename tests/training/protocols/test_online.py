@@ -17,9 +17,9 @@ from models.network import Network
 from tasks.task import Stop, load_task
 from tests.settings import online_settings
 from training.condition import train_condition
+from training.networks import stream
 from training.protocols.online import StopMonitor
 from training.replica import TrainingProgress
-from training.streams import stream
 
 CHUNK = 7
 SEEDS, RATES = online_settings()["seeds"], online_settings()["learning_rates"]
