@@ -256,6 +256,19 @@ def test_the_text_names_each_claim_once_with_its_verdict_and_figure(suffix: str,
     assert "truncation_cost, which this experiment does not draw" in text
 
 
+def test_the_page_keeps_only_short_cells_on_one_line_and_lets_wide_tables_scroll(findings):
+    """So that no table is wider than the window: a condition may be long."""
+    text = format_page(findings, experiment="gradients", figures=[], suffix="html")
+    style, _, body = text.partition("</style>")
+    (unbroken,) = re.findall(r"^(.*) \{.*white-space: nowrap", style, re.M)
+    assert unbroken == ".numbers td:nth-child(2), .numbers td:nth-child(3)"
+    numbers = [re.findall(r"<td>(.*?)</td>", row) for row in re.findall(r"<tr>(<td>.*)</tr>", body)]
+    assert all(len(cell) < 50 for row in numbers if len(row) == 4 for cell in row[1:3])
+    assert re.search(r"\.table \{ overflow-x: auto", style)
+    assert style in (ROOT / "results/reference/gradients/findings.html").read_text()
+    assert body.count("<table") == body.count("<div class='table'><table") == 1 + sum(len(f.checks) for f in findings)
+
+
 def test_what_is_not_ours_is_escaped_in_the_page():
     finding = decide(claim(asks="Is a < b & c > d?") | {"statement": "<script>"}, table_of(x_a="low"))
     text = format_page([finding], experiment="mine", figures=[], suffix="html")

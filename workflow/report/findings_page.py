@@ -16,44 +16,20 @@ READING = (
     "and is undecided in between. A check holds if it does in every row, and only under a condition if it holds in "
     "some rows and fails in others; a claim fails if one of its checks does, and is undecided if one is."
 )
-HEAD, OVERVIEW_HEAD = ("case", "number", "seeds", "verdict"), ("claim", "verdict")
-TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent),
-    autoescape=select_autoescape(["html.jinja"]),
-    keep_trailing_newline=False,
-)
 
 
 def format_page(findings: Sequence[Finding], *, experiment: str, figures: Sequence[str], suffix: str) -> str:
     """Return the page as text, `suffix` html or md; `figures` are those that lie in figures/ next to it."""
-    content = {
-        "title": f"Findings of experiment {experiment}",
-        "reading": READING,
-        "head": HEAD,
-        "overview_head": OVERVIEW_HEAD,
-        "rules": ["---"] * len(HEAD),
-        "overview": [(f"{finding.claim['id']}. {finding.claim['statement']}", finding.words) for finding in findings],
-        "claims": [_describe_finding(finding, figures=figures) for finding in findings],
-    }
-    return TEMPLATES.get_template(f"findings.{suffix}.jinja").render(content) + "\n"
-
-
-def _describe_finding(finding: Finding, *, figures: Sequence[str]) -> dict[str, Any]:
-    claim = finding.claim
-    checks = [
-        {
-            "label": f"{claim['id']}{letter}",
-            "asks": result.check["asks"],
-            "words": _describe_check(result),
-            "rows": [_list_cells(group) for group in result.groups],
-            "note": result.note,
-        }
-        for letter, result in zip("abcdefghij", finding.checks, strict=False)
-    ]
-    picture = f"figures/{claim['figure']}.png" if claim["figure"] in figures else ""
-    no_picture = f"Figure: {claim['figure']}, which this experiment does not draw."
-    names = {name: claim[name] for name in ("id", "statement", "source", "figure")}
-    return names | {"words": finding.words, "checks": checks, "picture": picture, "no_picture": no_picture}
+    templates = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=select_autoescape(["html.jinja"]),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    templates.filters.update(describe_check=_describe_check, list_cells=_list_cells)
+    content = {"findings": findings, "experiment": experiment, "figures": figures, "reading": READING}
+    return templates.get_template(f"findings.{suffix}.jinja").render(content)
 
 
 def _describe_check(result: CheckResult) -> str:
