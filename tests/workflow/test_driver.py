@@ -3,103 +3,103 @@
 import contextlib
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from snakemake.persistence.file import FilePersistence
 
 from tests.settings import TINY_RUNS
 from tests.workflow.conftest import Tree, copy_tree
 from tests.workflow.test_rules import import_as_module
-from workflow.operations.driver import IsBeingMade, drive, require_folder
+from workflow.operations.driver import OtherDriverError, drive, require_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = "results/tiny"
-LOCKS = Path(".snakemake/locks")
-HOLDER = """
-import subprocess, sys, time
+DRIVE = """
+import sys
+from snakemake.persistence.file import FilePersistence
 from workflow.operations.driver import drive
-said = drive("results/tiny", runs=dict)
+print(*drive("results/tiny", persistence=FilePersistence, host=sys.argv[1] or None), sep="\\n", flush=True)
+"""
+HOLD = """
+import subprocess, time
 subprocess.Popen(["sleep", "60"])
-print(said, flush=True)
 time.sleep(60)
 """
 RUN = f"{RESULTS}/runs/cpu/copy/lag=11/rnn/full/seeds=0-2.json"
+OURS, OTHERS = {RUN, f"{RESULTS}/summary.csv"}, {"results/tiny2/summary.csv", "notes/results/tinyest.csv"}
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
-    LOCKS.mkdir(parents=True)
-    (LOCKS / "0.output.lock").write_text(f"{RUN}\n{RESULTS}/summary.csv\n")
-    (LOCKS / "1.output.lock").write_text("results/tiny2/summary.csv\nnotes/results/tinyest.csv\n")
+    lock(*OURS)
+    lock(*OTHERS)
     return tmp_path
+
+
+def lock(*files: str) -> None:
+    """Lock files as Snakemake does."""
+    FilePersistence()._write_locks("output", files)
 
 
 @pytest.fixture
 def holder() -> Iterator[subprocess.Popen[str]]:
     """A process that makes the experiment, with a job of its own, in a process group that ends with the test."""
     holder = subprocess.Popen(
-        [sys.executable, "-c", HOLDER],
+        [sys.executable, "-c", DRIVE + HOLD, ""],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
     assert holder.stdout
-    assert holder.stdout.readline() == "[]\n"
+    assert holder.stdout.readline() == "\n"
     yield holder
     with suppress(ProcessLookupError):  # the test has ended it
         os.killpg(holder.pid, signal.SIGKILL)
     holder.communicate()
 
 
-def take_over(*, host: str | None = None) -> str:
+def take_over(*, host: str = "", code: int = 0) -> str:
     """Start another one, and return what it says; it ends at once."""
-    code = (
-        f'from workflow.operations.driver import drive; print(*drive("{RESULTS}", runs=dict, host={host!r}), sep="\\n")'
-    )
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True, check=True
-    ).stdout
+    command, environment = [sys.executable, "-c", DRIVE, host], os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    return done.stdout
 
 
-def locks() -> list[str]:
-    return sorted(path.name for path in LOCKS.iterdir())
+def locked() -> set[str]:
+    """Return the files that Snakemake's locks are on."""
+    return {key for _, key in FilePersistence()._read_locks()}
 
 
 def test_lock_of_a_killed_driver_goes_though_its_job_still_runs(holder):
     holder.kill()
     holder.wait()
     assert take_over() == f"{RESULTS}: the Snakemake before this one was killed; its lock is removed\n"
-    assert locks() == ["1.output.lock"]
-    (LOCKS / "0.output.lock").write_text(RUN)
+    assert locked() == OTHERS
+    lock(RUN)
     assert take_over() == "\n"  # the one before came to its end: whose lock this is nobody knows
-    assert locks() == ["0.output.lock", "1.output.lock"]
+    assert locked() == OTHERS | {RUN}
 
 
-def test_lock_of_a_living_driver_stays(holder):
-    assert take_over() == "\n"
-    assert len(locks()) == 2
+def test_another_is_refused_in_one_line_while_a_driver_lives(holder):
+    with pytest.raises(OtherDriverError, match=rf"\(process {holder.pid}, since [^)]+\); nothing is lost: [^\n]+$"):
+        drive(RESULTS, persistence=FilePersistence)
+    take_over(code=1)
+    assert locked() == OTHERS | OURS
+    assert str(holder.pid) in next(Path(".snakemake/drivers/tiny").iterdir()).read_text()
     holder.kill()
     holder.wait()
     assert "its lock is removed" in take_over()
-
-
-def test_make_is_refused_in_one_line_while_another_snakemake_lives(holder):
-    with pytest.raises(IsBeingMade, match=rf"\(process {holder.pid}, since [^)]+\); nothing is lost: [^\n]+$"):
-        drive(RESULTS, runs=dict, alone=True)
-    assert len(locks()) == 2
-    assert str(holder.pid) in next(Path(".snakemake/drivers/tiny").iterdir()).read_text()
 
 
 def test_results_below_a_link_to_nowhere_are_refused(folder):
@@ -119,7 +119,7 @@ def test_lock_of_another_host_stays_and_a_line_says_what_to_do(holder):
     assert output.startswith(f"{RESULTS}: Snakemake on host {left.name} (process {holder.pid}, since ")
     assert output.endswith(f"if it does not run any more, remove {left} and start again\n")
     assert len(output.splitlines()) == 1
-    assert len(locks()) == 2
+    assert locked() == OTHERS | OURS
 
 
 def test_slurm_job_that_starts_again_on_another_host_takes_over(monkeypatch):
@@ -134,8 +134,8 @@ def test_slurm_job_that_starts_again_on_another_host_takes_over(monkeypatch):
 
 
 def test_locks_of_an_unknown_owner_stay():
-    assert drive(RESULTS, runs=dict) == []
-    assert len(locks()) == 2
+    assert drive(RESULTS, persistence=FilePersistence) == []
+    assert locked() == OTHERS | OURS
 
 
 def test_file_system_without_locks_is_left_to_snakemake(folder, monkeypatch):
@@ -143,33 +143,8 @@ def test_file_system_without_locks_is_left_to_snakemake(folder, monkeypatch):
         raise OSError(38, "Function not implemented")
 
     monkeypatch.setattr("workflow.operations.driver.fcntl.flock", refuse)
-    assert drive(RESULTS, runs=dict) == []
-    assert len(locks()) == 2
-
-
-def test_only_a_whole_run_of_the_asked_settings_is_taken_off_the_books():
-    request = {
-        name: {"settings": {"lag": 2}, "sources": "s", "seeds": [0]} for name in ("whole", "other", "bare", "torn")
-    }
-    incomplete = Path(".snakemake/incomplete")
-    incomplete.mkdir()
-    for name in request:
-        for file in (f"{RESULTS}/runs/{name}.json", f"{RESULTS}/runs/{name}.provenance.json"):
-            (incomplete / urlsafe_b64encode(file.encode()).decode()).write_text("{}")
-    long = incomplete / "@eA"
-    long.mkdir()
-    (long / "unreadable!").touch()
-    runs = Path(RESULTS, "runs")
-    runs.mkdir(parents=True)
-    for name, sources in (("whole", "s"), ("other", "t"), ("bare", "s")):
-        (runs / f"{name}.json").write_text(json.dumps({"settings": {"lag": 2}, "sources": sources}))
-    (runs / "torn.json").write_text('{"settings": {"lag"')
-    for name in ("whole", "other", "torn"):
-        (runs / f"{name}.provenance.json").touch()
-    output = drive(RESULTS, runs=lambda: {f"{RESULTS}/runs/{name}.json": group for name, group in request.items()})
-    assert output == [f"{RESULTS}: runs that were finished without Snakemake's knowing are kept: 1"]
-    assert len([path for path in incomplete.iterdir() if path.is_file()]) == 2 * 3
-    assert not list(incomplete.glob(urlsafe_b64encode(f"{RESULTS}/runs/whole.json".encode()).decode()))
+    assert drive(RESULTS, persistence=FilePersistence) == []
+    assert locked() == OTHERS | OURS
 
 
 # Snakemake itself, in the middle of a tiny experiment
@@ -266,8 +241,7 @@ def test_runs_that_end_after_their_snakemake_are_not_trained_again(slow, undistu
         while any(Path(f"/proc/{orphan}").exists() for orphan in orphans):
             time.sleep(0.1)
         assert len(records(slow)) == 2
-        output = slow.snakemake("--cores", "2", "results/tiny/summary.csv")
-        assert "runs that were finished without Snakemake's knowing are kept: 2\n" in output
+        slow.snakemake("--cores", "2", "results/tiny/summary.csv")
         assert sorted(starts(slow)) == sorted(TINY_RUNS)
         assert records(slow) == records(undisturbed)
     finally:
@@ -281,7 +255,8 @@ def test_second_snakemake_is_refused_while_the_first_one_lives(slow):
     try:
         wait_for(lambda: bool(starts(slow)), driver=driver)
         output = slow.snakemake("--cores", "1", "results/tiny/summary.csv", check=False)
-        assert re.search("Directory cannot be locked", output)
+        assert [line for line in output.splitlines() if "lock" in line] == []
+        assert f"(process {driver.pid}, since " in output
         assert (slow.root / ".snakemake/locks").exists()
     finally:
         os.killpg(driver.pid, signal.SIGKILL)
@@ -294,8 +269,9 @@ def test_a_run_that_ended_after_its_snakemake_is_kept_below_a_prefix_too(fresh, 
     run = "below/results/imported/runs/cpu/copy/lag=11/rnn/full/seeds=0.json"
     outer.snakemake("--cores", "1", run, config=None)
     computed = (outer.root / run).stat().st_mtime_ns
+    persistence = FilePersistence(path=outer.root / ".snakemake")
     for path in (run, run.replace(".json", ".provenance.json")):
-        (outer.root / ".snakemake/incomplete" / urlsafe_b64encode(path.encode()).decode()).touch()
+        persistence._mark_incomplete(path, None)
     output = outer.snakemake("--cores", "1", "--rerun-incomplete", run, config=None)
-    assert "runs that were finished without Snakemake's knowing are kept: 1" in output
+    assert "Nothing to be done" in output
     assert (outer.root / run).stat().st_mtime_ns == computed

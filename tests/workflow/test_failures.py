@@ -1,5 +1,6 @@
 """A job tells why it failed, and the workflow lists it."""
 
+import logging
 import os
 import re
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from snakemake_interface_logger_plugins.common import LogEvent
 
 from records.log import describe_error, log_errors, log_line
 from records.paths import log_path
@@ -14,7 +16,7 @@ from records.writing import write_json
 from tests.settings import TINY, TINY_RUNS
 from tests.workflow.conftest import Tree
 from workflow.jobs.resources import training_need
-from workflow.operations.failures import NO_REASON, explain_end, list_failures, read_ends
+from workflow.operations.failures import NO_REASON, End, FailedJobs, explain_end, list_failures, read_end
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -44,34 +46,39 @@ def test_reason_is_one_line(error, line):
     assert describe_error(error) == line
 
 
+def report(path: str, *, message: str | None = None, aux: tuple[str, ...] = ()) -> logging.LogRecord:
+    """Return the event of Snakemake's log on a job that failed, which wrote two files."""
+    job = {"rule_name": "train", "rule_msg": message, "output": [path, f"{path}.2"], "log": [log_path(path), *aux]}
+    return logging.makeLogRecord({"event": LogEvent.JOB_ERROR, **job})
+
+
 def test_failures_are_listed_once_each_with_their_reason(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    requested = {
-        "results/x/runs/cpu/a/seeds=0.json": "Traceback\nerror: no such task\n",
+    logs = {
+        "results/x/runs/cpu/a/seeds=0.json": "Traceback\nerror: no such task\nexit status 1\n",
         "results/x/runs/cpu/b/seeds=0.json": "update 3/9\n",
         "results/x/runs/cpu/done/seeds=0.json": "error: of an attempt before\n",
-        "results/x/runs/cpu/old/seeds=0.json": "error: of a run before\n",
         "results/x/figures/f.pdf": "error: no data\n",
-        "results/x/figures/f.svg": "error: no data\n",
     }
-    for path, text in requested.items():
+    failed = FailedJobs()
+    for path, text in logs.items():
         log = Path(log_path(path))
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text(text)
-    os.utime(log_path("results/x/runs/cpu/old/seeds=0.json"), (1, 1))
+        failed.emit(report(path))
+        failed.emit(report(path))  # a further attempt
     done = Path("results/x/runs/cpu/done/seeds=0.json")
     done.parent.mkdir(parents=True)
     done.touch()
-    unwritten = "results/x/runs/cpu/unwritten.json"
-    ends = {log_path(unwritten): 1, log_path("results/x/runs/cpu/done/seeds=0.json"): 137}
-    paths = [*requested, "results/x/runs/cpu/never_began.json", unwritten]
-    output = list_failures(paths, since=1000, ends=ends, requests={})
-    assert output == [
+    failed.emit(report("results/x/runs/cpu/unwritten.json"))
+    failed.emit(logging.makeLogRecord({"event": LogEvent.JOB_FINISHED}))
+    failed.emit(logging.makeLogRecord({"msg": "no event"}))
+    assert list(list_failures(failed.jobs, requests={})) == [
         "failed: results/x/runs/cpu/a/seeds=0.json: no such task (log: results/x/logs/cpu/a/seeds=0.log)",
         f"failed: results/x/runs/cpu/b/seeds=0.json: {NO_REASON}; last line: update 3/9 "
         "(log: results/x/logs/cpu/b/seeds=0.log)",
         "failed: results/x/figures/f.pdf: no data (log: results/x/logs/figures/f.log)",
-        "failed: results/x/runs/cpu/unwritten.json: ended with status 1 (log: results/x/logs/cpu/unwritten.log)",
+        f"failed: results/x/runs/cpu/unwritten.json: {NO_REASON} (log: results/x/logs/cpu/unwritten.log)",
     ]
 
 
@@ -87,7 +94,7 @@ FIT = f"(about {round(training_need(SETTINGS).memory / 1e6)} MB would fit; "
 
 
 @pytest.mark.parametrize(
-    ("last", "end", "line"),
+    ("last", "status", "line"),
     [
         ("error: MemoryError", 1, f"out of memory {FIT}"),
         ("error: _ArrayMemoryError: Unable to allocate 3.1 GiB for an array", 1, f"out of memory {FIT}"),
@@ -103,6 +110,22 @@ FIT = f"(about {round(training_need(SETTINGS).memory / 1e6)} MB would fit; "
         ("update 3/9", 124, "stopped at its time limit; last line: update 3/9"),
         ("", 3, "ended with status 3"),
         ("", 0, NO_REASON),
+    ],
+)
+def test_end_of_a_job_is_explained(tmp_path, last, status, line):
+    log = tmp_path / "job.log"
+    log.write_text(f"update 2/9\n{last}\n" + (f"exit status {status}\n" if status else "") if last or status else "")
+    end = read_end(log)
+    assert end.status == status
+    output = explain_end(end if last else end._replace(line=""), need=training_need(SETTINGS))
+    assert (
+        output == line if FIT not in line else output.startswith(line) and output.endswith(last.removeprefix("error: "))
+    )
+
+
+@pytest.mark.parametrize(
+    ("last", "state", "line"),
+    [
         ("update 3/9", "OUT_OF_MEMORY", f"out of memory, as Slurm says {FIT}"),
         ("update 3/9", "TIMEOUT", "killed by Slurm at its time limit; last line: update 3/9"),
         ("", "CANCELLED", "cancelled in Slurm"),
@@ -111,46 +134,13 @@ FIT = f"(about {round(training_need(SETTINGS).memory / 1e6)} MB would fit; "
         ("update 3/9", "FAILED", f"{NO_REASON}; last line: update 3/9"),
     ],
 )
-def test_end_of_a_job_is_explained(last, end, line):
-    output = explain_end(last, end=end, need=training_need(SETTINGS))
-    assert (
-        output == line if FIT not in line else output.startswith(line) and output.endswith(last.removeprefix("error: "))
-    )
-
-
-def test_ends_are_read_from_snakemake_s_log(tmp_path):
-    log = tmp_path / "snakemake.log"
-    log.write_text(
-        'RuleException:\nCalledProcessError in file "/x/train.smk", line 34:\n'
-        "Command 'set -euo pipefail;  python --settings '{\"a\":1}' 2> results/x/logs/a/seeds=0.log' "
-        "returned non-zero exit status 137.\n"
-        "Command 'set -euo pipefail;  python 2> results/x/logs/b/seeds=0.log' died with <Signals.SIGTERM: 15>.\n"
-        "Command 'echo 2> results/x/logs/c.log; exit 3' returned non-zero exit status 3.\n"
-    )
-    assert read_ends([str(log)]) == {"results/x/logs/a/seeds=0.log": 137, "results/x/logs/b/seeds=0.log": 143}
-
-
-def test_ends_are_read_from_snakemake_s_log_of_a_cluster(tmp_path):
-    log = tmp_path / "snakemake.log"
-    output = (
-        "Error in rule train:\n    message: SLURM-job '{}' failed{} SLURM status is: '{}'. Detailed failure reason "
-        "unavailable (status command is not 'sacct').For further error details see the cluster/cloud log.\n"
-        "    jobid: 2\n    output: results/x/{}.json, results/x/{}.provenance.json\n"
-        "    log: results/x/logs/{}.log, {}/{}.log (check log file(s) for error details)\n"
-    )
-    ends = [(5, ",", "TIMEOUT", "a"), (6, ",", "OUT_OF_MEMORY", "b"), (7, ",", "CANCELLED", "a")]
-    ends += [(8, " due to a node failure,", "NODE_FAIL", "c"), (9, ",", "FAILED", "d"), (10, ",", "FAILED", "e")]
-    slurm = tmp_path / "of Slurm"
-    slurm.mkdir()
-    (slurm / "d.log").write_text("slurmstepd-c1: error: Detected 1 oom-kill event(s) in StepId=6.0.\n")
-    log.write_text("".join(output.format(job, why, state, n, n, n, slurm, n) for job, why, state, n in ends))
-    assert read_ends([str(log)]) == {
-        "results/x/logs/a.log": "CANCELLED",
-        "results/x/logs/b.log": "OUT_OF_MEMORY",
-        "results/x/logs/c.log": "NODE_FAIL",
-        "results/x/logs/d.log": "OUT_OF_MEMORY",  # of a step of the job
-        "results/x/logs/e.log": "FAILED",
-    }
+def test_state_that_slurm_gave_a_job_is_explained(last, state, line):
+    failed, path = FailedJobs(), "results/x/runs/cpu/a/seeds=0.json"
+    message = f"SLURM-job '5' failed, SLURM status is: '{state}'. Detailed failure reason unavailable."
+    failed.emit(report(path, message=message, aux=(".snakemake/slurm_logs/5.log",)))
+    ((kept, state),) = failed.jobs.values()
+    assert kept == path
+    assert explain_end(End(last), state=state, need=training_need(SETTINGS)).startswith(line)
 
 
 @pytest.mark.slow

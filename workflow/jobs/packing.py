@@ -70,10 +70,11 @@ def train_pack(members: Sequence[Job], *, train: Path, threads: int, minutes: fl
         words += ["--record", str(stored), "--provenance", str(provenance_path(stored))]
         log = stored.with_suffix(".log")
         with log.open("w") as stderr:
-            done = subprocess.run([sys.executable, str(train), *words], stderr=stderr, check=False)
-        if done.returncode or not is_stored(member):
-            ended = done.returncode if done.returncode >= 0 else 128 - done.returncode
-            failed.append(f"{member.label}: {_explain_failure(log, status=ended, settings=member.settings)}")
+            code = subprocess.run([sys.executable, str(train), *words], stderr=stderr, check=False).returncode
+            if code:
+                stderr.write(f"exit status {code if code > 0 else 128 - code}\n")
+        if not is_stored(member):
+            failed.append(f"{member.label}: {_explain_failure(log, settings=member.settings)}")
     return failed
 
 
@@ -96,7 +97,7 @@ def adopt_record(job: Job) -> bool:
         for path in (stored, provenance_path(stored), log):  # only now: a kill before leaves the store as it was
             path.unlink(missing_ok=True)
     elif only:
-        reason = _explain_failure(log, status=0, settings=job.settings) if text else ""
+        reason = _explain_failure(log, settings=job.settings) if text else ""
         raise RuntimeError(reason or "no pack has trained it: run the target `packed` first")
     return is_there
 
@@ -106,8 +107,8 @@ def provenance_path(record: Path) -> Path:
     return record.with_suffix(".provenance.json")
 
 
-def _explain_failure(log: Path, *, status: int, settings: dict[str, Any]) -> str:
+def _explain_failure(log: Path, *, settings: dict[str, Any]) -> str:
     from workflow.jobs.resources import training_need  # of no use to the many jobs that do not fail
-    from workflow.operations.failures import explain_end, last_line
+    from workflow.operations.failures import explain_end, read_end
 
-    return explain_end(last_line(log), end=status, need=training_need(settings))
+    return explain_end(read_end(log), need=training_need(settings))

@@ -9,7 +9,7 @@ from pathlib import Path
 from records.log import REASON
 from records.paths import CHECKPOINTS, compute_key
 from workflow.jobs.requested import Request
-from workflow.operations.failures import last_line
+from workflow.operations.failures import read_end
 
 FRESH = 120.0
 """Seconds without a sign of life after which a job is taken for dead; caches of shared file systems are late."""
@@ -26,12 +26,17 @@ def is_running(request: Request, *, results: str, log: Path) -> bool:
     if age is not None:
         return age < FRESH and not _is_gone(lock)
     age = _age(log)
-    return age is not None and age < FRESH and not last_line(log).startswith(REASON)
+    return age is not None and age < FRESH and not _has_ended(log)
 
 
 def checkpoint_folder(request: Request, *, results: str) -> Path:
     """Return the folder of the checkpoints of a job that trains."""
     return Path(results, CHECKPOINTS, compute_key(request.settings, sources=request.sources))
+
+
+def _has_ended(log: Path) -> bool:
+    end = read_end(log)
+    return bool(end.status) or end.line.startswith(REASON)
 
 
 def _age(path: Path) -> float | None:

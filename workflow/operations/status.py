@@ -11,7 +11,7 @@ from records.paths import log_path
 from workflow.experiment.experiment import Experiment
 from workflow.jobs.records import load_records
 from workflow.jobs.requested import KINDS, Request
-from workflow.operations.failures import explain_end, last_line
+from workflow.operations.failures import explain_end, read_end
 from workflow.operations.running import checkpoint_folder, is_running
 
 STATES = ("done", "running", "waiting", "failed", "stale")
@@ -46,7 +46,7 @@ def find_status(requests: Sequence[Request], *, results: str) -> list[Status]:
         elif log.is_file():
             has_checkpoint = any(checkpoint_folder(request, results=results).glob("*.checkpoint"))
             more = "; the next run goes on from its checkpoint" if has_checkpoint else ""
-            statuses.append(Status(request, "failed", explain_end(last_line(log), end=0) + more))
+            statuses.append(Status(request, "failed", explain_end(read_end(log)) + more))
         else:
             statuses.append(Status(request, "waiting"))
     return statuses

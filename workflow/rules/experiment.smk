@@ -1,4 +1,6 @@
 # The configuration, validated, and the files that it requests.
+from snakemake.io import IOFile
+
 from workflow.experiment.declarations import read_docstring
 from workflow.experiment.sources import list_analysis_sources
 from workflow.jobs.derived import describe_figure, describe_table, is_derived_current
@@ -28,9 +30,17 @@ FORCES = workflow.is_main_process and bool(MACHINES or workflow.output_settings.
 
 
 def update_record(request):
-    """Let the record's job run unless it holds what is requested, whatever the metadata says; return no input."""
-    if FORCES and not is_current(request, path=AT(request.path)):
-        workflow.dag.forcefiles.add(str(AT(request.path)))
+    """Let the record's job run unless it holds what is requested, whatever the metadata says; return no input.
+
+    One that is current is whole, even where Snakemake, killed before its job ended, has it marked as incomplete.
+    """
+    path = Path(AT(request.path))
+    if FORCES and not is_current(request, path=path):
+        workflow.dag.forcefiles.add(str(path))
+    elif FORCES and not workflow.output_settings.dryrun:
+        files = [str(path), str(path.with_suffix(".provenance.json"))]
+        for file in workflow.persistence._filter_incomplete_keys(files):
+            workflow.persistence.cleanup_metadata(IOFile(file))
     return []
 
 

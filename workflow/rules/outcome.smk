@@ -1,7 +1,12 @@
 # What the user reads before the first job and after the last.
-from workflow.operations.failures import list_failures, read_ends
+from snakemake.logging import logger
+
+from workflow.operations.failures import FailedJobs, list_failures
 from workflow.operations.outcome import find_problems, is_partial, report_outcome
 from workflow.operations.staleness import load_provenance, read_installed_versions, report_changes, report_versions
+
+FAILED = FailedJobs()
+logger.addHandler(FAILED)
 
 
 onstart:
@@ -32,6 +37,4 @@ onsuccess:
 onerror:
     CONFIGURED = [kind for kind in KINDS if kind != "measurement" or "measurement" in config]
     REQUESTS = {request.path: request for kind in CONFIGURED for request in requested(kind)}
-    PATHS = [*PACKS.planned, *REQUESTS, *FILES, *FOUND]
-    ENDS = read_ends([log] if isinstance(log, str) else log)
-    print(*list_failures(PATHS, since=BEGAN, ends=ENDS, requests=REQUESTS), sep="\n", file=sys.stderr)
+    print(*list_failures(FAILED.jobs, requests=REQUESTS), sep="\n", file=sys.stderr)
