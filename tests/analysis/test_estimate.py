@@ -4,23 +4,32 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
-from records.condition import Condition
 from tests.analysis.experiments import ROOT, runs_of, tiny, write_runs
 from tests.analysis.tables import compute_of
 from tests.settings import TINY
 from workflow.experiment.experiment import Experiment
 from workflow.jobs.records import load_records
 from workflow.jobs.requested import requested_records
-from workflow.operations.calibration import Calibration, Costs, Job, calibrate, chosen, costs_by, interpolate
-from workflow.operations.estimate import USUAL_SHARE, amount, estimate, report_rows, shares
+from workflow.operations.estimate import (
+    COST,
+    USUAL_SHARE,
+    choose_jobs,
+    describe_budget,
+    estimate_seconds,
+    list_jobs,
+    report_jobs,
+    time_jobs,
+)
 
-PARTS = ("fixed", "sampling", "evaluation", "update", "memory", "parameters", "bytes_per_sequence")
 LAGS = {"adding": {"lags": [2, 3, 5, 9]}}
+ENDS = [(2, "rnn"), (3, "lstm_peephole")]
 
 
 @pytest.fixture(autouse=True)
@@ -28,12 +37,18 @@ def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def jobs_of(experiment: Experiment) -> list[Job]:
-    return [Job(item, experiment.restore_model(item.condition)) for item in requested_records(experiment)]
+def jobs_of(experiment: Experiment, *, done: Sequence[str] = (), summary: Sequence[pd.DataFrame] = ()) -> pd.DataFrame:
+    return list_jobs(experiment, requested_records(experiment), done=done, summary=summary)
 
 
-def costs(**changes: float) -> Costs:
-    return dict.fromkeys(PARTS, 0.0) | changes
+def choose(experiment: Experiment) -> pd.DataFrame:
+    jobs = jobs_of(experiment)
+    return jobs.loc[choose_jobs(jobs)]
+
+
+def costs(rows: pd.DataFrame, **changes: float) -> pd.DataFrame:
+    """Return the same cost of some jobs."""
+    return pd.DataFrame(dict.fromkeys(COST, 0.0) | changes, index=rows.index)
 
 
 def call(*words: str) -> str:
@@ -44,73 +59,62 @@ def call(*words: str) -> str:
     return done.stdout
 
 
-def names(jobs: list[Job]) -> list[tuple[str, int, str]]:
-    return [(job.condition.task, job.condition.lag, job.condition.model) for job in jobs]
-
-
 def test_the_ends_of_every_series_are_timed_and_nothing_between() -> None:
-    timed = chosen(jobs_of(tiny(tasks=LAGS)))
+    timed = choose(tiny(tasks=LAGS))
     ends = {("adding", lag, model) for lag in (2, 9) for model in ("rnn", "lstm_peephole")}
-    assert set(names(timed)) == ends | {("copy", 11, "rnn")}
+    assert set(timed[["task", "lag", "model"]].itertuples(index=False, name=None)) == ends | {("copy", 11, "rnn")}
     assert len(timed) == 5
 
 
 def test_one_of_every_kind_is_timed_first_then_the_largest_of_every_model() -> None:
-    timed = chosen(jobs_of(tiny(tasks=LAGS, tables=["baselines"])))
-    assert {job.request.kind for job in timed[:2]} == {"run", "baseline"}
-    runs = [job for job in timed if job.request.kind == "run"]
-    assert {lag for _, lag, _ in names(runs[:3])} == {9, 11}
+    timed = choose(tiny(tasks=LAGS, tables=["baselines"]))
+    assert set(timed["kind"][:2]) == {"run", "baseline"}
+    assert set(timed[timed["kind"] == "run"]["lag"][:3]) == {9, 11}
 
 
 def test_of_several_gradients_the_second_is_timed_after_all_models() -> None:
     grid = [{"devices": ["cpu"], "tasks": ["adding"], "models": ["rnn", "lstm"], "gradients": ["full", "tbptt"]}]
-    timed = chosen(jobs_of(tiny(grid=grid, tasks=LAGS)))
-    assert [job.condition.gradient for job in timed] == ["full"] * 4 + ["tbptt"] * 4
+    assert list(choose(tiny(grid=grid, tasks=LAGS))["gradient"]) == ["full"] * 4 + ["tbptt"] * 4
 
 
 def test_drawn_sizes_of_a_search_are_one_series() -> None:
     search = {"hidden_size": {"draws": 4, "from": 2, "to": 40}, "learning_rate": {"draws": 2, "from": 0.01, "to": 0.1}}
     grid = [{"devices": ["cpu"], "tasks": ["copy"], "models": ["rnn"], "gradients": ["full"]}]
-    timed = chosen(jobs_of(tiny(grid=grid, search=search | {"seed": 0, "reference": "rnn"})))
-    sizes = [job.request.settings["model"]["hidden_size"] for job in timed]
-    assert len(sizes) == 2
-    assert sizes[0] > 2 * sizes[1]
+    timed = choose(tiny(grid=grid, search=search | {"seed": 0, "reference": "rnn"}))
+    assert len(timed) == 2
+    assert timed["work"].iloc[0] > 2 * timed["work"].iloc[1]
 
 
 @pytest.mark.parametrize(("work", "update"), [(10, 1.0), (20, 2.0), (15, 1.5), (5, 0.5), (40, 4.0)])
 def test_costs_lie_on_the_line_between_and_in_proportion_beyond(work: float, update: float) -> None:
-    registered = {10.0: costs(update=1.0, memory=7.0), 20.0: costs(update=2.0, memory=9.0)}
-    actual = interpolate(registered, work=work)
-    assert actual["update"] == pytest.approx(update)
-    assert 7 <= actual["memory"] <= 9
+    jobs = jobs_of(tiny(tasks=LAGS)).query("task == 'adding' and model == 'rnn'").iloc[:3]
+    jobs["work"] = [10.0, 20.0, work]
+    timed = pd.concat([costs(jobs[:1], unit=1.0), costs(jobs[1:2], unit=2.0)])
+    assert estimate_seconds(jobs, timed)["unit"].iloc[2] == pytest.approx(update)
 
 
 def test_a_job_of_which_nothing_alike_was_timed_borrows_from_the_most_alike() -> None:
-    jobs = {(job.condition.task, job.condition.lag, job.condition.model): job for job in jobs_of(tiny())}
-    timed = [(jobs["adding", 2, "rnn"], costs(update=1.0)), (jobs["adding", 3, "lstm_peephole"], costs(update=8.0))]
-    tell = costs_by(Calibration(1.0, timed, {}))
-    assert tell(jobs["adding", 3, "rnn"])["update"] == pytest.approx(1.5)
-    assert tell(jobs["adding", 2, "lstm_peephole"])["update"] == pytest.approx(8 * 2 / 3)
-    assert tell(jobs["copy", 11, "rnn"])["update"] > 8
-    assert costs_by(Calibration(1.0, [], {}))(jobs["copy", 11, "rnn"]) is None
+    jobs = jobs_of(tiny())
+    rnn, lstm = (jobs.query(f"task == 'adding' and lag == {lag} and model == '{model}'") for lag, model in ENDS)
+    timed = pd.concat([costs(rnn, unit=1.0), costs(lstm, unit=8.0)])
+    unit = estimate_seconds(jobs, timed).set_index(["task", "lag", "model"])["unit"]
+    assert unit["adding", 3, "rnn"] == pytest.approx(1.5)
+    assert unit["adding", 2, "lstm_peephole"] == pytest.approx(8 * 2 / 3)
+    assert unit["copy", 11, "rnn"] > 8
+    assert estimate_seconds(jobs, costs(jobs[:0]))["most"].isna().all()
 
 
-def test_a_run_costs_its_start_its_evaluations_its_updates_and_its_test() -> None:
+def test_a_run_costs_its_updates_and_a_baseline_its_guesses() -> None:
+    experiment = tiny(tables=["baselines"])
+    jobs = estimate_seconds(jobs_of(experiment), costs(jobs_of(experiment), once=3.0, unit=10.0)).groupby("kind")
+    assert list(jobs["most"].max().round(6)) == [3 + 6 * 10, 3 + 2 * 10]
+    assert list(jobs["expected"].max().round(6)) == [3 + 6 * 10, round(3 + USUAL_SHARE * 2 * 10, 6)]
+
+
+def test_the_disk_holds_a_point_per_evaluation_of_every_replica() -> None:
     (item, *_) = runs_of(tiny())
-    parts = costs(fixed=1.0, sampling=0.01, evaluation=0.1, update=10.0, memory=1e6, bytes_per_sequence=100.0)
-    actual = amount(item.settings, parts, kind="run", share=0.5, started=2.0)
-    # two updates, each followed by an evaluation on 16 sequences; 16 sequences before and 16 to test; three seeds
-    once = 2 + 1 + 3 * 0.01 * 32 + 0.1 * 32
-    assert actual.most == pytest.approx(once + 2 * 10 + 2 * 16 * 0.1)
-    assert actual.expected == pytest.approx(once + 0.5 * (2 * 10 + 2 * 16 * 0.1))
-    assert actual.memory == pytest.approx(1e6 + 3 * 32 * 100)
-    assert actual.disk > 0
-
-
-def test_a_baseline_costs_its_guesses() -> None:
-    (item, *_) = (item for item in requested_records(tiny(tables=["baselines"])) if item.kind == "baseline")
-    actual = amount(item.settings, costs(fixed=1.0, update=10.0), kind="baseline", share=0.5, started=2.0)
-    assert actual.most == actual.expected == pytest.approx(2 + 1 + 6 * 10)
+    few, many = (describe_budget(item.settings, share=share)["disk"] for share in (0.5, 1.0))
+    assert 0 < many - few < few
 
 
 def test_the_share_of_the_budget_is_that_of_the_most_alike_finished_runs() -> None:
@@ -120,54 +124,45 @@ def test_the_share_of_the_budget_is_that_of_the_most_alike_finished_runs() -> No
     summary = compute_of("summary", [entry.record for entry in load_records(requested)])
     summary["updates"] = summary["task"].map({"adding": 500, "copy": 400})
     summary.loc[summary["lag"] == 3, "updates"] = 1500
-    share = shares([summary])
-    assert share(requested[0].condition._replace(lag=3)) == pytest.approx(0.75)
-    assert share(requested[0].condition._replace(lag=7)) == pytest.approx(0.5)  # of both lags of the task
-    assert share(Condition("cpu", "copy", 7, "lstm", "full")) == pytest.approx(0.1)
-    assert share(Condition("cpu", "latch", 7, "lstm", "full")) == pytest.approx(
-        summary["updates"].sum() / (summary["budget"] // summary["batch_size"]).sum()
-    )
-    published = summary.assign(updates=1000)
-    assert shares([summary, published])(requested[0].condition._replace(lag=3)) == pytest.approx(0.75)
-    assert shares([summary[summary["lag"] != 3], published])(requested[0].condition._replace(lag=3)) == pytest.approx(
-        0.5
-    )
-    assert shares([])(requested[0].condition) == USUAL_SHARE
+    assert share(experiment, [summary], "adding", 3) == pytest.approx(0.75)
+    new = tiny(tasks={"adding": {"lags": [7], "sequences": 64_000}, "copy": {"sequences": 128_000}})
+    assert share(new, [summary], "adding", 7) == pytest.approx(0.5)  # of both lags of the task
+    assert share(new, [summary[summary["task"] == "copy"]], "adding", 7) == pytest.approx(0.1)
+    assert share(new, [], "adding", 7) == USUAL_SHARE
+
+
+def share(experiment: Experiment, summary: list[pd.DataFrame], task: str, lag: int) -> float:
+    jobs = jobs_of(experiment, summary=summary).query(f"task == '{task}' and lag == {lag}")
+    return float((jobs["expected"] / jobs["most"]).iloc[0])
 
 
 def test_only_what_is_missing_costs_and_what_is_unknown_is_said() -> None:
     experiment = tiny(tables=["baselines"])
-    jobs, done = jobs_of(experiment), {item.path for item in runs_of(experiment)[:2]}
-    timed = [(job, costs(fixed=3600.0, memory=2e9)) for job in jobs if job.request.kind == "run"]
-    rows = estimate(jobs, Calibration(0.0, timed, {}), done=done, share=lambda _: 1.0)
-    assert [(row.kind, row.requested, row.missing, row.unknown) for row in rows] == [
-        ("run", 5, 3, 0),
-        ("baseline", 5, 5, 5),
-    ]
-    lines = "\n".join(report_rows(rows, experiment, cores=2))
+    jobs = jobs_of(experiment, done=[item.path for item in runs_of(experiment)[:2]])
+    jobs["memory"] = 2e9
+    jobs = estimate_seconds(jobs, costs(jobs[jobs["kind"] == "run"], once=3600.0))
+    lines = "\n".join(report_jobs(jobs, cores=2, threads=1))
+    assert [line.split()[:3] for line in lines.splitlines()[1:3]] == [["runs", "5", "3"], ["baselines", "5", "5"]]
     assert "core-hours: 3, at most 3\n" in lines
     assert "on 2 cores with nothing else to do: 90.0 minutes, at most 90.0 minutes" in lines
-    assert "memory: up to 2.0 GB in one job, 4.0 GB in the 2 that run at once" in lines
+    assert "memory: at most 2.0 GB in one job, 4.0 GB in the 2 that run at once" in lines
     assert "not in it: 5 baseline jobs on cpu, which could not be timed on this machine" in lines
 
 
 def test_the_longest_job_bounds_the_time_on_many_cores() -> None:
-    experiment = tiny()
-    jobs = jobs_of(experiment)
-    done: set[str] = set()
-    timed = [(job, costs(fixed=60.0 if number else 7200.0)) for number, job in enumerate(jobs)]
-    rows = estimate(jobs, Calibration(0.0, timed, {}), done=done, share=lambda _: 1.0)
-    assert "on 64 cores with nothing else to do: 2.0 hours" in "\n".join(report_rows(rows, experiment, cores=64))
+    jobs = jobs_of(tiny())
+    jobs = jobs.assign(most=60.0, expected=[7200.0, *[60.0] * (len(jobs) - 1)])
+    assert "on 64 cores with nothing else to do: 2.0 hours" in "\n".join(report_jobs(jobs, cores=64, threads=1))
 
 
 ADAPTER = """#!{python}
 import json, os, sys
-print(json.dumps({{"started": 2.5}}), flush=True)
-for line in sys.stdin:
-    task = json.loads(line)["settings"]["task"]["name"]
+for job in json.load(sys.stdin):
+    task = job["settings"]["task"]["name"]
     if task == "copy":
         os.kill(os.getpid(), 9)
-    print(json.dumps({{"update": 1.0}} if task == "adding" else {{"error": "no such task"}}), flush=True)
+    answer = {{"once": 2.5, "unit": 1.0}} if job["settings"]["task"]["lag"] == 2 else {{"error": "no such lag"}}
+    print(json.dumps(answer), flush=True)
 """
 
 
@@ -175,12 +170,13 @@ def test_a_process_that_is_killed_ends_only_its_share(tmp_path: Path) -> None:
     python = tmp_path / "python"
     python.write_text(ADAPTER.format(python=sys.executable))
     python.chmod(python.stat().st_mode | stat.S_IXUSR)
-    jobs = sorted(jobs_of(tiny()), key=lambda job: job.condition.task, reverse=True)
-    actual = calibrate(jobs, processes=2, seconds=60, python=str(python))
-    assert actual.refused == {jobs[0].request.path: "the process was killed"}
-    assert [job.condition.task for job, _ in actual.timed] == ["adding"] * 4
-    assert actual.started == 2.5
-    assert calibrate(jobs, processes=2, seconds=-1, python=str(python)).timed == []
+    jobs = sorted(runs_of(tiny()), key=lambda job: job.condition.task, reverse=True)
+    timed, refused = time_jobs(jobs, processes=2, seconds=60, python=str(python))
+    others = jobs[1::2]  # next to the first, which kills its process
+    assert refused == {jobs[0].path: "the process was killed"} | {
+        job.path: "no such lag" for job in others if job.condition.lag == 3
+    }
+    assert timed["once"].count() == sum(job.condition.lag == 2 for job in others) > 0
 
 
 def test_what_is_done_is_not_timed_and_costs_nothing() -> None:

@@ -1,21 +1,18 @@
 """What a job's parts cost, timed in a little of its training, is what the whole of it takes."""
 
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 
 from models.lstm_1997 import OPTIONS as OPTIONS_1997
 from tests.settings import job_settings
-from training.calibration import cost_of, measure_peak, reset_peak
+from training.calibration import STARTED, time_job
 from training.condition import train_condition
 from training.gradients import measurement
 from training.guessing import guess_condition
 from training.replica import TrainingProgress
-from workflow.operations.estimate import amount
 
 
 def ignore(progress: TrainingProgress) -> None:
@@ -76,28 +73,16 @@ def measure(given: dict[str, Any]) -> object:
 def test_a_job_takes_what_its_parts_let_expect(
     kind: str, given: dict[str, Any], job: Callable[[dict[str, Any]], object]
 ) -> None:
-    expected = amount(given, cost_of(kind, given)._asdict(), kind=kind, share=1.0, started=0.0)
+    cost = time_job(kind, given)
+    units = given["guessing"]["guesses"] if kind == "baseline" else given["task"]["sequences"]
+    expected = cost.once - STARTED + cost.unit * units // given["training"].get("batch_size", 1)
     began = time.process_time()
     job(given)
     seconds = time.process_time() - began
     factor = 2.5 if kind == "measurement" else 1.6  # a measurement is timed roughly: one seed, and a cut training
-    assert seconds / factor < expected.most < seconds * factor
+    assert seconds / factor < expected < seconds * factor
 
 
 def test_updates_are_timed_whatever_their_number() -> None:
-    for sequences in (8, 16, 800):
-        cost = cost_of("run", minibatch(sequences=sequences))
-        assert 1e-5 < cost.update < 1
-        assert 0 < cost.evaluation < cost.update
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="the peak can be forgotten on Linux alone")
-def test_the_peak_of_memory_is_that_of_this_job_and_not_of_one_before() -> None:
-    large = np.ones(40_000_000)
-    reset_peak()
-    assert measure_peak("cpu") > large.nbytes
-    before = measure_peak("cpu")
-    del large
-    reset_peak()
-    assert measure_peak("cpu") < before - 300e6
+    for sequences in (8, 800):
+        assert 1e-5 < time_job("run", minibatch(sequences=sequences)).unit < 1

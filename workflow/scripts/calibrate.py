@@ -1,8 +1,9 @@
-"""Adapter of `make estimate`: pieces of jobs on stdin, one JSON each; what their parts cost on stdout, likewise."""
+"""Adapter of `make estimate`: jobs as JSON on stdin; per job that is timed its cost on stdout, a line of JSON each."""
 
 import json
 import logging
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -14,11 +15,11 @@ process.limit_threads(1, kernel="cpu")
 with process.importing():
     from training import calibration, compilation
 compilation.compile_kernel()
-print(json.dumps({"started": calibration.STARTED}), flush=True)
-for line in sys.stdin:
-    piece = json.loads(line)
-    try:
-        cost = calibration.cost_of(piece["kind"], piece["settings"])._asdict()
-    except (ValueError, RuntimeError, MemoryError) as error:
-        cost = {"error": describe_error(error)}
-    print(json.dumps(cost), flush=True)
+until = time.monotonic() + float(sys.argv[1])
+for job in json.load(sys.stdin):
+    if time.monotonic() < until:
+        try:
+            cost = calibration.time_job(**job)._asdict()
+        except (ValueError, RuntimeError, MemoryError) as error:
+            cost = {"error": describe_error(error)}
+        print(json.dumps(cost), flush=True)
