@@ -83,7 +83,6 @@ rule figure:
 
 # The claims of config/claims.yaml, decided from tables: `snakemake findings` writes findings.csv, findings.md and findings.html.
 FINDINGS = admit_claims(EXPERIMENT)
-FOUND = [f"{PLACE.results}/findings.csv"]
 
 
 rule findings:

@@ -61,4 +61,5 @@ for KIND, JOB in KINDS.items():
         shell:
             '"$LAGBENCH_PYTHON" "$LAGBENCH_ROOT/workflow/scripts/job.py" --settings {params.settings:q}'
             " --sources {params.sources:q} --threads {threads} --minutes {resources.runtime} --entry {params.entry}"
-            " --record {output.record:q} --provenance {output.provenance:q} 2> {log:q}" + LOG_STATUS
+            " --record {output.record:q} --provenance {output.provenance:q} 2> {log:q}"
+            ' || {{ status=$?; echo "exit status $status" >> {log:q}; exit $status; }}'

@@ -22,7 +22,8 @@ rule pack:
         gpu=lambda wildcards, input: int(pack_device(input[0]) == "cuda"),
     shell:
         '"$LAGBENCH_PYTHON" "$LAGBENCH_ROOT/workflow/scripts/pack.py" --members {input:q} --threads {threads}'
-        " --minutes {resources.runtime} 2> {log:q}" + LOG_STATUS
+        " --minutes {resources.runtime} 2> {log:q}"
+        ' || {{ status=$?; echo "exit status $status" >> {log:q}; exit $status; }}'
 
 
 rule packed:

@@ -5,8 +5,6 @@ from pathlib import Path
 
 ROOT = Path(str(workflow.current_basedir.path)).parents[1]
 IS_IMPORTED = not workflow.modifier.is_main_snakefile()
-# The end of a command: one that failed leaves its exit status in the log of its job (workflow/operations/failures.py).
-LOG_STATUS = ' || {{ status=$?; echo "exit status $status" >> {log:q}; exit $status; }}'
 PACKAGES = ("workflow", "records", "training", "models", "tasks")
 
 
