@@ -9,7 +9,7 @@ import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
-from workflow.figures.style.look import COLOURS, RC, REFERENCE, rows_of, save
+from workflow.figures.style.look import COLOURS, RC, REFERENCE, save, select_rows
 from workflow.figures.style.panels import new_figure
 
 LABELS = {"sequence_length": "sequence length T", "replicas": "replicas R", "batch": "batch size B"}
@@ -28,7 +28,7 @@ def draw(growth: pd.DataFrame) -> Figure:
     present = [axis for axis in LABELS if axis in set(growth["axis"])]
     figure = new_figure(columns=len(present), height=2.2)
     for axis, axes in zip(present, figure.subplots(1, len(present), squeeze=False)[0], strict=True):
-        rows = rows_of(growth, axis=axis).sort_values("value")
+        rows = select_rows(growth, axis=axis).sort_values("value")
         axes.plot([0, *rows["value"]], [0, *(rows["documented"] / 1e6)], color=REFERENCE, label="documented formula")
         axes.plot(rows["value"], rows["bytes"] / 1e6, "o", color=COLOURS[0], markersize=4, label="measured peak")
         axes.set_xlim(0, None)

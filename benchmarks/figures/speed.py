@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from workflow.figures.style.look import COLOURS, DASHES, MARKERS, RC, rows_of, save
-from workflow.figures.style.panels import level_line, new_figure, number_plainly
+from workflow.figures.style.look import COLOURS, DASHES, MARKERS, RC, save, select_rows
+from workflow.figures.style.panels import draw_level, new_figure, number_plainly
 
 PANEL = ["replicas", "batch", "sequence_length"]
 IMPLEMENTATIONS = {"": "our kernel", "torch": "torch.nn, once per replica", "jax": "JAX", "reference": "eager torch"}
@@ -60,7 +60,7 @@ def draw(table: pd.DataFrame) -> Figure:
         for half in (0, rows):
             grid[half + spare // columns, spare % columns].remove()
     for place, panel in enumerate(panels):
-        points = rows_of(shown, **dict(zip(PANEL, panel, strict=True)))
+        points = select_rows(shown, **dict(zip(PANEL, panel, strict=True)))
         row, column = divmod(place, columns)
         title = f"R {panel[0]}, B {panel[1]}, T {panel[2]}"
         _draw_ratios(grid[row, column], points, title=title, sizes=sizes)
@@ -83,17 +83,17 @@ def _lines(points: pd.DataFrame) -> list[Line]:
 
 
 def _draw_ratios(axes: Axes, points: pd.DataFrame, *, title: str, sizes: list[int]) -> None:
-    level_line(axes, 1.0, label="")
+    draw_level(axes, 1.0)
     for line in _lines(points):
         if line.rival:
-            rows = rows_of(points, rival=line.rival, model=line.model).sort_values("hidden_size")
+            rows = select_rows(points, rival=line.rival, model=line.model).sort_values("hidden_size")
             axes.plot(rows["hidden_size"], rows["ratio"], **line.look)
     _finish(axes, title=title, sizes=sizes)
 
 
 def _draw_microseconds(axes: Axes, points: pd.DataFrame, *, title: str, sizes: list[int]) -> None:
     for line in _lines(points):
-        rows = rows_of(points, rival=line.rival, model=line.model).sort_values("hidden_size")
+        rows = select_rows(points, rival=line.rival, model=line.model).sort_values("hidden_size")
         axes.vlines(rows["hidden_size"], rows["low_quartile"], rows["high_quartile"], color=line.look["color"])
         axes.plot(rows["hidden_size"], rows["microseconds"], **line.look)
     _finish(axes, title=title, sizes=sizes)

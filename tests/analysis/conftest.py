@@ -152,11 +152,11 @@ def make_tables(runs: Sequence[dict]) -> Tables:
     """Make what the figures read from run records."""
     summary = compute_of("summary", runs)
     statistics, baselines = compute("statistics", summary=summary), make_baselines(runs)
-    more = {
+    needs = {
         "baselines": baselines,
         "surface": compute("surface", summary=summary, statistics=statistics, baselines=baselines),
     }
-    return Tables(summary, statistics, select_lags(compute_of("curves", runs)), LABELS, more)
+    return Tables(summary, statistics, select_lags(compute_of("curves", runs)), LABELS, needs)
 
 
 def make_baselines(runs: Sequence[dict]) -> pd.DataFrame:

@@ -69,7 +69,7 @@ def test_the_join_goes_by_device_task_lag_and_model() -> None:
 def test_the_figure_of_accuracies_draws_the_best_guess_and_marks_easy_lags(runs_of, tables_of) -> None:
     runs = runs_of(series=[("rnn", "full"), ("lstm", "full")], tasks=["copy"], lags=[10, 50, 100], seeds=[0, 1])
     tables = tables_of(runs)
-    baselines = tables.more["baselines"].copy()  # lag 10 is easy there
+    baselines = tables.needs["baselines"].copy()  # lag 10 is easy there
     baselines.loc[(baselines["lag"] == 50) & (baselines["model"] == "rnn"), "guess_accuracy"] = 0.4
     with_guesses = tables._replace(statistics=join_baselines(tables.statistics, baselines))
     figure = draw(with_guesses)

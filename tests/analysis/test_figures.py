@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from tests.analysis.readable import assert_readable, texts_of
 from workflow.experiment.declarations import load_registry
 from workflow.experiment.source_tree import SourceTree
-from workflow.figures.style.look import Labels, Tables, describe_source, model_colours, rows_of, save, series_of
+from workflow.figures.style.look import Labels, Tables, choose_colours, describe_source, list_series, save, select_rows
 
 FOLDER = Path(__file__).parents[2] / "workflow" / "figures"
 CAPTIONED = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
@@ -97,7 +97,7 @@ def test_figure_is_readable(figure: Figure, name: str) -> None:
 def test_legend_names_what_is_drawn_and_colours_agree(figure: Figure, shape: Tables) -> None:
     legends = {text.get_text(): line for legend in figure.legends
                for text, line in zip(legend.get_texts(), legend.get_lines(), strict=True)}  # fmt: skip
-    series, colours = series_of(shape), model_colours(shape.labels)
+    series, colours = list_series(shape), choose_colours(shape.labels)
     assert {item.model for item in series} | {item.gradient for item in series} <= set(legends)
     for model in {item.model for item in series}:
         assert legends[model].get_color() == colours[model]
@@ -144,8 +144,10 @@ def test_chance_that_varies_with_the_lag_is_drawn_as_it_varies(tables_of, runs_o
 def test_lines_stand_at_the_values_of_the_table(name: str, value: str, panel: int, full_tables: Tables) -> None:
     axes = draw(name, full_tables).axes[panel]
     assert axes.get_title() == "copy"
-    for item in series_of(full_tables):
-        rows = rows_of(full_tables.statistics, task="copy", model=item.model, gradient=item.gradient).sort_values("lag")
+    for item in list_series(full_tables):
+        rows = select_rows(full_tables.statistics, task="copy", model=item.model, gradient=item.gradient).sort_values(
+            "lag"
+        )
         (line,) = [
             line for line in axes.get_lines() if line.get_color() == item.colour and line.get_marker() == item.marker
         ]
@@ -166,8 +168,8 @@ def test_unsolved_conditions_are_open_triangles_at_the_budget(tables_of, runs_of
 
 def test_horizons_are_drawn_and_censored_ones_are_open(full_tables: Tables) -> None:
     axes = draw("solved_versus_lag", full_tables).axes[3]
-    for height, item in enumerate(reversed(series_of(full_tables))):
-        row = rows_of(full_tables.statistics, task="adding", model=item.model, gradient=item.gradient).iloc[0]
+    for height, item in enumerate(reversed(list_series(full_tables))):
+        row = select_rows(full_tables.statistics, task="adding", model=item.model, gradient=item.gradient).iloc[0]
         (point,) = [line for line in axes.get_lines() if list(line.get_ydata()) == [height]]
         if row["horizon_censored"]:
             assert (point.get_marker(), list(point.get_xdata())) == (">", [200])
@@ -179,9 +181,12 @@ def test_horizons_are_drawn_and_censored_ones_are_open(full_tables: Tables) -> N
 
 
 def test_curves_that_end_early_keep_their_last_value(full_tables: Tables) -> None:
-    carried = importlib.import_module("workflow.figures.learning_curves").carried
-    curve = rows_of(full_tables.curves([10]), task="copy", lag=10, model="lstm", gradient="full", learning_rate=0.01)
-    table = carried(curve, until=2000)
+    extend_curves = importlib.import_module("workflow.figures.learning_curves").extend_curves
+    curve = select_rows(
+        full_tables.curves([10]), task="copy", lag=10, model="lstm", gradient="full", learning_rate=0.01
+    )
+    extended = extend_curves(curve.assign(accuracy=curve["validation_accuracy"]), until=2000)
+    table = extended.pivot(index="update", columns="seed", values="accuracy")
     assert table.index.max() == 2000
     assert not table.isna().any().any()
     for seed, part in curve.groupby("seed"):
@@ -194,7 +199,7 @@ def test_four_lags_are_drawn_with_the_smallest_and_the_largest(full_tables: Tabl
     assert spread_lags([50, 10, 10]) == [10, 50]
     assert spread_lags(range(1, 11)) == [1, 4, 7, 10]
     figure = draw("learning_curves", full_tables)
-    assert [axes.get_title() for axes in figure.axes[:4]] == ["lag 10", "lag 25", "lag 100", "lag 200"]
+    assert [axes.get_title() for axes in figure.axes[:4]] == [f"adding, lag {lag}" for lag in (10, 25, 100, 200)]
     assert any("4 of the tested lags" in text.replace("\n", " ") for text, _ in texts_of(figure))
 
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tests.analysis.readable import assert_readable
-from workflow.figures.style.heatmaps import maps_of
+from workflow.figures.style.heatmaps import list_maps
 from workflow.figures.style.look import Labels, Tables, save
 
 FIGURES = ("truncation_surface", "truncation_excess")
@@ -65,7 +65,7 @@ def panel(figure: Figure, title: str) -> Axes:
 def test_cells_hold_the_values_of_the_table(sampled: dict[str, Figure], name: str, tables: Tables) -> None:
     axes = panel(sampled[name], "copy\nlstm")
     column = {"truncation_surface": "accuracy", "truncation_excess": "excess_accuracy"}[name]
-    surface = tables.more["surface"]
+    surface = tables.needs["surface"]
     rows = surface[(surface["task"] == "copy") & (surface["model"] == "lstm")]
     cells = np.asarray(axes.collections[0].get_array()).reshape(4, 5)
     written = {(text.get_position()[0] - 0.5, text.get_position()[1] // 1): text.get_text() for text in axes.texts}
@@ -92,11 +92,11 @@ def test_lines_stand_where_a_window_first_holds_the_lag_and_where_it_shows_all(
 
 
 def test_only_most_of_the_paths_are_drawn_and_each_kind_of_window_has_its_panel(tables: Tables) -> None:
-    maps = maps_of(tables.more["surface"], LABELS)
+    maps = list_maps(tables.needs["surface"], LABELS)
     titles = ["adding\nrnn", "copy\nrnn", "adding\nlstm", "copy\nlstm", "copy, k1 = 1\nrnn", "copy, k1 = 1\nlstm"]
-    assert [item.title for item in maps] == titles
-    assert all("a_cell" not in set(item.rows["gradient"]) for item in maps)
-    assert set(maps[-1].rows["gradient"]) == {"e40", "full"}
+    assert [facet.title for facet, _ in maps] == titles
+    assert all("a_cell" not in set(rows["gradient"]) for _, rows in maps)
+    assert set(maps[-1][1]["gradient"]) == {"e40", "full"}
 
 
 def test_easy_lags_have_a_star_and_a_note(sampled: dict[str, Figure], tables: Tables) -> None:
@@ -109,7 +109,7 @@ def test_easy_lags_have_a_star_and_a_note(sampled: dict[str, Figure], tables: Ta
 def test_cells_whose_interval_holds_the_floor_have_a_dot(sampled: dict[str, Figure], tables: Tables) -> None:
     axes = panel(sampled["truncation_excess"], "adding\nlstm")
     (dots,) = [actual for actual in axes.collections if actual.get_gid() == "uncertain"]
-    surface = tables.more["surface"]
+    surface = tables.needs["surface"]
     rows = surface[(surface["task"] == "adding") & (surface["model"] == "lstm") & (surface["gradient"] != "a_cell")]
     sure = (rows["excess_accuracy_low"] > 0) | (rows["excess_accuracy_high"] < 0)
     assert len(dots.get_offsets()) == (~sure).sum()
@@ -138,8 +138,8 @@ def test_figures_of_other_shapes_are_readable(name: str, shape: str, tables_of, 
 @pytest.mark.slow
 def test_files_reproduce_byte_for_byte(tables: Tables, tmp_path: Path) -> None:
     name = "truncation_excess"
-    surface = tables.more["surface"]
-    shuffled = tables._replace(more={"surface": surface.sample(frac=1, random_state=1)})
+    surface = tables.needs["surface"]
+    shuffled = tables._replace(needs={"surface": surface.sample(frac=1, random_state=1)})
     for folder, some in (("first", tables), ("second", shuffled)):
         save(draw(name, some), tmp_path / folder / name)
     for kind in ("pdf", "svg", "png"):

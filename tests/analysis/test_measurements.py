@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from tests.analysis.conftest import LABELS, SERIES
 from tests.analysis.readable import assert_readable, texts_of
 from tests.analysis.tables import EXPERIMENT, compute, compute_of
-from workflow.figures.style.look import Tables, rows_of
+from workflow.figures.style.look import Tables, select_rows
 from workflow.statistics.comparison import adjust_by_holm
 from workflow.statistics.replicas import select_replicas
 from workflow.tables.schema.computing import load_table
@@ -86,7 +86,7 @@ def tables_with(tables: Tables, runs: list[dict]) -> Tables:
     measurements = [measurement(run) for run in runs]
     computed = {name: compute_of(name, measurements) for name in MEASURED}
     computed["truncation_cost"] = compute("truncation_cost", summary=tables.summary, statistics=tables.statistics)
-    return tables._replace(more=computed)
+    return tables._replace(needs=computed)
 
 
 def draw(name: str, tables: Tables) -> Figure:
@@ -145,7 +145,7 @@ def test_tables_hold_every_number_once_and_survive_their_file(runs_of: Any, tmp_
         assert not table.duplicated(list(load_table(name).KEY)).any()
     lag = tables["gradient_versus_lag"]
     assert len(lag) == 2 * 3 * 6 * (3 * 1 + 4 * 2)  # seeds, moments, u; quantities and flows of both models
-    (item,) = rows_of(
+    (item,) = select_rows(
         lag, model="lstm_peephole", flow="truncated_1997", quantity="W_i", seed=3, snapshot="solved", u=4
     )["norm"]
     assert item == 2 * 0.8**4
@@ -169,17 +169,17 @@ def test_cost_is_the_paired_difference_with_the_budget_for_what_was_not_solved(r
     summary = compute_of("summary", runs)
     table = compute("truncation_cost", summary=summary, statistics=compute("statistics", summary=summary))
     assert set(table["model"]) == {"lstm", "all"}  # the RNN has no truncated gradient
-    accuracy = rows_of(table, measure="test_accuracy", task="adding", model="lstm")
+    accuracy = select_rows(table, measure="test_accuracy", task="adding", model="lstm")
     assert list(accuracy["lags"]) == ["10", "50", "10+50"]
     assert list(accuracy["pairs"]) == [4, 4, 8]
     np.testing.assert_allclose(accuracy["difference"], -0.115, rtol=1e-12)
     assert (accuracy["low"] >= -0.13 - 1e-12).all()
     assert (accuracy["high"] <= -0.1 + 1e-12).all()
-    updates = rows_of(table, measure="updates_to_solve", task="adding", model="lstm").set_index("lags")
+    updates = select_rows(table, measure="updates_to_solve", task="adding", model="lstm").set_index("lags")
     assert updates["difference"].to_dict() == {"10": 75.0, "50": (1900 + 50 + 100 + 150) / 4, "10+50": 312.5}
     assert updates["censored"].to_dict() == {"10": 0, "50": 1, "10+50": 1}
     np.testing.assert_allclose(accuracy["p_holm"], [*adjust_by_holm(accuracy["p"].iloc[:2]), np.nan])
-    replicas = rows_of(
+    replicas = select_rows(
         select_replicas(summary, compute("statistics", summary=summary)), gradient="truncated_1997", lag=10
     )
     assert accuracy["truncated"].iloc[0] == replicas["test_accuracy"].mean()

@@ -151,9 +151,11 @@ def test_map_shows_every_cell_of_the_grid_and_the_missing_ones_in_another_colour
     coverage = coverage_of(experiment, requested)
     labels = Labels(**{kind: tuple(names) for kind, names in experiment.labels.items()})
     figure = draw_coverage(Tables(coverage, coverage, select_lags(coverage), labels, {"coverage": coverage}))
-    cells = [
-        (text.get_text(), to_hex(patch.get_facecolor()).upper())
-        for axes in figure.axes
-        for text, patch in zip(axes.texts, axes.patches, strict=True)
-    ]
+    cells = []
+    for axes in figure.axes:
+        (mesh,) = axes.collections
+        lags = len(axes.get_xticks())
+        for text in axes.texts:
+            x, y = map(int, text.get_position())
+            cells.append((text.get_text(), to_hex(mesh.get_facecolors()[y * lags + x]).upper()))
     assert sorted(cells) == [("0/3", MISSING)] * 3 + [("3/3", DONE)] * 2

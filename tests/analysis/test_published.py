@@ -136,14 +136,14 @@ def test_the_figure_is_readable(times: list[int | None], numbers: int, easy: boo
         NUMBER | {"experiment": f"a longer name of experiment {k}", "sequences": 900 + 5 * k} for k in range(numbers)
     ]
     table = compare(summary, published).assign(easy=easy)
-    more = {"published": table if easy is not None else table.drop(columns="easy")}
+    needs = {"published": table if easy is not None else table.drop(columns="easy")}
     figure = draw(
         Tables(
             summary,
             compute("statistics", summary=summary),
             select_lags(compute_of("curves", runs)),
             Labels(*LABELS),
-            more=more,
+            needs=needs,
         )
     )
     assert_readable(figure)

@@ -38,11 +38,11 @@ def tables_of(**shape: object) -> Tables:
     odyssey = compute("odyssey", summary=summary, experiment=searching(search))
     if len(variants) > 2:  # with baselines and without
         odyssey = odyssey.assign(guess_accuracy=0.2, easy=odyssey["task"] == "copy")
-    more = {
+    needs = {
         "odyssey": odyssey,
         "odyssey_importance": compute("odyssey_importance", summary=summary, experiment=searching(search)),
     }
-    return Tables(summary, pd.DataFrame(), select_lags(pd.DataFrame()), labels, more)
+    return Tables(summary, pd.DataFrame(), select_lags(pd.DataFrame()), labels, needs)
 
 
 def draw(name: str, tables: Tables) -> Figure:
@@ -59,7 +59,7 @@ def test_figure_is_readable_and_names_all_variants(name: str, shape: Tables) -> 
     figure = draw(name, shape)
     assert_readable(figure)
     texts = [text for text, _ in texts_of(figure)]
-    table = shape.more["odyssey"]
+    table = shape.needs["odyssey"]
     assert set(table["variant"]) <= set(texts)
     assert len(figure.axes) == len(table[["task", "lag", "gradient"]].drop_duplicates())
     assert any(f"n = {table['trials'].iloc[0]} trials" in text.replace("\n", " ") for text in texts)
@@ -67,7 +67,7 @@ def test_figure_is_readable_and_names_all_variants(name: str, shape: Tables) -> 
 
 def test_best_tenths_stand_in_their_rows_filled_where_they_differ() -> None:
     tables = tables_of(variants=TEN[:4], tasks=["copy"])
-    table = tables.more["odyssey"].set_index("variant")
+    table = tables.needs["odyssey"].set_index("variant")
     (axes,) = draw("odyssey_variants", tables).axes
     rows = {label.get_text(): place for label, place in zip(axes.get_yticklabels(), axes.get_yticks(), strict=True)}
     for variant in TEN[:4]:
@@ -103,7 +103,7 @@ def test_bars_have_the_lengths_of_the_table_and_fill_the_row() -> None:
     for share in SHARES:
         colour = legend[share.removesuffix("_share").replace("_", " ")]
         lengths = [bar.get_width() for bar in bars if to_hex(bar.get_facecolor()) == colour]
-        np.testing.assert_allclose(lengths, tables.more["odyssey_importance"][share], rtol=1e-9, atol=0)
+        np.testing.assert_allclose(lengths, tables.needs["odyssey_importance"][share], rtol=1e-9, atol=0)
     assert sum(bar.get_width() for bar in bars) == pytest.approx(2)
 
 
@@ -112,7 +112,7 @@ def test_files_reproduce_byte_for_byte(name: str, tmp_path: Path) -> None:
     tables = tables_of(tasks=["copy"])
     shuffled = tables._replace(
         summary=tables.summary.sample(frac=1, random_state=1),
-        more={key: table.sample(frac=1, random_state=2) for key, table in tables.more.items()},
+        needs={key: table.sample(frac=1, random_state=2) for key, table in tables.needs.items()},
     )
     save(draw(name, tables), tmp_path / "first" / name)
     save(draw(name, shuffled), tmp_path / "second" / name)

@@ -76,7 +76,7 @@ def runs(run_of, settings_of) -> list[dict]:
 
 @pytest.fixture(scope="module")
 def surface(runs, tables_of) -> pd.DataFrame:
-    table: pd.DataFrame = tables_of(runs).more["surface"]
+    table: pd.DataFrame = tables_of(runs).needs["surface"]
     return table
 
 
@@ -125,7 +125,7 @@ def test_the_floor_of_aligned_windows_is_that_of_the_task(loss: str, settings_of
         settings = settings_of(task="copy", lag=15, model="lstm", gradient="tbptt", seeds=[0], rates=[0.01])
         settings["gradient"] |= {"k1": steps, "k2": steps}
         run = run_of(settings) | {"chance": task.chance._asdict(), "floor": task.floor(steps)._asdict()}
-        row = tables_of([run]).more["surface"].iloc[0]
+        row = tables_of([run]).needs["surface"].iloc[0]
         assert row["floor_accuracy"] == pytest.approx(task.floor(steps).accuracy, abs=1e-15)
         assert row["floor_loss"] == pytest.approx(task.floor(steps).loss, abs=1e-15)
 
@@ -134,7 +134,7 @@ def test_a_diverged_replica_scores_nothing_and_leaves_the_loss_empty(run_of, set
     run = run_of(settings_of(task="copy", lag=20, model="lstm", gradient="full", seeds=[0, 1], rates=[0.01]))
     run["replicas"][0] |= {"test_accuracy": None, "test_loss": None, "diverged": True}
     run["replicas"][1] |= {"test_accuracy": 0.8, "test_loss": 0.2}
-    row = tables_of([run]).more["surface"].iloc[0]
+    row = tables_of([run]).needs["surface"].iloc[0]
     assert row["accuracy"] == 0.4
     assert np.isnan(row["loss"])
     assert np.isnan(row["excess_loss_low"])
@@ -152,5 +152,5 @@ def test_a_missing_baseline_is_an_error(runs, tables_of) -> None:
             "surface",
             summary=tables.summary,
             statistics=tables.statistics,
-            baselines=tables.more["baselines"].iloc[1:],
+            baselines=tables.needs["baselines"].iloc[1:],
         )

@@ -10,88 +10,55 @@ number of seeds n is given below the panels.
 from typing import Any
 
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from workflow.figures.style.look import REFERENCE, Tables, rows_of, series_of, styled
-from workflow.figures.style.panels import (
-    Facet,
-    LagAxis,
-    columns_for,
-    facets_of,
-    finish,
-    panel_grid,
-    reference_line,
-    seed_offsets,
-    seeds_note,
-)
+from workflow.figures.style.legends import finish
+from workflow.figures.style.look import REFERENCE, Tables, apply_style, list_series
+from workflow.figures.style.panels import LagAxis, list_facets, make_panels
 from workflow.statistics.replicas import score_accuracies, select_replicas
 
 GUESS: dict[str, Any] = {"color": REFERENCE, "linestyle": (0, (1, 1.5)), "linewidth": 1.0}
 EASY: dict[str, Any] = {"color": "0.9", "linewidth": 7}
-SYMBOLS = [
-    Line2D([], [], **GUESS, label="best of random weight guessing"),
-    Line2D([], [], **EASY, label="easy: guessing solves this lag"),
-]
 
 
-@styled
+@apply_style
 def draw(tables: Tables) -> Figure:
     """Draw the figure."""
-    facets = facets_of(tables)
-    tables = tables._replace(summary=select_replicas(tables.summary, tables.statistics))
-    figure, panels = panel_grid(len(facets), columns=columns_for(facets), height=2.3)
-    for facet, axes in zip(facets, panels, strict=True):
-        _draw_panel(axes, facet, tables)
-    for axes in panels[:: columns_for(facets)]:
-        axes.set_ylabel("test accuracy")
-    shape = "bands" if tables.statistics["lag"].nunique() > 1 else "bars"
+    statistics, replicas = tables.statistics, select_replicas(tables.summary, tables.statistics)
+    facets = list_facets(statistics, tables.labels)
+    figure, panels = make_panels(facets, heights=[2.3], ylabels=["test accuracy"])
+    for facet, (axes,) in panels:
+        conditions = facet.select(statistics)
+        lag_axis = LagAxis(axes, conditions["lag"])
+        chance = conditions.drop_duplicates("lag").sort_values("lag")["chance_accuracy"]
+        lag_axis.draw_reference(chance, label="chance")
+        if "easy" in conditions:
+            _draw_guesses(lag_axis, conditions)
+        for series in list_series(tables):
+            line, seeds = series.select(conditions), series.select(facet.select(replicas))
+            x = lag_axis.place(line["lag"], offset=series.offset)
+            low, high = line["accuracy_low"], line["accuracy_high"]
+            axes.plot(x, line["accuracy"], **series.points, zorder=3)
+            if len(lag_axis.lags) > 1:
+                axes.fill_between(x, low, high, color=series.colour, alpha=0.13, linewidth=0, zorder=2)
+            else:
+                axes.vlines(x, low, high, color=series.colour, linewidth=1, zorder=2)
+            lag_axis.draw_seeds(seeds, score_accuracies(seeds["test_accuracy"]), series=series)
+        axes.set_ylim(-0.03, 1.03)
+    shape = "bands" if statistics["lag"].nunique() > 1 else "bars"
     spread = f"{shape}: 95 % bootstrap interval of the mean; dots: single seeds"
-    symbols = SYMBOLS[: 1 + tables.statistics["easy"].any()] if "easy" in tables.statistics else []
-    finish(figure, tables, note=seeds_note(tables, spread=spread), symbols=symbols)
+    symbols = {"best of random weight guessing": GUESS} if "easy" in statistics else {}
+    if "easy" in statistics and statistics["easy"].any():
+        symbols["easy: guessing solves this lag"] = EASY
+    finish(figure, tables, spread=spread, symbols=symbols)
     return figure
 
 
-def _draw_panel(axes: Axes, facet: Facet, tables: Tables) -> None:
-    conditions = rows_of(tables.statistics, device=facet.device, task=facet.task)
-    replicas = rows_of(tables.summary, device=facet.device, task=facet.task)
-    lag_axis = LagAxis(conditions["lag"])
-    chance = conditions.drop_duplicates("lag").sort_values("lag")
-    reference_line(axes, lag_axis, chance["chance_accuracy"], label="chance")
-    if "easy" in conditions:
-        _draw_guesses(axes, conditions, lag_axis)
-    series = series_of(tables)
-    for line_style in series:
-        line = rows_of(conditions, model=line_style.model, gradient=line_style.gradient).sort_values("lag")
-        x = lag_axis.place(line["lag"], offset=line_style.offset)
-        axes.plot(x, line["accuracy"], **line_style.points, zorder=3)
-        if len(lag_axis.lags) > 1:
-            low, high = line["accuracy_low"], line["accuracy_high"]
-            axes.fill_between(x, low, high, color=line_style.colour, alpha=0.13, linewidth=0, zorder=2)
-        else:
-            axes.vlines(x, line["accuracy_low"], line["accuracy_high"], color=line_style.colour, linewidth=1, zorder=2)
-        dots = rows_of(replicas, model=line_style.model, gradient=line_style.gradient)
-        places = lag_axis.place(dots["lag"], offset=seed_offsets(dots["seed"], line_style, count=len(series)))
-        axes.scatter(
-            places,
-            score_accuracies(dots["test_accuracy"]),
-            s=2.5,
-            color=line_style.colour,
-            alpha=0.55,
-            linewidth=0,
-            zorder=2,
-        )
-    lag_axis.apply(axes)
-    axes.set_ylim(-0.03, 1.03)
-    axes.set_title(facet.title)
-
-
-def _draw_guesses(axes: Axes, conditions: pd.DataFrame, lag_axis: LagAxis) -> None:
+def _draw_guesses(lag_axis: LagAxis, conditions: pd.DataFrame) -> None:
     """Draw the best guess of any model at each lag, and a band over each lag that a guess solves."""
     guesses = conditions.groupby("lag", as_index=False)[["guess_accuracy", "easy"]].max()
     x = lag_axis.place(guesses["lag"], offset=0)
-    axes.plot(x, guesses["guess_accuracy"], **GUESS, marker="_", markersize=5, zorder=1.5, gid="guess")
+    lag_axis.axes.plot(x, guesses["guess_accuracy"], **GUESS, marker="_", markersize=5, zorder=1.5, gid="guess")
     for lag in guesses.loc[guesses["easy"], "lag"]:
         left, right = lag_axis.place(pd.Series([lag, lag]), offset=[-0.5, 0.5])
-        axes.axvspan(left, right, color=EASY["color"], linewidth=0, zorder=0, gid="easy")
+        lag_axis.axes.axvspan(left, right, color=EASY["color"], linewidth=0, zorder=0, gid="easy")

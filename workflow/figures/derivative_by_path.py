@@ -6,16 +6,14 @@ the weights' gradient that is owed to the steps at the lag or further back, as a
 over n seeds at each task's largest lag, geometric means over tasks; lines go from the smallest to the largest seed.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
+import seaborn as sns
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from workflow.figures.style.look import MARKERS, REFERENCE, Tables, model_colours, rows_of, styled
-from workflow.figures.style.panels import PAGE_WIDTH, new_figure, place_below
+from workflow.figures.style.legends import place_below
+from workflow.figures.style.look import MARKERS, Tables, apply_style, choose_colours
+from workflow.figures.style.panels import draw_level, new_figure
 
 NEEDS = ("derivatives",)
 PATHS = {
@@ -25,55 +23,45 @@ PATHS = {
     "full": "all",
 }
 FLOWS = {"truncated_1997": "truncated\n_1997", "full": "full"}
+PANELS = {
+    "added": ("added to one step's derivative", PATHS),
+    "factor_per_step": ("factor per step of dC/dc", FLOWS),
+    "beyond_lag": ("share from lag or beyond", FLOWS),
+}
 
 
-@styled
+@apply_style
 def draw(tables: Tables) -> Figure:
     """Draw the figure."""
-    table = tables.more["derivatives"]
+    table = tables.needs["derivatives"]
     table = table[table["lag"] == table.groupby("task")["lag"].transform("max")]
-    figure = new_figure(columns=2, height=2.3)
-    left, middle, right = figure.subplots(1, 3, width_ratios=(4, 3, 3))
-    colours = {model: colour for model, colour in model_colours(tables.labels).items() if model in set(table["model"])}
-    for axes, column, flows in (
-        (left, "added", PATHS),
-        (middle, "factor_per_step", FLOWS),
-        (right, "beyond_lag", FLOWS),
-    ):
-        _draw_panel(axes, table, column=column, flows=flows, colours=colours)
-    middle.axhline(1, color=REFERENCE, linewidth=0.7, zorder=1)
-    left.set_yscale("log")
-    right.set_yscale("log")
-    left.set_title("added to one step's derivative")
-    middle.set_title("factor per step of dC/dc")
-    right.set_title("share from lag or beyond")
-    models = [
-        Line2D([], [], color=colour, marker=marker, linestyle="none", label=model)
-        for (model, colour), marker in zip(colours.items(), _markers(len(colours)), strict=True)
-    ]
+    colours = choose_colours(tables.labels, table)
+    markers = [MARKERS[rank % len(MARKERS)] for rank in range(len(colours))]
+    figure = new_figure(columns=3, height=2.3)
+    panels = figure.subplots(1, 3, width_ratios=(4, 3, 3))
+    for axes, (column, (title, flows)) in zip(panels, PANELS.items(), strict=True):
+        of_seed = average_tasks(table[table["flow"].isin(flows)], column)
+        plotted = [flow for flow in flows if flow in set(of_seed["flow"])]
+        if plotted:
+            sns.pointplot(
+                of_seed, x="flow", y=column, hue="model", order=plotted, hue_order=list(colours), palette=colours,
+                markers=markers, markersize=3.2, linestyles="none", dodge=0.7 * (1 - 1 / len(colours)),
+                estimator="median", errorbar=("pi", 100), err_kws={"linewidth": 1}, legend=False, ax=axes,
+            )  # fmt: skip
+        axes.set_xticks(range(len(plotted)), labels=[flows[flow] for flow in plotted])
+        axes.set(title=title, xlabel="", ylabel="", yscale="linear" if column == "factor_per_step" else "log")
+    draw_level(panels[1], 1)
+    models = {
+        model: {"color": colour, "marker": marker, "linestyle": "none"}
+        for (model, colour), marker in zip(colours.items(), markers, strict=True)
+    }
     note = f"n = {table['seed'].nunique()} seeds; marker: median; line: smallest to largest"
-    place_below(figure, [("model", models)], note=note)
-    assert figure.get_size_inches()[0] <= PAGE_WIDTH
+    place_below(figure, {"model": models}, note=note)
     return figure
 
 
-def _draw_panel(
-    axes: Axes, table: pd.DataFrame, *, column: str, flows: dict[str, str], colours: dict[str, str]
-) -> None:
-    shown = [flow for flow in flows if (rows_of(table, flow=flow)[column] > 0).any()]
-    for rank, ((model, colour), marker) in enumerate(zip(colours.items(), _markers(len(colours)), strict=True)):
-        offset = 0.7 * (rank + 0.5) / len(colours) - 0.35
-        for place, flow in enumerate(shown):
-            numbers = rows_of(table, model=model, flow=flow)[["seed", column]].dropna()
-            numbers = numbers[numbers[column] > 0]
-            if numbers.empty:
-                continue
-            of_seed = np.exp(np.log(numbers[column]).groupby(numbers["seed"]).mean())
-            axes.vlines(place + offset, of_seed.min(), of_seed.max(), color=colour, linewidth=1)
-            axes.plot(place + offset, of_seed.median(), color=colour, marker=marker, linestyle="none")
-    axes.set_xticks(range(len(shown)), labels=[flows[flow] for flow in shown])
-    axes.set_xlim(-0.5, max(len(shown), 1) - 0.5)
-
-
-def _markers(count: int) -> Sequence[str]:
-    return [MARKERS[index % len(MARKERS)] for index in range(count)]
+def average_tasks(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return the geometric mean over tasks of what is above 0, by model, flow and seed."""
+    positive = table[table[column] > 0]
+    logarithms = np.log(positive[column]).groupby([positive[name] for name in ("model", "flow", "seed")])
+    return np.exp(logarithms.mean()).reset_index()

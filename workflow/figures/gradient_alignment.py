@@ -7,77 +7,44 @@ both are 1 the truncation cuts nothing; a small step along the truncated gradien
 is above 0.
 """
 
-import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from workflow.figures.style.look import DASHES, REFERENCE, Labels, Tables, model_colours, rows_of, styled
-from workflow.figures.style.panels import LagAxis, new_figure, place_below
-from workflow.figures.style.traces import (
-    MOMENTS,
-    Measured,
-    draw_quartiles,
-    measured_in,
-    model_legend,
-    name_left_out,
-    quartiles,
-    seeds_in,
-)
+from workflow.figures.style.legends import list_model_looks, name_omitted, place_below
+from workflow.figures.style.look import DASHES, Tables, apply_style, choose_colours, select_rows
+from workflow.figures.style.measured import MOMENTS, describe_seeds, select_largest_lag, select_trained
+from workflow.figures.style.panels import LagAxis, draw_level, draw_quartiles, list_facets, make_grid
 
 NEEDS = ("alignment",)
 PLOTTED = {"solved": DASHES[0], "initial": DASHES[1]}
 QUANTITIES = {"cosine": "cosine", "norm_ratio": "norm ratio"}
 
 
-@styled
+@apply_style
 def draw(tables: Tables) -> Figure:
     """Draw the figure."""
-    labels, table = tables.labels, rows_of(tables.more["alignment"], quantity="all")
-    measured = measured_in(table, labels=labels)
-    figure = new_figure(columns=4, height=1.6 * len(measured) + 0.2)
-    grid = figure.subplots(len(measured), 4, sharey="col", squeeze=False)
-    for measurement, row in zip(measured, grid, strict=True):
-        for axes, value in zip(row[:2], QUANTITIES, strict=True):
-            _against_lag(axes, measurement, table, value=value, labels=labels)
-        for axes, value in zip(row[2:], QUANTITIES, strict=True):
-            _over_training(axes, measurement.select_rows(table), value=value, labels=labels)
-            axes.set_xlabel(f"training, lag {measurement.lag}")
-        row[0].set_ylabel(measurement.task)
-    for axes, name in zip(grid[0], [*QUANTITIES.values()] * 2, strict=True):
-        axes.set_title(name)
-    moments = [Line2D([], [], color="0.2", linestyle=dash, label=MOMENTS[moment]) for moment, dash in PLOTTED.items()]
-    note = f"{seeds_in(table)}; truncated_1997 against full; trained under the gradient {measured[0].gradient}"
-    note += name_left_out(tables, set(table["model"]), reason="without the truncated gradient")
-    legends = [("network", moments), ("model", model_legend(set(table["model"]), labels=labels))]
-    place_below(figure, legends, note=note)
+    table = select_trained(select_rows(tables.needs["alignment"], quantity="all"), tables.labels)
+    training = select_rows(select_largest_lag(table), snapshot="evaluation")
+    updates = training.groupby(["device", "task", "model", "seed"])["update"]
+    training = training.assign(progress=(updates.rank() - 1) / (updates.transform("count") - 1).clip(lower=1))
+    facets, colours = list_facets(table, tables.labels), choose_colours(tables.labels, table)
+    titles = [facet.title for facet in facets]
+    figure, grid = make_grid(titles, [*QUANTITIES.values()] * 2, height=1.6, sharey="col")
+    for facet, row in zip(facets, grid, strict=True):
+        lags, evaluations = facet.select(table), facet.select(training)
+        for value, left, right in zip(QUANTITIES, row[:2], row[2:], strict=True):
+            LagAxis(left, lags["lag"])
+            right.set(xlim=(0, 1), xticks=[0, 0.5, 1], xticklabels=["0", "0.5", "1"])
+            right.set_xlabel(f"training, lag {lags['lag'].max()}")
+            draw_level(left, 1)
+            draw_level(right, 1)
+            for model, colour in colours.items():
+                for moment, dash in PLOTTED.items():
+                    line = select_rows(lags, model=model, snapshot=moment)
+                    draw_quartiles(left, line, x="lag", y=value, color=colour, linestyle=dash, marker=".")
+                draw_quartiles(right, select_rows(evaluations, model=model), x="progress", y=value, color=colour)
+    moments = {MOMENTS[moment]: {"linestyle": dash} for moment, dash in PLOTTED.items()}
+    note = f"{describe_seeds(table)}; truncated_1997 against full"
+    note += f"; trained under the gradient {table['gradient'].iloc[0]}"
+    note += name_omitted(tables, colours, reason="without the truncated gradient")
+    place_below(figure, {"network": moments, "model": list_model_looks(tables, table)}, note=note)
     return figure
-
-
-def _against_lag(axes: Axes, measurement: Measured, table: pd.DataFrame, *, value: str, labels: Labels) -> None:
-    part = rows_of(table, device=measurement.device, task=measurement.task, gradient=measurement.gradient)
-    lag_axis = LagAxis(part["lag"])
-    for moment, dash in PLOTTED.items():
-        for model, colour in model_colours(labels).items():
-            line = rows_of(part, model=model, snapshot=moment)
-            if len(line):
-                draw_quartiles(axes, quartiles(line, by="lag", value=value), color=colour, linestyle=dash, marker=".")
-    lag_axis.apply(axes)
-    _level(axes)
-
-
-def _over_training(axes: Axes, table: pd.DataFrame, *, value: str, labels: Labels) -> None:
-    part = rows_of(table, snapshot="evaluation")
-    part = part.assign(rank=part.groupby(["model", "seed"])["update"].rank() - 1)
-    part = part.assign(progress=part["rank"] / part.groupby(["model", "seed"])["rank"].transform("max").clip(lower=1))
-    for model, colour in model_colours(labels).items():
-        line = rows_of(part, model=model)
-        if len(line):
-            draw_quartiles(axes, quartiles(line, by="progress", value=value), color=colour)
-    axes.set_xlim(0, 1)
-    axes.set_xticks([0, 0.5, 1], labels=["0", "0.5", "1"])
-    _level(axes)
-
-
-def _level(axes: Axes) -> None:
-    axes.axhline(1, color=REFERENCE, linewidth=0.5, zorder=1, gid="level")

@@ -1,4 +1,4 @@
-"""Validation accuracy against updates, a row of panels per task and a column per lag, one line per model and gradient.
+"""Validation accuracy against updates, one panel per task and lag, one line per model and gradient.
 
 Lines are medians over n seeds at the learning rate that validation chose, bands reach from the lower to the upper
 quartile. A seed that solved the task or diverged keeps its last accuracy until the end of the budget. The axis is
@@ -10,81 +10,53 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from workflow.figures.style.look import REFERENCE, Series, Tables, rows_of, series_of, styled
-from workflow.figures.style.panels import Facet, facets_of, finish, label_right, new_figure, number_plainly, seeds_note
+from workflow.figures.style.legends import finish
+from workflow.figures.style.look import Tables, apply_style, list_series
+from workflow.figures.style.panels import draw_level, draw_quartiles, list_facets, make_panels, number_plainly
 from workflow.statistics.replicas import compute_budgets, score_accuracies, select_replicas
 
 COLUMNS = 4
 
 
-@styled
+@apply_style
 def draw(tables: Tables) -> Figure:
     """Draw the figure."""
     replicas = select_replicas(tables.summary, tables.statistics)
-    facets = facets_of(tables)
-    lags = {facet: spread_lags(rows_of(replicas, device=facet.device, task=facet.task)["lag"]) for facet in facets}
-    replicas = replicas.assign(allowed=compute_budgets(replicas))
-    curves = select_replicas(tables.curves({lag for plotted in lags.values() for lag in plotted}), tables.statistics)
-    series = series_of(tables)
-    columns = max(len(plotted) for plotted in lags.values())
-    figure = new_figure(columns=columns, height=1.45 * len(facets) + 0.2)
-    grid = figure.subplots(len(facets), columns, sharey=True, squeeze=False)
-    for facet, row in zip(facets, grid, strict=True):
-        for axes, lag in zip(row, lags[facet], strict=False):
-            _draw_panel(axes, facet, lag, replicas=replicas, curves=curves, series=series)
-            axes.set_title(f"lag {lag}")
-        for spare in row[len(lags[facet]) :]:
-            spare.remove()
-        row[0].set_ylabel(f"{facet.title}\nvalidation accuracy")
-        chance = rows_of(replicas, device=facet.device, task=facet.task)["chance_accuracy"].iloc[-1]
-        label_right(row[len(lags[facet]) - 1], chance, label="chance")
-    for axes in grid[-1][: len(lags[facets[-1]])]:
-        axes.set_xlabel("updates")
-    some = any(len(plotted) < rows_of(replicas, task=facet.task)["lag"].nunique() for facet, plotted in lags.items())
-    selection = f"; {COLUMNS} of the tested lags are drawn" if some else ""
-    note = seeds_note(tables, spread="line: median; band: quartiles")
-    finish(figure, tables, note=note + selection, markers=False)
+    plotted = replicas[replicas.groupby(["device", "task"])["lag"].transform(lambda lags: lags.isin(spread_lags(lags)))]
+    curves = select_replicas(tables.curves(set(plotted["lag"])), tables.statistics)
+    curves = curves.assign(accuracy=score_accuracies(curves["validation_accuracy"]))
+    facets = list_facets(plotted, tables.labels, by=("device", "task", "lag"))
+    columns = int(plotted.groupby(["device", "task"])["lag"].nunique().max())
+    figure, panels = make_panels(
+        facets, heights=[1.55], ylabels=["validation accuracy"], xlabel="updates", columns=columns
+    )
+    for facet, (axes,) in panels:
+        here = facet.select(replicas)
+        until, first = compute_budgets(here).max(), here["evaluate_every"].min()
+        last = facet.keys["lag"] == plotted.loc[plotted["task"] == facet.keys["task"], "lag"].max()
+        draw_level(axes, here["chance_accuracy"].iloc[0], label="chance" if last else "", gid="chance")
+        for series in list_series(tables):
+            curve = extend_curves(series.select(facet.select(curves)), until=until)
+            draw_quartiles(axes, curve[curve["update"] >= first], x="update", y="accuracy", **series.line)
+        low, high = 0.9 * first, 1.1 * max(until, 1.5 * first)
+        axes.set(xscale="log", xlim=(low, high), ylim=(-0.03, 1.03))
+        number_plainly(axes.xaxis, dense=high / low < 12)
+    selection = f"; {COLUMNS} of the tested lags are drawn" if len(plotted) < len(replicas) else ""
+    finish(figure, tables, spread=f"line: median; band: quartiles{selection}", markers=False)
     return figure
 
 
 def spread_lags(lags: Sequence[int] | pd.Series) -> list[int]:
     """Return at most four of the lags, evenly spaced in rank, with the smallest and the largest."""
     tested = sorted({int(lag) for lag in lags})
-    if len(tested) <= COLUMNS:
-        return tested
-    return [tested[rank] for rank in np.linspace(0, len(tested) - 1, COLUMNS).round().astype(int)]
+    ranks = np.linspace(0, len(tested) - 1, min(COLUMNS, len(tested))).round().astype(int)
+    return [tested[rank] for rank in ranks]
 
 
-def carried(curves: pd.DataFrame, *, until: float) -> pd.DataFrame:
-    """Return accuracies by update (rows) and seed (columns); a curve that ends early keeps its last value."""
-    table = curves.assign(accuracy=score_accuracies(curves["validation_accuracy"])).pivot(
-        index="update", columns="seed", values="accuracy"
-    )
-    updates = sorted({*table.index, int(until)})
-    return table.reindex(updates).ffill()
-
-
-def _draw_panel(
-    axes: Axes, facet: Facet, lag: int, *, replicas: pd.DataFrame, curves: pd.DataFrame, series: Sequence[Series]
-) -> None:
-    where = {"device": facet.device, "task": facet.task, "lag": lag}
-    replicas, curves = rows_of(replicas, **where), rows_of(curves, **where)
-    until, first = replicas["allowed"].max(), replicas["evaluate_every"].min()
-    axes.axhline(replicas["chance_accuracy"].iloc[0], color=REFERENCE, linewidth=0.7, zorder=1, gid="chance")
-    for line_style in series:
-        curve = rows_of(curves, model=line_style.model, gradient=line_style.gradient)
-        if curve.empty:
-            continue
-        table = carried(curve, until=until)
-        table = table[table.index >= first]
-        lower, middle, upper = np.quantile(table.to_numpy(), [0.25, 0.5, 0.75], axis=1)
-        axes.fill_between(table.index, lower, upper, color=line_style.colour, alpha=0.13, linewidth=0, zorder=2)
-        axes.plot(table.index, middle, **line_style.line, zorder=3)
-    low, high = 0.9 * first, 1.1 * max(until, 1.5 * first)
-    axes.set_xscale("log")
-    axes.set_xlim(low, high)
-    number_plainly(axes.xaxis, dense=high / low < 12)
-    axes.set_ylim(-0.03, 1.03)
+def extend_curves(curves: pd.DataFrame, *, until: float) -> pd.DataFrame:
+    """Return the accuracy of every seed at every update of any; a curve that ends early keeps its last value."""
+    table = curves.pivot(index="update", columns="seed", values="accuracy")
+    extended = table.reindex(sorted({*table.index, int(until)})).ffill()
+    return extended.melt(value_name="accuracy", ignore_index=False).reset_index()

@@ -6,14 +6,13 @@ seeds. Below 0 in accuracy and above 0 in updates, truncation costs. A seed that
 updates of its budget: where any does, the symbol is open, and the true difference may be larger.
 """
 
+import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from workflow.figures.style.look import REFERENCE, Labels, Tables, model_colours, rows_of, styled
-from workflow.figures.style.panels import LagAxis, label_right, new_figure, place_below
-from workflow.figures.style.traces import model_legend, name_left_out
+from workflow.figures.style.legends import OPEN, describe_count, list_model_looks, name_omitted, place_below
+from workflow.figures.style.look import Tables, apply_style, choose_colours, select_rows, spread_evenly
+from workflow.figures.style.panels import LagAxis, draw_level, list_facets, make_grid
 from workflow.tables.truncation_cost import ALL
 
 NEEDS = ("truncation_cost",)
@@ -21,58 +20,40 @@ MEASURES = {
     "test_accuracy": "accuracy,\ntruncated minus full",
     "updates_to_solve": "updates to solve,\ntruncated minus full",
 }
+SYMBOLS = {
+    "all seeds solve the task under both": {"linestyle": "none", "marker": "o"},
+    "some do not": OPEN | {"marker": "o"},
+}
 
 
-@styled
+@apply_style
 def draw(tables: Tables) -> Figure:
     """Draw the figure."""
-    labels, table = tables.labels, single(tables.more["truncation_cost"])
-    facets = [
-        (device, task)
-        for device in sorted(set(table["device"]))
-        for task in labels.tasks
-        if len(rows_of(table, device=device, task=task))
-    ]
-    figure = new_figure(columns=len(facets), height=3.6)
-    grid = figure.subplots(len(MEASURES), len(facets), sharey="row", sharex="col", squeeze=False)
-    models = [model for model in labels.models if model in set(table["model"])]
-    for (measure, name), row in zip(MEASURES.items(), grid, strict=True):
-        for (device, task), axes in zip(facets, row, strict=True):
-            _draw_panel(axes, rows_of(table, device=device, task=task, measure=measure), models=models, labels=labels)
-        row[0].set_ylabel(name)
-        label_right(row[-1], 0, label="no cost")
-    for (device, task), axes in zip(facets, grid[0], strict=True):
-        axes.set_title(task if len({device for device, _ in facets}) == 1 else f"{task}, {device}")
-        axes.set_xlabel("")
-    symbols = [
-        Line2D([], [], color="0.2", linestyle="none", marker="o", label="all seeds solve the task under both"),
-        Line2D([], [], color="0.2", linestyle="none", marker="o", markerfacecolor="white", label="some do not"),
-    ]
-    fewest, most = int(table["pairs"].min()), int(table["pairs"].max())
-    note = f"n = {fewest if fewest == most else f'{fewest} to {most}'} pairs of seeds; bars: 95 % bootstrap interval"
-    note += name_left_out(tables, models, reason="not trained under both")
-    place_below(figure, [("", symbols), ("model", model_legend(models, labels=labels))], note=note)
+    table = select_single_conditions(tables.needs["truncation_cost"])
+    facets, colours = list_facets(table, tables.labels), choose_colours(tables.labels, table)
+    titles, sharing = [facet.title for facet in facets], {"sharex": "col", "sharey": "row"}
+    figure, grid = make_grid([*MEASURES.values()], titles, height=1.7, **sharing)
+    for measure, row in zip(MEASURES, grid, strict=True):
+        for facet, axes in zip(facets, row, strict=True):
+            points = select_rows(facet.select(table), measure=measure)
+            lag_axis = LagAxis(axes, points["lag"])
+            axes.set_xlabel("lag (steps)" if axes in grid[-1] else "")
+            draw_level(axes, 0, label="no cost" if axes is row[-1] else "")
+            for (model, colour), offset in zip(colours.items(), spread_evenly(len(colours)), strict=True):
+                line = select_rows(points, model=model).sort_values("lag")
+                x = lag_axis.place(line["lag"], offset=offset)
+                axes.vlines(x, line["low"], line["high"], color=colour, linewidth=1, alpha=0.7, zorder=2)
+                axes.plot(x, line["difference"], color=colour, linewidth=0.6, alpha=0.4, zorder=2)
+                faces = np.where(line["censored"], "white", colour)
+                axes.scatter(x, line["difference"], s=13, color=faces, edgecolor=colour, zorder=4)
+    note = describe_count(table["pairs"], "pairs of seeds", spread="bars: 95 % bootstrap interval")
+    note += name_omitted(tables, colours, reason="not trained under both")
+    place_below(figure, {"": SYMBOLS, "model": list_model_looks(tables, table)}, note=note)
     return figure
 
 
-def single(table: pd.DataFrame) -> pd.DataFrame:
+def select_single_conditions(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows about single conditions, with their `lag`, each once."""
     kept = table[~table["lags"].str.contains("+", regex=False) & (table["task"] != ALL) & (table["model"] != ALL)]
     kept = kept.assign(lag=kept["lags"].astype(int))
     return kept.drop_duplicates(["device", "task", "lag", "model", "measure"])
-
-
-def _draw_panel(axes: Axes, table: pd.DataFrame, *, models: list[str], labels: Labels) -> None:
-    lag_axis, colours, last = LagAxis(table["lag"]), model_colours(labels), max(len(models) - 1, 1)
-    axes.axhline(0, color=REFERENCE, linewidth=0.7, zorder=1, gid="zero")
-    for rank, model in enumerate(models):
-        line = rows_of(table, model=model).sort_values("lag")
-        x = lag_axis.place(line["lag"], offset=rank / last - 0.5 if len(models) > 1 else 0.0)
-        axes.vlines(x, line["low"], line["high"], color=colours[model], linewidth=1, alpha=0.7, zorder=2)
-        axes.plot(x, line["difference"], color=colours[model], linewidth=0.6, alpha=0.4, zorder=2)
-        for place, (_, point) in zip(x, line.iterrows(), strict=True):
-            face = "white" if point["censored"] else colours[model]
-            axes.plot(
-                place, point["difference"], "o", color=colours[model], markerfacecolor=face, markersize=3.6, zorder=4
-            )
-    lag_axis.apply(axes)

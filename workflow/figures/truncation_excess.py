@@ -7,30 +7,21 @@ window what they do before it; below 0 it has not learned what the window shows.
 interval over seeds holds 0. Lines and columns are those of the figure truncation_surface.
 """
 
-from matplotlib import colormaps
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from workflow.figures.style.heatmaps import Look, draw_maps
-from workflow.figures.style.look import Tables, styled
+from workflow.figures.style.heatmaps import draw_maps
+from workflow.figures.style.look import Tables, apply_style
 
 NEEDS = ("surface",)
 
 
-@styled
+@apply_style
 def draw(tables: Tables) -> Figure:
     """Draw the figure."""
-    look = Look(
-        value="excess_accuracy",
-        colours=colormaps["PuOr_r"],
-        norm=Normalize(-100, 100),
-        text=_signed,
-        label="test accuracy minus floor (points)",
-        uncertain=True,
+    note, label = (
+        "cells: mean over seeds; dot: its 95 % bootstrap interval holds 0",
+        "test accuracy minus floor (points)",
     )
-    return draw_maps(tables, look, note="cells: mean over seeds; dot: its 95 % bootstrap interval holds 0")
-
-
-def _signed(value: float) -> str:
-    rounded = round(value)
-    return "0" if rounded == 0 else f"{rounded:+d}".replace("-", "−")
+    return draw_maps(
+        tables, value="excess_accuracy", cmap="PuOr_r", limits=(-100, 100), form="+d", label=label, note=note
+    )

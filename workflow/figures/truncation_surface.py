@@ -7,24 +7,18 @@ of the dashed line windows show all that the target depends on. What is right le
 with the carried state, along which no error went back (figure truncation_excess).
 """
 
-from matplotlib import colormaps
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from workflow.figures.style.heatmaps import Look, draw_maps
-from workflow.figures.style.look import Tables, styled
+from workflow.figures.style.heatmaps import draw_maps
+from workflow.figures.style.look import Tables, apply_style
 
 NEEDS = ("surface",)
 
 
-@styled
+@apply_style
 def draw(tables: Tables) -> Figure:
     """Draw the figure."""
-    look = Look(
-        value="accuracy",
-        colours=colormaps["cividis"],
-        norm=Normalize(0, 100),
-        text=lambda value: f"{value:.0f}",
-        label="test accuracy (%)",
+    note = "cells: mean over seeds; all: the whole sequence"
+    return draw_maps(
+        tables, value="accuracy", cmap="cividis", limits=(0, 100), form="d", label="test accuracy (%)", note=note
     )
-    return draw_maps(tables, look, note="cells: mean over seeds; all: the whole sequence")

@@ -1,63 +1,52 @@
 """The map of an experiment's coverage, in which what is missing can be seen."""
 
-from collections.abc import Sequence
-
 import numpy as np
-import pandas as pd
-from matplotlib.axes import Axes
+import seaborn as sns
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Rectangle
 
-from workflow.figures.style.look import SMALL, Tables, rows_of, styled
-from workflow.figures.style.panels import columns_for, facets_of, panel_grid, place_below, thinned
+from workflow.figures.style.legends import place_below
+from workflow.figures.style.look import SMALL, Tables, apply_style
+from workflow.figures.style.panels import list_facets, make_panels, thin_labels
 
 READABLE = 10  # lags up to which a count fits into a cell
 MISSING, PARTLY, DONE = "#F3D3C2", "#A9CBE3", "#0072B2"
 STALE = "#D55E00"
 
 
-@styled
+@apply_style
 def draw_coverage(tables: Tables) -> Figure:
-    """Draw the map: a panel per task, a row per model and gradient, a column per lag; tables.more has `coverage`."""
-    coverage = tables.more["coverage"]
-    facets = facets_of(tables)
-    present = set(coverage[["model", "gradient"]].itertuples(index=False, name=None))
-    series = [(m, g) for m in tables.labels.models for g in tables.labels.gradients if (m, g) in present]
-    height = 0.7 + 0.15 * max(len(series), 2)
-    figure, panels = panel_grid(len(facets), columns=columns_for(facets), height=height)
-    for facet, axes in zip(facets, panels, strict=True):
-        _draw_panel(axes, rows_of(coverage, device=facet.device, task=facet.task), series=series)
-        axes.set_title(facet.title)
-    panels[0].set_yticks(np.arange(len(series)) + 0.5, labels=[f"{model} {gradient}" for model, gradient in series])
-    panels[0].set_ylim(len(series), 0)
-    looks = {"all seeds": DONE, "some": PARTLY, "none": MISSING}
-    legend = [Patch(facecolor=colour, label=label) for label, colour in looks.items()]
+    """Draw the map: a panel per task, a row per model and gradient, a column per lag; tables.needs has `coverage`."""
+    coverage = tables.needs["coverage"]
+    done, wanted = coverage["seeds_done"], coverage["seeds_wanted"]
+    names = coverage["model"] + " " + coverage["gradient"]
+    coverage = coverage.assign(
+        series=names,
+        state=np.select([done == wanted, done > 0], [2, 1]),
+        text=[f"{d}/{w}" for d, w in zip(done, wanted, strict=True)],
+    )
+    present = set(names)
+    rows = [name for m in tables.labels.models for g in tables.labels.gradients if (name := f"{m} {g}") in present]
+    figure, panels = make_panels(list_facets(coverage, tables.labels), heights=[0.7 + 0.15 * max(len(rows), 2)])
+    for facet, (axes,) in panels:
+        cells = facet.select(coverage).pivot(index="series", columns="lag").reindex(rows)
+        lags = list(cells["state"].columns)
+        sns.heatmap(
+            cells["state"], annot=cells["text"] if len(lags) <= READABLE else None, fmt="", vmin=0, vmax=2,
+            cmap=[MISSING, PARTLY, DONE], linewidths=0.8, linecolor="white", cbar=False, yticklabels=rows,
+            annot_kws={"fontsize": SMALL}, ax=axes,
+        )  # fmt: skip
+        for y, x in np.argwhere(cells["seeds_stale"].fillna(0).to_numpy() > 0):
+            axes.add_patch(Rectangle((x + 0.06, y + 0.1), 0.88, 0.8, fill=False, edgecolor=STALE, linewidth=1))
+        axes.set_xticks(np.arange(len(lags)) + 0.5, labels=thin_labels(range(len(lags)), lags), rotation=0)
+        axes.set(xlabel="lag (steps)", ylabel="")
+        axes.tick_params(length=0)
+    swatches = {"all seeds": DONE, "some": PARTLY, "none": MISSING}
+    legend = {label: {"color": colour, "linewidth": 5} for label, colour in swatches.items()}
     if coverage["seeds_stale"].any():
-        legend.append(Patch(facecolor="none", edgecolor=STALE, label="stale: computed with other settings or code"))
-    done, requested = int(coverage["seeds_done"].sum()), int(coverage["seeds_wanted"].sum())
-    note = f"{done} of {requested} seeds of all conditions are done; a cell: seeds done/wanted"
-    place_below(figure, [("", legend)], note=note)  # type: ignore[list-item]
+        legend["stale: computed with other settings or code"] = {
+            "marker": "s", "markersize": 6, "markerfacecolor": "none", "color": STALE, "linestyle": "none",
+        }  # fmt: skip
+    note = f"{done.sum()} of {wanted.sum()} seeds of all conditions are done; a cell: seeds done/wanted"
+    place_below(figure, {"": legend}, note=note)
     return figure
-
-
-def _draw_panel(axes: Axes, rows: pd.DataFrame, *, series: Sequence[tuple[str, str]]) -> None:
-    lags = sorted(set(rows["lag"]))
-    for row in rows.to_dict("records"):
-        x, y = lags.index(row["lag"]), series.index((row["model"], row["gradient"]))
-        done, requested = row["seeds_done"], row["seeds_wanted"]
-        colour = DONE if done == requested else PARTLY if done else MISSING
-        axes.add_patch(Rectangle((x, y), 1, 1, facecolor=colour, edgecolor="white", linewidth=0.8))
-        if row["seeds_stale"]:
-            axes.add_patch(
-                Rectangle((x + 0.06, y + 0.1), 0.88, 0.8, fill=False, edgecolor=STALE, linewidth=1, zorder=2)
-            )
-        if len(lags) <= READABLE:
-            axes.text(
-                x + 0.5, y + 0.53, f"{done}/{requested}",
-                ha="center", va="center", fontsize=SMALL - 1, color="white" if colour == DONE else "black",
-            )  # fmt: skip
-    axes.set_xlim(0, len(lags))
-    axes.set_xticks(np.arange(len(lags)) + 0.5, labels=thinned(list(range(len(lags))), [str(lag) for lag in lags]))
-    axes.set_xlabel("lag (steps)")
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)

@@ -1,9 +1,9 @@
 """The look of the figures: one colour per model, one dash and marker per gradient, and files that reproduce."""
 
 import hashlib
-import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import wraps
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -12,6 +12,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from records.writing import write_bytes
 
 # Okabe & Ito (2008), darkest first; their yellow is too pale for a line on white
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -27,27 +29,20 @@ DASHES: tuple[Dash, ...] = (
 MARKERS = ("o", "s", "D", "v", "P", "X")
 REFERENCE = "0.35"  # grey of chance and budget lines and of what belongs to no model
 SMALL, NORMAL = 7, 8
+EDGE: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.4}
+"""The thin white edge that sets markers off from each other."""
 
 RC: dict[Any, Any] = {
     **matplotlib.rcParamsDefault,  # not what a user's matplotlibrc says
+    **dict.fromkeys(("font.size", "xtick.labelsize", "ytick.labelsize", "legend.fontsize"), SMALL),
+    **dict.fromkeys(("axes.labelsize", "axes.titlesize"), NORMAL),
+    **dict.fromkeys(("axes.linewidth", "xtick.major.width", "ytick.major.width"), 0.6),
+    **dict.fromkeys(("xtick.minor.width", "ytick.minor.width"), 0.4),
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon"), False),
+    **dict.fromkeys(("pdf.fonttype", "ps.fonttype"), 42),
+    **{"legend.borderaxespad": 0, "legend.borderpad": 0.2, "legend.handlelength": 3, "legend.columnspacing": 1.4},
+    **{"lines.linewidth": 1.1, "lines.markersize": 3.2},
     "backend": "agg",
-    "font.size": SMALL,
-    "axes.labelsize": NORMAL,
-    "axes.titlesize": NORMAL,
-    "xtick.labelsize": SMALL,
-    "ytick.labelsize": SMALL,
-    "legend.fontsize": SMALL,
-    "axes.linewidth": 0.6,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "xtick.minor.width": 0.4,
-    "ytick.minor.width": 0.4,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "lines.linewidth": 1.1,
-    "lines.markersize": 3.2,
-    "pdf.fonttype": 42,
-    "ps.fonttype": 42,
     "svg.fonttype": "path",  # the same picture where the font is not installed
     "svg.hashsalt": "lagbench",
 }
@@ -69,7 +64,7 @@ class Tables(NamedTuple):
     curves: Callable[[Collection[int]], pd.DataFrame]
     """Gives the learning curves at some lags, read when it is called: of all there may be more than memory holds."""
     labels: Labels
-    more: Mapping[str, pd.DataFrame] = {}
+    needs: Mapping[str, pd.DataFrame] = {}
     """The tables that the figure declares as `NEEDS`, by name."""
 
 
@@ -81,7 +76,14 @@ class Series(NamedTuple):
     colour: str
     dash: Dash
     marker: str
-    offset: float  # its place among the others at the same x, from -0.5 to 0.5
+    offset: float
+    """Its place among the others at the same x, from -0.5 to 0.5."""
+    width: float
+    """The share of that room that it may fill."""
+
+    def select(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return its rows of a table, by ascending lag."""
+        return select_rows(table, model=self.model, gradient=self.gradient).sort_values("lag")
 
     @property
     def line(self) -> dict:
@@ -90,51 +92,53 @@ class Series(NamedTuple):
 
     @property
     def points(self) -> dict:
-        """The keywords of a line with markers, which a thin white edge sets off from each other."""
-        return self.line | {"marker": self.marker, "markeredgecolor": "white", "markeredgewidth": 0.4}
+        """The keywords of a line with markers."""
+        return self.line | {"marker": self.marker} | EDGE
 
 
-def model_colours(labels: Labels) -> dict[str, str]:
-    """Return the colour of every model; from eight on, evenly spaced hues that are no longer colour-blind safe."""
+def choose_colours(labels: Labels, table: pd.DataFrame | None = None) -> dict[str, str]:
+    """Return the colour of every model, or of those in a table; from eight on they are no longer colour-blind safe."""
     count = len(labels.models)
     palette = COLOURS if count <= len(COLOURS) else sns.husl_palette(count, l=0.55).as_hex()
-    return dict(zip(labels.models, palette, strict=False))
+    plotted = set(labels.models if table is None else table["model"])
+    return {model: colour for model, colour in zip(labels.models, palette, strict=False) if model in plotted}
 
 
-def gradient_dashes(labels: Labels) -> dict[str, tuple[Dash, str]]:
-    """Return the dash pattern and the marker of every gradient; past six gradients the patterns repeat."""
-    looks = list(zip(DASHES, MARKERS, strict=True))
-    return {name: looks[index % len(looks)] for index, name in enumerate(labels.gradients)}
+def choose_dashes(names: Sequence[str]) -> dict[str, tuple[Dash, str]]:
+    """Return the dash pattern and the marker of every gradient or path; past six the patterns repeat."""
+    return {name: (DASHES[rank % len(DASHES)], MARKERS[rank % len(MARKERS)]) for rank, name in enumerate(names)}
 
 
-def series_of(tables: Tables) -> list[Series]:
+def list_series(tables: Tables) -> list[Series]:
     """Return the series that the statistics hold, in the order of the config."""
-    colours, dashes = model_colours(tables.labels), gradient_dashes(tables.labels)
+    colours, dashes = choose_colours(tables.labels), choose_dashes(tables.labels.gradients)
     present = set(tables.statistics[["model", "gradient"]].itertuples(index=False, name=None))
     pairs = [(model, gradient) for model in colours for gradient in dashes if (model, gradient) in present]
-    unknown = present - set(pairs)
-    if unknown:
+    if unknown := present - set(pairs):
         raise ValueError(
             f"series {sorted(unknown)} in the tables, but the config defines models "
             f"{', '.join(colours)} and gradients {', '.join(dashes)}"
         )
-    last = max(len(pairs) - 1, 1)
+    offsets = spread_evenly(len(pairs))
     return [
-        Series(
-            model, gradient, colours[model], *dashes[gradient], offset=(rank / last - 0.5) if len(pairs) > 1 else 0.0
-        )
-        for rank, (model, gradient) in enumerate(pairs)
+        Series(model, gradient, colours[model], *dashes[gradient], offset=offset, width=0.7 / len(pairs))
+        for (model, gradient), offset in zip(pairs, offsets, strict=True)
     ]
 
 
-def rows_of(table: pd.DataFrame, **keys: object) -> pd.DataFrame:
+def spread_evenly(count: int) -> list[float]:
+    """Return places from -0.5 to 0.5, or 0 for one thing alone."""
+    return [rank / (count - 1) - 0.5 for rank in range(count)] if count > 1 else [0.0] * count
+
+
+def select_rows(table: pd.DataFrame, **keys: object) -> pd.DataFrame:
     """Return the rows of a table whose columns have the given values."""
     for name, value in keys.items():
         table = table[table[name] == value]
     return table
 
 
-def styled(draw: Callable[[Tables], Figure]) -> Callable[[Tables], Figure]:
+def apply_style(draw: Callable[[Tables], Figure]) -> Callable[[Tables], Figure]:
     """Run a draw function under the style, then fix its layout so that every file format shows the same."""
 
     @wraps(draw)
@@ -163,18 +167,13 @@ def save(figure: Figure, stem: Path, *, source: str | None = None) -> None:
 
     Their metadata hold no date, and `source`, what they were drawn from.
     """
-    stem.parent.mkdir(parents=True, exist_ok=True)
     undated: dict[str, dict[str, str | None]] = {
         "pdf": {"CreationDate": None, "Creator": None, "Producer": None, "Subject": source},
         "svg": {"Date": None, "Creator": None, "Source": source},
         "png": {"Software": None, "Source": source},
     }
     for kind, metadata in undated.items():
-        target = stem.with_name(f"{stem.name}.{kind}")
-        draft = target.with_name(f".{target.name}.{os.getpid()}")
-        try:
-            with matplotlib.rc_context(RC):
-                figure.savefig(draft, format=kind, dpi=300, metadata=metadata)
-            draft.replace(target)
-        finally:
-            draft.unlink(missing_ok=True)
+        buffer = BytesIO()
+        with matplotlib.rc_context(RC):
+            figure.savefig(buffer, format=kind, dpi=300, metadata=metadata)
+        write_bytes(stem.with_name(f"{stem.name}.{kind}"), buffer.getvalue())
