@@ -18,12 +18,12 @@ STALE = "#D55E00"
 def draw_coverage(tables: Tables) -> Figure:
     """Draw the map: a panel per task, a row per model and gradient, a column per lag; tables.needs has `coverage`."""
     coverage = tables.needs["coverage"]
-    done, wanted = coverage["seeds_done"], coverage["seeds_wanted"]
+    done, requested = coverage["seeds_done"], coverage["seeds_wanted"]
     names = coverage["model"] + " " + coverage["gradient"]
     coverage = coverage.assign(
         series=names,
-        state=np.select([done == wanted, done > 0], [2, 1]),
-        text=[f"{d}/{w}" for d, w in zip(done, wanted, strict=True)],
+        state=np.select([done == requested, done > 0], [2, 1]),
+        text=[f"{d}/{r}" for d, r in zip(done, requested, strict=True)],
     )
     present = set(names)
     rows = [name for m in tables.labels.models for g in tables.labels.gradients if (name := f"{m} {g}") in present]
@@ -47,6 +47,6 @@ def draw_coverage(tables: Tables) -> Figure:
         legend["stale: computed with other settings or code"] = {
             "marker": "s", "markersize": 6, "markerfacecolor": "none", "color": STALE, "linestyle": "none",
         }  # fmt: skip
-    note = f"{done.sum()} of {wanted.sum()} seeds of all conditions are done; a cell: seeds done/wanted"
+    note = f"{done.sum()} of {requested.sum()} seeds of all conditions are done; a cell: seeds done/wanted"
     place_below(figure, {"": legend}, note=note)
     return figure
