@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from workflow.experiment.sources import imported_modules
+from workflow.experiment.sources import list_imports
 
 ROOT = Path(__file__).resolve().parents[1]
 OURS = {"records", "tasks", "models", "training", "workflow", "benchmarks", "tests"}
@@ -34,7 +34,7 @@ FILES = sorted(path.relative_to(ROOT) for folder in MAY_IMPORT for path in (ROOT
 
 def imports(path: Path) -> set[str]:
     tree = ast.parse((ROOT / path).read_bytes())
-    return {module[0] for module in imported_modules(tree, package=path.parent.parts) if module}
+    return {module[0] for module in list_imports(tree, package=path.parent.parts) if module}
 
 
 @pytest.mark.parametrize("path", sorted(set(FILES)), ids=str)

@@ -21,7 +21,7 @@ FOLDER = Path(__file__).parents[2] / "workflow" / "figures"
 CAPTIONED = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
 COMPUTED = {"baselines"}  # by conftest.py, of any experiment; figures of other tables have tests of their own
 NEEDS = load_registry(SourceTree(FOLDER.parents[1])).figures
-FIGURES = [name for name in CAPTIONED if set(NEEDS[name]) <= COMPUTED]
+FIGURES = [name for name in CAPTIONED if set(NEEDS[name].needs) <= COMPUTED]
 REFERENCE_LINES = {"solved_versus_lag": "half", "updates_versus_lag": "budget"}  # the others draw chance
 SINGLE, TWO = [("lstm", "full")], [("rnn", "full"), ("lstm", "tbptt")]
 SHAPES = {

@@ -12,8 +12,8 @@ import pytest
 from tests.settings import job_settings
 from training.gradients.constructed import compute_rows as compute_constructed
 from training.gradients.derivatives import compute_rows as compute_derivatives
-from workflow.experiment.claims import Source, read_claims
 from workflow.experiment.declarations import load_registry
+from workflow.experiment.findings import Source, read_claims
 from workflow.experiment.source_tree import SourceTree
 from workflow.report.findings_page import format_page
 from workflow.statistics.intervals import Interval

@@ -11,7 +11,6 @@ from tests.workflow.conftest import Tree
 from workflow.experiment.experiment import Experiment
 from workflow.experiment.reading import merge
 from workflow.experiment.source_tree import SourceTree
-from workflow.experiment.sources import Sources
 from workflow.jobs.requested import Request, digest_requests, list_requests
 from workflow.tables.schema.csv_files import read_csv
 
@@ -63,7 +62,7 @@ def test_settings_hold_what_determines_a_guess_and_nothing_else():
 
 
 def test_a_guess_depends_on_its_task_cell_and_kernel_and_on_nothing_that_trains():
-    closure = {path.as_posix() for path in Sources(SourceTree(ROOT)).closure(["training/guessing.py"])}
+    closure = {path.as_posix() for path in SourceTree(ROOT).closure(["training/guessing.py"])}
     assert {"training/evaluation.py", "training/streams.py", "models/network.py", "tasks/task.py"} <= closure
     assert not closure & {"training/setup.py", "training/optimiser.py", "training/condition.py", "models/lstm.py"}
     points = (Condition("cpu", task, lag, "rnn") for task, lag in (("copy", 11), ("adding", 2)))

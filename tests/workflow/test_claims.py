@@ -9,11 +9,10 @@ import pytest
 import yaml
 
 from tests.settings import TINY
-from workflow.experiment.claims import Source, find_source, read_claims
 from workflow.experiment.declarations import load_registry
 from workflow.experiment.errors import ConfigurationError
 from workflow.experiment.experiment import Experiment, complete
-from workflow.experiment.findings import Findings
+from workflow.experiment.findings import Findings, Source, find_source, read_claims
 from workflow.experiment.reading import read
 from workflow.experiment.source_tree import SourceTree
 from workflow.experiment.tables import list_networks
@@ -41,22 +40,22 @@ MALFORMED = [
     (["claims", 0, "figure"], "constructed_netwrok", "claims[0].figure:", ["did you mean constructed_network?"]),
     (["claims", 0, "checks", 0, "statistic"], "modus", "claims[0].checks[0].statistic:", ["one of mean, median"]),
     (["claims", 0, "checks", 0, "rule"], {"atmost": 1}, "claims[0].checks[0].rule.atmost:", ["did you mean at_most?"]),
-    (["claims", 0, "checks", 0, "rule"], {}, "claims[0].checks[0].rule:", ["at_most, at_least", "came {}"]),
+    (["claims", 0, "checks", 0, "rule"], {}, "claims[0].checks[0].rule:", ["at_most, at_least", "came none"]),
     (["claims", 0, "checks", 0, "rule"], {"below": "1e-3"}, "claims[0].checks[0].rule.below:", ["reads as text"]),
-    (["claims", 0, "checks", 0, "rule"], {"within": [2, 1]}, "claims[0].checks[0].rule.within:", ["lower end first"]),
+    (["claims", 0, "checks", 0, "rule"], {"within": [2, 1]}, "claims[0].checks[0].rule:", ["lower end first"]),
     (["claims", 0, "checks", 0, "table"], "../x", "claims[0].checks[0].table:", ["name of a table", "came '../x'"]),
     (["claims", 0, "checks", 0, "experiment"], "a/b", "claims[0].checks[0].experiment:", ["a label of letters"]),
     (
         ["claims", 4, "checks", 0, "measure"],
         {"kind": "peak", "column": "x"},
-        "claims[4].checks[0].measure.at:",
-        ["peak"],
+        "claims[4].checks[0].measure:",
+        ["expected for peak besides the column: at; came none"],
     ),
     (
         ["claims", 0, "checks", 0, "measure"],
         {"kind": "value", "column": "x", "at": 3},
-        "claims[0].checks[0].measure.at:",
-        ["measure value has no use for it"],
+        "claims[0].checks[0].measure:",
+        ["expected for value besides the column: none; came at"],
     ),
     (["claims", 0, "checks", 0, "by"], ["a", "b", "c", "d"], "claims[0].checks[0].by:", ["0 to 3 different items"]),
 ]

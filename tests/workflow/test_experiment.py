@@ -8,7 +8,7 @@ import pytest
 from records.condition import Condition
 from tests.settings import TINY, TINY_RUNS
 from workflow.experiment.configuration import Configuration
-from workflow.experiment.declarations import Declaration, find_smallest_lag, is_met
+from workflow.experiment.declarations import Declaration, is_met
 from workflow.experiment.experiment import Experiment
 from workflow.experiment.gate import require_devices
 from workflow.experiment.reading import merge
@@ -149,8 +149,8 @@ def test_a_when_is_met_by_equal_values():
     assert is_met({"a": 1}, options={"a": 1})
     assert not is_met({"a": 1}, options={"a": 2})
     task = Declaration(lags=[{"when": {"a": 1}, "minimum": 5}, {"when": {"a": 2}, "minimum": 9}])
-    assert find_smallest_lag(task, options={"a": 1}) == 5
-    assert find_smallest_lag(task, options={"a": 3}) == 1
+    assert task.find_smallest_lag({"a": 1}) == 5
+    assert task.find_smallest_lag({"a": 3}) == 1
 
 
 def test_cuda_is_refused_only_without_a_gpu_and_only_while_its_runs_are_missing(tmp_path):

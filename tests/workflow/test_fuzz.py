@@ -20,7 +20,7 @@ from tests.workflow.mutations import NASTY_TEXT, SHELL, SOUND, Mutant, mutants
 from workflow.experiment.configuration import Configuration
 from workflow.experiment.declarations import load_registry
 from workflow.experiment.experiment import Experiment
-from workflow.experiment.gate import admit, admit_claims, admit_file
+from workflow.experiment.gate import admit, admit_file
 from workflow.jobs.requested import list_requests
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,11 +56,9 @@ def by_snakemake(path: Path) -> Experiment | str | None:
     except Exception:
         return None
     try:
-        experiment = admit(config, root=ROOT, files=[str(path)])
-        admit_claims(experiment)
+        return admit(config, root=ROOT, files=[path]).experiment
     except SystemExit as ended:
         return str(ended.code)
-    return experiment
 
 
 def check(mutant: Mutant, folder: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 from records.condition import Condition
 from tests.settings import tiny
 from workflow.experiment.experiment import Experiment
-from workflow.experiment.sources import TRAINED, Sources
+from workflow.experiment.source_tree import TRAINED, SourceTree
 from workflow.jobs import baseline, measurement, run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,11 +100,11 @@ def list_covered(kind: ModuleType, experiment: Experiment, condition: Condition,
     """Return the files that the digest of a job's code covers."""
     covered: set[str] = set()
 
-    def digest(sources: Sources, entries: Iterable[str]) -> str:
-        covered.update(path.as_posix() for path in sources.closure(entries))
+    def digest(tree: SourceTree, entries: Iterable[str]) -> str:
+        covered.update(path.as_posix() for path in tree.closure(entries))
         return "digest"
 
-    monkeypatch.setattr(Sources, "digest", digest)
+    monkeypatch.setattr(SourceTree, "digest", digest)
     assert experiment.sources(condition, entry=kind.ENTRY) == "digest"
     return covered
 

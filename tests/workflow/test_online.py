@@ -38,7 +38,7 @@ MISFITS = [
     ({"training": {"clip_norm": 1.0}}, "training.clip_norm:", "online demands null; came 1"),
     ({"training": {"dtype": "float32"}}, "training.dtype:", "online demands 'float64'; came 'float32'"),
     ({"optimisers": {"sgd": {"momentum": 0.5}}}, "optimisers.sgd.momentum:", "online demands 0; came 0.5"),
-    ({"grid": [GRID[0] | {"devices": ["cpu", "cuda"]}]}, "grid[0].devices:", "trains on the cpu; came 'cuda'"),
+    ({"grid": [GRID[0] | {"devices": ["cpu", "cuda"]}]}, "grid[0].devices:", "online demands 'cpu'; came 'cuda'"),
     ({"grid": [GRID[0] | {"models": ["lstm", "rnn"]}]}, "models.rnn.cell:", "trains the cells lstm; came 'rnn'"),
     ({"tasks": {"copy": {"loss": "all"}}}, "tasks.copy:", "copy has one with loss: 'recall'; came loss: 'all'"),
     ({"grid": [GRID[0] | {"tasks": ["adding"]}]}, "tasks.adding:", "adding has none; came"),

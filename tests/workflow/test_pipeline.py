@@ -12,7 +12,7 @@ import yaml
 from tests.settings import TINY, TINY_RUNS
 from tests.workflow.conftest import Tree, copy_tree
 from tests.workflow.test_rules import import_as_module
-from workflow.experiment.declarations import read_docstring
+from workflow.experiment.sources import read_docstring
 
 pytestmark = pytest.mark.slow
 RUNS = "results/tiny/runs/cpu"

@@ -40,7 +40,7 @@ def error_line(**changes: object) -> str:
 
 
 def test_the_tiny_configuration_itself_is_accepted() -> None:
-    assert Experiment(merge(TINY, ONLINE), root=ROOT).published == [ROW]
+    assert Experiment(merge(TINY, ONLINE), root=ROOT).config["published"] == [ROW]
 
 
 @pytest.mark.parametrize(

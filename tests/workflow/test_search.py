@@ -77,7 +77,7 @@ def test_every_model_task_and_gradient_has_the_same_trials():
     trials: dict[tuple[str, str], set] = {}
     for condition in searched.conditions:
         settings = searched.settings(condition, [0, 1, 2])
-        variant = searched.search["variants"][condition.model]
+        variant = searched.config["search"]["variants"][condition.model]
         size = settings["model"]["hidden_size"]
         assert settings["model"]["name"] == condition.model == f"{variant}.h{size}"
         assert settings["model"]["options"]["peepholes"] == (variant == "lstm_peephole")
@@ -91,7 +91,7 @@ def test_every_model_task_and_gradient_has_the_same_trials():
 
 
 def test_variants_come_in_the_order_of_the_configuration():
-    assert list(dict.fromkeys(experiment().search["variants"].values())) == ["lstm", "lstm_peephole"]
+    assert list(dict.fromkeys(experiment().config["search"]["variants"].values())) == ["lstm", "lstm_peephole"]
 
 
 def test_another_draw_leaves_the_runs_of_the_sizes_that_stay():
@@ -121,8 +121,6 @@ def test_undrawn_is_the_model_as_configured():
 def test_without_a_search_nothing_changes():
     plain = Experiment(TINY, root=ROOT)
     assert plain.config == plain.given
-    with pytest.raises(ConfigurationError, match=r"^config: search: the key is missing: this experiment has no random"):
-        _ = plain.search
 
 
 LONG = "x" * 62

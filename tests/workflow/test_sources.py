@@ -8,7 +8,7 @@ from tests.settings import tiny
 from workflow.experiment.errors import ConfigurationError
 from workflow.experiment.experiment import Experiment, training_files
 from workflow.experiment.source_tree import SourceTree
-from workflow.experiment.sources import Sources, code_only
+from workflow.experiment.sources import code_only
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = '''"""A module."""
@@ -72,11 +72,11 @@ def test_edits_of_the_code_count(old, new):
     assert code_only(CODE.replace(old, new)) != code_only(CODE)
 
 
-def write(root: Path, files: dict[str, str]) -> Sources:
+def write(root: Path, files: dict[str, str]) -> SourceTree:
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
-    return Sources(SourceTree(root))
+    return SourceTree(root)
 
 
 def test_closure_follows_every_form_of_import(tmp_path):
@@ -130,7 +130,7 @@ def test_digest_depends_on_names_and_texts_of_the_closure(tmp_path):
 def test_training_depends_on_its_loop_and_not_on_other_tasks_or_on_what_varies():
     kernels = ["models/kernels/cpu.py", "models/kernels/reference.py"]
     entries = ["training/condition.py", "training/protocols/minibatch.py", "tasks/copy.py", "models/rnn.py", *kernels]
-    closure = {path.as_posix() for path in Sources(SourceTree(ROOT)).closure(entries)}
+    closure = {path.as_posix() for path in SourceTree(ROOT).closure(entries)}
     assert {"training/setup.py", "training/streams.py", "models/kernels/fused.py", "tasks/task.py"} <= closure
     assert not closure & {"tasks/adding.py", "models/lstm.py", "training/progress.py", "training/provenance.py"}
     assert not {path for path in closure if path.startswith("training/optimisers/") and "__init__" not in path}
@@ -140,7 +140,7 @@ def test_training_depends_on_its_loop_and_not_on_other_tasks_or_on_what_varies()
 def test_no_training_depends_on_the_torch_module_for_others(cell):
     kernels = ["models/kernels/cpu.py", "models/kernels/reference.py"]
     entries = ["training/condition.py", "tasks/copy.py", f"models/{cell}.py", *kernels]
-    closure = {path.as_posix() for path in Sources(SourceTree(ROOT)).closure(entries)}
+    closure = {path.as_posix() for path in SourceTree(ROOT).closure(entries)}
     assert {"models/__init__.py", f"models/{cell}.py"} <= closure
     assert "models/torch_lstm.py" not in closure
 
@@ -158,7 +158,7 @@ def test_of_protocols_optimisers_and_schedules_a_run_depends_on_its_own_alone(tr
     entries = ["training/condition.py", *training_files(tiny(training=training))]
     loaded_by_name = {
         path.relative_to("training").as_posix()
-        for path in Sources(SourceTree(ROOT)).closure(entries)
+        for path in SourceTree(ROOT).closure(entries)
         if path.parent.parent == Path("training") and path.name != "__init__.py"
     }
     assert loaded_by_name == expected

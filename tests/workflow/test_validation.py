@@ -12,7 +12,7 @@ from tests.settings import TINY
 from workflow.experiment.declarations import load_registry
 from workflow.experiment.errors import ConfigurationError
 from workflow.experiment.experiment import Experiment, complete
-from workflow.experiment.gate import admit_claims, admit_file
+from workflow.experiment.gate import admit, admit_file
 from workflow.experiment.reading import merge, read
 from workflow.experiment.source_tree import SourceTree
 from workflow.experiment.validation import validate
@@ -110,8 +110,8 @@ MALFORMED = [
     ({"tasks": {"adding": {"sequences": 0}}}, "tasks.adding.sequences:", ["an integer >= 1", "came 0"]),
     ({"tasks": {"adding": {"sequences": 31}}}, "tasks.adding.sequences:", ["training.batch_size = 32", "came 31"]),
     ({"gradients": {"tbptt": {"k1": 5, "k2": 9}}}, "gradients.tbptt:", ["not both", "num_steps: 20", "k1: 5", "k2: 9"]),
-    ({"gradients": {"g": {"paths": "all", "k1": 9, "k2": 5}}}, "gradients.g.k1:", ["k1 <= k2", "k1: 9, k2: 5"]),
-    ({"gradients": {"g": {"paths": "all", "k2": 5}}}, "gradients.g.k1:", ["together", "k1: null, k2: 5"]),
+    ({"gradients": {"g": {"paths": "all", "k1": 9, "k2": 5}}}, "gradients.g:", ["k1 <= k2", "k1: 9, k2: 5"]),
+    ({"gradients": {"g": {"paths": "all", "k2": 5}}}, "gradients.g:", ["together", "k1: null, k2: 5"]),
     ({"gradients": {"g": {"paths": "some"}}}, "gradients.g.paths:", ["all or a list", "came 'some'"]),
     ({"gradients": {"g": {"paths": ["cel"]}}}, "gradients.g.paths:", ["unknown path 'cel'", "did you mean cell?"]),
     ({"gradients": {"g": {"paths": []}}}, "gradients.g.paths:", ["all or a list of at least 1", "came []"]),
@@ -177,7 +177,7 @@ MALFORMED = [
     (measurement(sequences=17), "measurement.sequences:", ["at most training.validation_sequences = 16", "came 17"]),
     (measurement(evaluations=1), "measurement.evaluations:", ["an integer >= 2", "came 1"]),
     (measurement(flows=[]), "measurement.flows:", ["at least 1"]),
-    (measurement(flows=["ful"]), "measurement.flows:", ["unknown gradient 'ful'", "did you mean full?"]),
+    (measurement(flows=["ful"]), "measurement.flows:", ["unknown flow 'ful'", "did you mean full?"]),
     (measurement(flows=["tbptt"]), "measurement.flows:", ["without a window", "'tbptt' with num_steps: 20"]),
 ]
 
@@ -268,7 +268,7 @@ def test_what_is_no_file_is_refused_at_the_gate(tmp_path, monkeypatch, name):
 @pytest.mark.parametrize("claims", ["a" * 300, " ", "/dev/zero", "config"])
 def test_claims_that_are_no_file_are_refused_by_their_key(claims):
     with pytest.raises(SystemExit, match=r"^config: claims: expected a file, "):
-        admit_claims(Experiment(TINY | {"claims": claims}, root=ROOT))
+        admit(TINY | {"claims": claims}, root=ROOT)
 
 
 SHIPPED = sorted(path for path in (ROOT / "config").glob("*.yaml") if path.stem != "claims")  # which is no experiment

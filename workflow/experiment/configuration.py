@@ -1,20 +1,25 @@
 """The keys of a configuration: types, bounds and meanings, as pydantic models.
 
 Validation, the JSON schema and the tables of config/README.md come from these models. The options of a task, cell,
-optimiser or schedule stand in its own file (`declarations.py`); `options.py` adds them to `Task` and `Model`.
+optimiser or schedule stand in its own file (`declarations.py`); `keys.py` adds them to `Task` and `Model`.
 """
 
-from typing import Annotated, Any, Literal, TypeVar
+from collections import Counter
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from workflow.experiment.errors import format_pairs, format_value
 
 Item = TypeVar("Item")
+Number = TypeVar("Number", int, float)
 
 
 def _check_different(items: list[Item]) -> list[Item]:
-    if len({repr(item) for item in items}) < len(items):
-        raise PydanticCustomError("duplicate", "the items must be different")
+    counts = Counter(map(repr, items))
+    if len(counts) < len(items):
+        twice = next(item for item in items if counts[repr(item)] > 1)
+        raise ValueError(f"expected different items; came {format_value(twice)} twice")
     return items
 
 
@@ -67,34 +72,29 @@ class Block(Keys):
     """the learning rates of this block, likewise"""
 
 
-class SizeRange(Keys):
-    """The hidden sizes of a random search."""
+class Range(Keys, Generic[Number]):
+    """The values that a random search samples."""
 
     draws: Draws
-    """how many hidden sizes"""
-    low: Size = Field(alias="from")
+    """how many; of learning rates, for each hidden size"""
+    low: Number = Field(alias="from")
     """the smallest"""
-    high: Size = Field(alias="to")
+    high: Number = Field(alias="to")
     """the largest"""
 
-
-class RateRange(Keys):
-    """The learning rates of a random search."""
-
-    draws: Draws
-    """how many learning rates for each hidden size"""
-    low: Rate = Field(alias="from")
-    """the smallest"""
-    high: Rate = Field(alias="to")
-    """the largest"""
+    @model_validator(mode="after")
+    def _check_ends(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError(f"expected from < to; came {format_pairs({'from': self.low, 'to': self.high})}")
+        return self
 
 
 class Search(Keys):
     """Random search over hidden sizes and learning rates, for every model of the grid."""
 
-    hidden_size: SizeRange
+    hidden_size: Range[Size]
     """log-uniform and stratified, one in each of as many equally probable ranges; rounded"""
-    learning_rate: RateRange
+    learning_rate: Range[Rate]
     """likewise, for each hidden size"""
     seed: Seed
     """of the draws. They depend on nothing but the search, so that comparisons between models are paired"""
@@ -173,6 +173,19 @@ class Gradient(Keys):
     """steps between two backward passes; with `k2`, instead of `num_steps`; at most `k2`"""
     k2: Window = None
     """steps through which each backward pass goes"""
+
+    @model_validator(mode="after")
+    def _check_window(self) -> Self:
+        ends = {"k1": self.k1, "k2": self.k2}
+        if self.num_steps is not None and ends != {"k1": None, "k2": None}:
+            came = format_pairs({"num_steps": self.num_steps} | ends)
+            raise ValueError(f"expected num_steps, or k1 and k2, not both; came {came}")
+        if (self.k1 is None) != (self.k2 is None):
+            raise ValueError(f"expected k1 and k2 together; came {format_pairs(ends)}")
+        if self.k1 is not None and self.k2 is not None and self.k1 > self.k2:
+            came = format_pairs(ends)
+            raise ValueError(f"expected k1 <= k2, else steps between the windows get no error; came {came}")
+        return self
 
 
 class Training(Keys):

@@ -1,77 +1,58 @@
 """The reference of all configuration keys, from the models of the configuration and the options that files declare."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from workflow.experiment.configuration import (
-    Baselines,
-    Block,
-    Configuration,
-    Gradient,
-    Keys,
-    Measurement,
-    Model,
-    PublishedNumber,
-    RateRange,
-    Search,
-    SizeRange,
-    Task,
-    Training,
-)
-from workflow.experiment.declarations import Declaration, load_registry
+from workflow.experiment import configuration
+from workflow.experiment.configuration import Keys
+from workflow.experiment.declarations import load_registry
 from workflow.experiment.keys import describe
-from workflow.experiment.source_tree import SourceTree
+from workflow.experiment.source_tree import FOLDERS, SourceTree
 
 SECTIONS: Mapping[str, type[Keys]] = {
-    "the file": Configuration,
-    "grid": Block,
-    "tasks": Task,
-    "models": Model,
-    "gradients": Gradient,
-    "training": Training,
-    "baselines": Baselines,
-    "measurement": Measurement,
-    "search": Search,
-    "search.hidden_size": SizeRange,
-    "search.learning_rate": RateRange,
-    "published": PublishedNumber,
+    "": configuration.Configuration,
+    "grid": configuration.Block,
+    "tasks": configuration.Task,
+    "models": configuration.Model,
+    "gradients": configuration.Gradient,
+    "training": configuration.Training,
+    "baselines": configuration.Baselines,
+    "measurement": configuration.Measurement,
+    "search": configuration.Search,
+    "search.hidden_size": configuration.Range[configuration.Size],
+    "search.learning_rate": configuration.Range[configuration.Rate],
+    "published": configuration.PublishedNumber,
 }
 
 
 def describe_keys(root: Path) -> str:
     """Return a table of keys per part of a configuration."""
-    return "\n".join(line for name, model in SECTIONS.items() for line in _describe_model(name, model))
+    lines = []
+    for name, model in SECTIONS.items():
+        schema = model.model_json_schema()
+        title = f"### `{name}`" if name else "### The file"
+        meaning = model.__doc__ or configuration.Range.__doc__  # which the class for a type does not have
+        lines += [title, "", " ".join(str(meaning).split()), "", "| key | allowed | meaning |", "|---|---|---|"]
+        for key, below in schema["properties"].items():
+            optional = "" if key in schema.get("required", ()) else " (may be absent)"
+            lines.append(_format_row(f"`{key}`", describe(below, root=schema) + optional, below["description"]))
+        lines.append("")
+    return "\n".join(lines)
 
 
 def describe_options(root: Path) -> str:
     """Return a table of the options that each task, cell, optimiser and schedule of the project declares."""
     registry = load_registry(SourceTree(root))
-    files = {
-        "tasks": registry.tasks,
-        "models": registry.cells,
-        "training/optimisers": registry.optimisers,
-        "training/schedules": registry.schedules,
-    }
+    kinds = {"tasks": registry.tasks, "models": registry.cells}
+    kinds |= {"optimisers": registry.optimisers, "schedules": registry.schedules}
     lines = ["| file | key | allowed | meaning |", "|---|---|---|---|"]
-    lines += [line for folder, declared in files.items() for line in _describe_files(folder, declared)]
+    for kind, files in kinds.items():
+        for name, file in files.items():
+            for key, schema in file.options.items():
+                allowed, path = describe(schema, root={}), f"{FOLDERS[kind].as_posix()}/{name}.py"
+                lines.append(_format_row(f"`{path}`", f"`{key}`", allowed, schema["description"]))
     return "\n".join(lines)
-
-
-def _describe_model(name: str, model: type[Keys]) -> Iterator[str]:
-    schema = model.model_json_schema()
-    yield from (f"### `{name}`" if name != "the file" else "### The file", "", " ".join(str(model.__doc__).split()), "")
-    yield from ("| key | allowed | meaning |", "|---|---|---|")
-    for key, below in schema["properties"].items():
-        optional = "" if key in schema.get("required", ()) else " (may be absent)"
-        yield _format_row(f"`{key}`", describe(below, root=schema) + optional, below["description"])
-    yield ""
-
-
-def _describe_files(folder: str, declared: Mapping[str, Declaration]) -> Iterator[str]:
-    for file, declaration in declared.items():
-        for key, schema in declaration.options.items():
-            yield _format_row(f"`{folder}/{file}.py`", f"`{key}`", describe(schema, root={}), schema["description"])
 
 
 def _format_row(*cells: Any) -> str:

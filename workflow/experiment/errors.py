@@ -19,11 +19,18 @@ def make_error(key: str, reason: str) -> ConfigurationError:
     return ConfigurationError(f"config: {name}: {printable(reason)}" if key else f"config: {printable(reason)}")
 
 
-def make_unknown_name_error(key: str, *, kind: str, came: Any, names: Iterable[str]) -> ConfigurationError:
-    """Return the error of a name that does not exist."""
+def require(holds: bool, key: str, expected: str, came: Any) -> None:
+    """Raise the error of a key unless its value is as expected."""
+    if not holds:
+        raise make_error(key, f"expected {expected}; came {came}")
+
+
+def require_name(key: str, name: Any, *, names: Iterable[str], kind: str = "") -> None:
+    """Raise the error of a name that does not exist; the last part of the key says the name of what, unless `kind`."""
     names = sorted(names)
-    reason = f"unknown {kind} {format_value(came)}; known: {format_names(names)}{suggest_nearest(came, names=names)}"
-    return make_error(key, reason)
+    if name not in names:
+        unknown = f"unknown {kind or key.rpartition('.')[2].removesuffix('s')} {format_value(name)}"
+        raise make_error(key, f"{unknown}; known: {format_names(names)}{suggest_nearest(name, names=names)}")
 
 
 def suggest_nearest(came: Any, *, names: Iterable[str]) -> str:
@@ -34,17 +41,15 @@ def suggest_nearest(came: Any, *, names: Iterable[str]) -> str:
 
 def format_value(value: Any) -> str:
     """Write a value as YAML would, shortened."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
     text = repr(value) if isinstance(value, str | int | float | list | dict) else f"{type(value).__name__} {value}"
     return text if len(text) <= WIDTH else f"{text[: WIDTH - 4]} ..."
 
 
 def format_names(names: Iterable[Any]) -> str:
     """Join names for a message."""
-    text = ", ".join(str(name) for name in names) or "none"
+    text = ", ".join(map(str, names)) or "none"
     return text if len(text) <= 5 * WIDTH else f"{text[: 5 * WIDTH]} ..."
 
 

@@ -7,8 +7,10 @@ one that it cannot read at length, and runs the expressions of one that has the 
 import os
 import subprocess
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from workflow.experiment.errors import ConfigurationError, make_error
@@ -18,38 +20,47 @@ from workflow.experiment.reading import merge, read, read_scalar
 from workflow.experiment.source_tree import export_plugins
 
 
-def admit(
-    config: dict[str, Any], *, root: Path, files: Iterable[str] = (), overrides: Mapping[str, Any] | None = None
-) -> Experiment:
-    """Complete `config` in place over config/default.yaml and return its experiment; a mistake is one line and exit 1.
-
-    `files` are the user's configuration files, read once more for what Snakemake lets pass: a key given twice, an
-    empty mapping in the place of something else. `overrides` are the values of `--config`, which Snakemake reads as
-    text where they are nested.
-    """
+@contextmanager
+def exit_on_mistake() -> Iterator[None]:
+    """End the process with one line and exit code 1 on a ConfigurationError."""
     try:
-        for path in files:
-            _restore(config, read(Path(path)))
-        for name, value in (overrides or {}).items():
-            if isinstance(value, list | dict):
-                config[name] = merge({name: config[name]}, {name: _read_texts(value)})[name]
-        config.update(complete(config, root=root))
-        experiment = Experiment(config, root=root)
+        yield
     except ConfigurationError as error:
         sys.exit(str(error))
+
+
+def admit(
+    config: dict[str, Any],
+    *,
+    root: Path,
+    files: Iterable[Path] = (),
+    overrides: Mapping[str, Any] = MappingProxyType({}),
+) -> Findings:
+    """Complete `config` in place over config/default.yaml and return the findings of its experiment.
+
+    A mistake is one line and exit 1. `files` are the user's configuration files, read once more for what Snakemake lets
+    pass: a key given twice, an empty mapping in the place of something else. `overrides` are the values of `--config`,
+    which Snakemake reads as text where they are nested.
+    """
+    with exit_on_mistake():
+        nested = {name: _read_texts(value) for name, value in overrides.items() if isinstance(value, list | dict)}
+        for given in (*map(read, files), nested):
+            config.update(merge(config, given))
+        config.update(complete(config, root=root))
+        findings = Findings(Experiment(config, root=root))
     for name in [name for name, value in config.items() if value is None]:
         del config[name]
-    export_plugins(experiment.tree)
-    return experiment
+    export_plugins(findings.experiment.tree)
+    return findings
 
 
-def _restore(config: dict[str, Any], given: Mapping[str, Any]) -> None:
-    """Put back the mappings that Snakemake has dropped as empty when it laid a file over what was no mapping."""
-    for name, value in given.items():
-        if isinstance(value, Mapping) and isinstance(config.get(name), dict):
-            _restore(config[name], value)
-        elif value == {}:
-            config[name] = value
+def admit_file(path: Path, *, root: Path) -> Findings:
+    """Return the findings of a configuration file's experiment; a mistake in either is one line and exit 1."""
+    with exit_on_mistake():
+        if not os.path.exists(path):
+            files = sorted(str(file) for file in Path("config").glob("*.yaml") if file.stem != "claims")
+            raise make_error("", f"no file {path}; there are: {', '.join(files) or 'none in config/'}")
+    return admit({}, root=root, files=[path])
 
 
 def _read_texts(value: Any) -> Any:
@@ -61,33 +72,10 @@ def _read_texts(value: Any) -> Any:
     return read_scalar(value) if isinstance(value, str) else value
 
 
-def admit_file(path: Path, *, root: Path) -> Findings:
-    """Return the findings of a configuration file's experiment; a mistake in either is one line and exit 1."""
-    try:
-        if not os.path.exists(path):
-            files = sorted(str(file) for file in Path("config").glob("*.yaml") if file.stem != "claims")
-            raise make_error("", f"no file {path}; there are: {', '.join(files) or 'none in config/'}")
-        findings = Findings(Experiment(complete(read(path), root=root), root=root))
-    except ConfigurationError as error:
-        sys.exit(str(error))
-    export_plugins(findings.experiment.tree)
-    return findings
-
-
-def admit_claims(experiment: Experiment) -> Findings:
-    """Return the findings of an experiment; a mistake in its claims is one line and exit 1."""
-    try:
-        return Findings(experiment)
-    except ConfigurationError as error:
-        sys.exit(str(error))
-
-
 def default_file(root: Path) -> str:
     """Return the path of config/default.yaml once it has been read without a mistake."""
-    try:
+    with exit_on_mistake():
         read(root / DEFAULT)
-    except ConfigurationError as error:
-        sys.exit(str(error))
     return str(root / DEFAULT)
 
 

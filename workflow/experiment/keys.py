@@ -1,18 +1,24 @@
 """Validation of the keys of a mapping by a pydantic model, and its first mistake in one line."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, TypeVar, Union
 
-from pydantic import BaseModel, ValidationError
+from pydantic import Field, ValidationError, create_model
 
-from workflow.experiment.configuration import LABEL
+from workflow.experiment.configuration import LABEL, Keys
 from workflow.experiment.errors import ConfigurationError, format_names, format_value, make_error, suggest_nearest
 
 WORDS = {"integer": "an integer", "number": "a number", "string": "text", "boolean": "true or false", "null": "null"}
 SIGNS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+TYPES = {"integer": int, "number": float, "string": str, "boolean": bool, "null": None, "object": dict[str, Any]}
+BOUNDS = {
+    **{"minimum": "ge", "exclusiveMinimum": "gt", "maximum": "le", "exclusiveMaximum": "lt"},
+    **{"pattern": "pattern", "minItems": "min_length", "maxItems": "max_length"},
+}
+"""Pydantic's words for those of a JSON schema."""
+TEXT = ", which YAML reads as text: write the number without quotes, with a point before an exponent (1.0e-8)"
 
-Model = TypeVar("Model", bound=BaseModel)
+Model = TypeVar("Model", bound=Keys)
 Schema = Mapping[str, Any]
 
 
@@ -21,33 +27,76 @@ def validate_keys(value: Any, *, model: type[Model], key: str = "") -> Model:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        mistakes = error.errors(include_url=False, include_context=False, include_input=False)
-        first = min(mistakes, key=lambda mistake: mistake["type"] != "extra_forbidden")
-        raise _explain(first["type"], first["loc"], value=value, root=model.model_json_schema(), key=key) from error
+        first = min(error.errors(include_url=False), key=lambda mistake: mistake["type"] != "extra_forbidden")
+        raise _explain(first, root=model.model_json_schema(), key=key) from error
+
+
+def add_options(base: type[Model], options: Mapping[str, Schema], *, key: str) -> type[Model]:
+    """Return a model with the keys of `base` and the options that a file declares, all of which are required."""
+    fields = {}
+    for name, schema in options.items():
+        try:
+            kind = _build_type(schema)
+        except (KeyError, TypeError) as error:
+            expected = f"a type of {format_names(TYPES)}, enum or anyOf"
+            raise make_error(
+                f"{key}.{name}", f"its file declares {format_value(schema)}; expected {expected}"
+            ) from error
+        fields[f"option_{name}"] = (kind, Field(alias=name))  # no method's name
+    return create_model(base.__name__, __base__=base, **fields)  # type: ignore[call-overload]
 
 
 def describe(schema: Schema, *, root: Schema) -> str:
     """Write in words what a JSON schema allows."""
     schema = _resolve(schema, root=root)
+    kind = schema.get("type")
     if "expected" in schema:
         return str(schema["expected"])
     if "const" in schema:
-        return _plain(schema["const"])
+        return str(schema["const"])
     if "enum" in schema:
-        return f"one of {format_names(map(_plain, schema['enum']))}"
+        return f"one of {format_names(schema['enum'])}"
     if "anyOf" in schema:
         return " or ".join(describe(branch, root=root) for branch in schema["anyOf"])
-    kind = schema.get("type")
     if kind == "object":
-        return (
-            f"a mapping with the keys {format_names(schema['properties'])}" if "properties" in schema else "a mapping"
-        )
+        keys = f" with the keys {format_names(schema['properties'])}" if "properties" in schema else ""
+        return f"a mapping{keys}"
     if kind == "array":
-        return _describe_list(schema, root=root)
-    return f"{WORDS.get(str(kind), 'another value')}{_describe_bounds(schema)}"
+        least, most = schema.get("minItems", 0), schema.get("maxItems")
+        size = f"{least} to {most} " if most else f"at least {least} " if least else ""
+        different = "different " if schema.get("uniqueItems") else ""
+        return f"a list of {size}{different}items, each {describe(schema['items'], root=root)}"
+    bounds = [f" {sign} {schema[name]}" for name, sign in SIGNS.items() if name in schema]
+    return f"{WORDS.get(str(kind), 'another value')}{' and'.join(bounds)}"
 
 
-def join_keys(parts: Iterable[str | int]) -> str:
+def _explain(mistake: Mapping[str, Any], *, root: Schema, key: str) -> ConfigurationError:
+    """Return the error of a mistake as pydantic describes it; its `loc` may end in the name of a branch of a union."""
+    *above, last = mistake["loc"]
+    kind, value, schema, parts = mistake["type"], mistake["input"], root, [key] if key else []
+    if last == "[key]":
+        return make_error(_join_keys([*parts, *above[:-1], value]), f"expected {LABEL}; came {format_value(value)}")
+    for part in above:
+        schema = _find_below(schema, part, root=root) or schema
+        parts.append(part)
+    if kind == "extra_forbidden":
+        names = [name for branch in _list_branches(schema, root=root) for name in branch.get("properties", ())]
+        reason = f"unknown key; known: {format_names(names)}{suggest_nearest(last, names=names)}"
+        return make_error(_join_keys([*parts, last or "''"]), reason)
+    if below := _find_below(schema, last, root=root):
+        schema, parts = below, [*parts, last]
+    expected = describe(schema, root=root)
+    if kind == "missing":
+        return make_error(_join_keys(parts), f"the key is missing; expected {expected}")
+    if kind == "value_error":
+        return make_error(_join_keys(parts), str(mistake["ctx"]["error"]))
+    branches = _list_branches(schema, root=root)
+    is_text = any(branch.get("type") in ("integer", "number") for branch in branches) and _is_number_as_text(value)
+    hint = TEXT if is_text else suggest_nearest(value, names=[str(n) for b in branches for n in b.get("enum", ())])
+    return make_error(_join_keys(parts), f"expected {expected}; came {format_value(value)}{hint}")
+
+
+def _join_keys(parts: Iterable[str | int]) -> str:
     """Join the parts of a key: grid[0].tasks."""
     text = ""
     for part in parts:
@@ -55,77 +104,43 @@ def join_keys(parts: Iterable[str | int]) -> str:
     return text
 
 
-def _explain(kind: str, loc: Sequence[str | int], *, value: Any, root: Schema, key: str) -> ConfigurationError:
-    """Return the error of a mistake of pydantic's kind at `loc`, which may end in the name of a branch of a union."""
-    schema = root
-    parts: list[str | int] = [key] if key else []
-    if loc[-1] == "[key]":
-        return make_error(join_keys([*parts, *loc[:-1]]), f"expected {LABEL}; came {format_value(loc[-2])}")
-    for number, part in enumerate(loc, start=1):
-        branch = _choose_branch(schema, value, root=root)
-        if number == len(loc) and kind == "extra_forbidden":
-            names = list(branch["properties"])
-            reason = f"unknown key; known: {format_names(names)}{suggest_nearest(part, names=names)}"
-            return make_error(join_keys([*parts, part or "''"]), reason)
-        if number == len(loc) and kind == "missing":
-            expected = describe(branch["properties"][part], root=root)
-            return make_error(join_keys([*parts, part]), f"the key is missing; expected {expected}")
-        if isinstance(value, Mapping) and part in value:
-            below = branch.get("properties", {}).get(part)
-            schema = below or next(iter(branch.get("patternProperties", {"": {}}).values()))
-        elif isinstance(value, list) and isinstance(part, int):
-            schema = branch["items"]
-        else:
-            break
-        value = value[part]
-        parts.append(part)
-    expected = f"expected {describe(schema, root=root)}"
-    if kind == "duplicate":
-        twice, _ = Counter(map(format_value, value)).most_common(1)[0]
-        return make_error(join_keys(parts), f"{expected}; came {twice} twice")
-    schema = _choose_branch(schema, value, root=root)
-    hint = _explain_text(value, schema) + suggest_nearest(value, names=map(str, schema.get("enum", [])))
-    return make_error(join_keys(parts), f"{expected}; came {format_value(value)}{hint}")
-
-
-def _choose_branch(schema: Schema, value: Any, *, root: Schema) -> Schema:
-    """Return the schema itself, or of a union the branch that a mapping or a list was meant to be."""
-    schema = _resolve(schema, root=root)
-    kind = "object" if isinstance(value, Mapping) else "array" if isinstance(value, list) else None
-    branches = [_resolve(branch, root=root) for branch in schema.get("anyOf", ())]
-    return next((branch for branch in branches if branch.get("type") == kind), schema)
-
-
 def _resolve(schema: Schema, *, root: Schema) -> Schema:
-    if "$ref" not in schema:
-        return schema
-    definition: Schema = root["$defs"][schema["$ref"].removeprefix("#/$defs/")]
-    return definition
+    name = schema.get("$ref", "").removeprefix("#/$defs/")
+    return root["$defs"][name] if name else schema
 
 
-def _describe_list(schema: Schema, *, root: Schema) -> str:
-    least, most = schema.get("minItems", 0), schema.get("maxItems")
-    different = "different " if schema.get("uniqueItems") else ""
-    bounds = f"{least} to {most} " if most else f"at least {least} " if least else ""
-    return f"a list of {bounds}{different}items, each {describe(schema.get('items', {}), root=root)}"
+def _list_branches(schema: Schema, *, root: Schema) -> list[Schema]:
+    """Return what a schema allows one of: the branches of a union, or the schema itself."""
+    schema = _resolve(schema, root=root)
+    return [_resolve(branch, root=root) for branch in schema.get("anyOf", [schema])]
 
 
-def _describe_bounds(schema: Schema) -> str:
-    bounds = [f" {sign} {schema[name]}" for name, sign in SIGNS.items() if name in schema]
-    return " and".join(bounds)
+def _find_below(schema: Schema, part: str | int, *, root: Schema) -> Schema | None:
+    """Return the schema of an item or a key of what a schema describes, or None if that has none."""
+
+    for branch in _list_branches(schema, root=root):
+        own = branch.get("items") if isinstance(part, int) else branch.get("properties", {}).get(part)
+        for below in (own, *branch.get("patternProperties", {}).values(), branch.get("additionalProperties")):
+            if isinstance(below, Mapping):
+                return below
+    return None
 
 
-def _explain_text(value: Any, schema: Schema) -> str:
-    """Explain the text that looks like a number."""
-    types = {branch.get("type") for branch in (schema, *schema.get("anyOf", ()))}
-    if isinstance(value, str) and types & {"number", "integer"}:
-        try:
-            float(value)
-        except ValueError:
-            return ""
-        return ", which YAML reads as text: write the number without quotes, with a point before an exponent (1.0e-8)"
-    return ""
+def _is_number_as_text(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return isinstance(value, str)
 
 
-def _plain(value: Any) -> str:
-    return format_value(value).strip("'")
+def _build_type(schema: Schema) -> Any:
+    """Return the type that a JSON schema describes."""
+    if "anyOf" in schema:
+        return Union[tuple(map(_build_type, schema["anyOf"]))]  # noqa: UP007
+    if "enum" in schema or "const" in schema:
+        return Literal[tuple(schema.get("enum", [schema.get("const")]))]
+    kind: Any = list[_build_type(schema["items"])] if schema["type"] == "array" else TYPES[schema["type"]]  # type: ignore[misc]
+    words = {"expected": schema["title"]} if "title" in schema else None
+    bounds = {BOUNDS[name]: value for name, value in schema.items() if name in BOUNDS}
+    return Annotated[kind, Field(json_schema_extra=words, **bounds)]

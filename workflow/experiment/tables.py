@@ -26,8 +26,8 @@ def list_inputs(experiment: Experiment, name: str) -> list[str]:
 def sort_tables(experiment: Experiment) -> list[str]:
     """Return the tables of an experiment, those of its figures and all that these need, each after its inputs."""
     graph: dict[str, list[str]] = {}
-    figures = (experiment.registry.figures[name] for name in experiment.config["figures"])
-    pending = [*list_tables(experiment), *(table for needs in figures for table in needs)]
+    pending = list_tables(experiment)
+    pending += [table for name in experiment.config["figures"] for table in experiment.registry.figures[name].needs]
     while pending:
         name = pending.pop()
         if name not in graph:
@@ -52,17 +52,15 @@ def list_networks(experiment: Experiment) -> list[dict[str, Any]]:
     networks = {}
     for condition in experiment.conditions:
         settings = experiment.settings(condition, experiment.config["seeds"])
-        task = {name: value for name, value in settings["task"].items() if name != "sequences"}
-        network = {"seeds": settings["seeds"], "task": task, "model": settings["model"]}
+        del settings["task"]["sequences"]
+        network = {part: settings[part] for part in ("seeds", "task", "model")}
         networks[condition.task, condition.lag, condition.model] = network
     return [networks[key] for key in sorted(networks)]
 
 
 def compute_sources(experiment: Experiment, name: str) -> str:
     """Return the digest of the code that determines the numbers of a table with an entry point."""
-    networks = list_networks(experiment)
-    names = {("tasks", network["task"]["task"]) for network in networks}
-    names |= {("models", network["model"]["cell"]) for network in networks}
-    files = [f"{folder}/{file}.py" for folder, file in sorted(names)]
-    entries = [experiment.registry.tables[name].entry, "models/kernels/reference.py", "models/lstm.py", *files]
-    return experiment.code.digest(entries)
+    files = {experiment.registry.tables[name].entry, "models/kernels/reference.py", "models/lstm.py"}
+    for network in list_networks(experiment):
+        files |= {f"tasks/{network['task']['task']}.py", f"models/{network['model']['cell']}.py"}
+    return experiment.tree.digest(files)

@@ -12,7 +12,6 @@ from records.canonical_json import compute_digest
 from records.writing import write_text
 from workflow.experiment.experiment import Experiment
 from workflow.experiment.source_tree import SourceTree
-from workflow.experiment.sources import list_analysis_sources
 from workflow.experiment.tables import compute_sources, list_inputs, list_settings, sort_tables
 from workflow.jobs.requested import FORMATS, Request, digest_requests, list_requests
 
@@ -59,7 +58,7 @@ def describe_table(
 def describe_figure(experiment: Experiment, name: str) -> Derived:
     """Return what a figure is drawn from."""
     place = experiment.place
-    inputs = [f"{place.results}/{table}.csv" for table in (*USUAL, *experiment.registry.figures[name])]
+    inputs = [f"{place.results}/{table}.csv" for table in (*USUAL, *experiment.registry.figures[name].needs)]
     basis = {"code": _hash_code(experiment.tree, f"workflow/figures/{name}.py"), "labels": experiment.labels}
     return Derived([f"{place.figures}/{name}.{suffix}" for suffix in FORMATS], inputs, compute_digest(basis))
 
@@ -96,7 +95,7 @@ def _compute_digest(derived: Derived) -> str:
 
 
 def _hash_code(tree: SourceTree, entry: str) -> list[str]:
-    return [_hash_file(Path(path)) for path in list_analysis_sources(tree, entry)]
+    return [_hash_file(Path(path)) for path in tree.list_analysis_files(entry)]
 
 
 def _hash_file(path: Path) -> str:

@@ -5,7 +5,6 @@ from typing import Any
 
 from records.condition import Condition
 from records.paths import BLOCK, MEASUREMENTS
-from workflow.experiment.declarations import find_paths, select_options
 from workflow.experiment.errors import make_error
 from workflow.experiment.experiment import Experiment
 from workflow.jobs import resources
@@ -51,8 +50,7 @@ def _flows(experiment: Experiment, condition: Condition, *, labels: Iterable[str
     """Return the paths of the flows that a model can have."""
     config = experiment.config
     model = config["models"][condition.model]
-    cell = experiment.registry.cells[model["cell"]]
-    available = find_paths(cell, options=select_options(model, declaration=cell))
+    available = experiment.registry.cells[model["cell"]].find_paths(model)
     paths = {label: config["gradients"][label]["paths"] for label in labels}
     flows = {label: available if names == "all" else names for label, names in paths.items()}
     return {label: sorted(names) for label, names in flows.items() if set(names) <= set(available)}

@@ -119,7 +119,7 @@ def _draw(draft: Draft, experiment: Experiment, *, counts: Mapping[str, int]) ->
     save(draw_coverage(tables), draft.folder / "figures" / "coverage")
     for name in experiment.config["figures"]:
         with draft.attempt(f"figure {name}"):
-            needs = ("summary", "statistics", "curves", *experiment.registry.figures[name])
+            needs = ("summary", "statistics", "curves", *experiment.registry.figures[name].needs)
             missing = [table for table in needs if table not in draft.tables]
             if missing:
                 raise ValueError(f"it shows {', '.join(missing)}, which is not there yet")

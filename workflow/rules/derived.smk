@@ -5,7 +5,7 @@ from workflow.experiment.tables import match_tables
 TABLE_FILES = EXPERIMENT.registry.tables
 table_of = lambda wildcards: describe_table(EXPERIMENT, wildcards.table, requested=requested)
 figure_of = lambda wildcards: describe_figure(EXPERIMENT, wildcards.figure)
-caption_of = lambda path: read_docstring(EXPERIMENT.code.locate(Path(path)))
+caption_of = lambda path: read_docstring(EXPERIMENT.tree.locate(Path(path)))
 
 
 rule table:
@@ -82,7 +82,6 @@ rule figure:
 
 
 # The claims of config/claims.yaml, decided from tables: `snakemake findings` writes findings.csv, findings.md and findings.html.
-FINDINGS = admit_claims(EXPERIMENT)
 
 
 rule findings:
@@ -90,8 +89,8 @@ rule findings:
         tables=lambda wildcards: list(FINDINGS.tables.values()),
         figures=lambda wildcards: list(FINDINGS.figures.values()),
         code=[
-            *list_analysis_sources(EXPERIMENT.tree, "workflow/tables/findings.py"),
-            *list_analysis_sources(EXPERIMENT.tree, "workflow/report/findings_page.py"),
+            *EXPERIMENT.tree.list_analysis_files("workflow/tables/findings.py"),
+            *EXPERIMENT.tree.list_analysis_files("workflow/report/findings_page.py"),
         ],
     output:
         table=f"{PLACE.results}/findings.csv",

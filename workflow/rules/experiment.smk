@@ -1,20 +1,20 @@
 # The configuration, validated, and the files that it requests.
 from snakemake.io import IOFile
 
-from workflow.experiment.declarations import read_docstring
-from workflow.experiment.sources import list_analysis_sources
+from workflow.experiment.sources import read_docstring
 from workflow.jobs.derived import describe_figure, describe_table, is_derived_current
 from workflow.jobs.records import is_current
 from workflow.jobs.requested import requested_files
 from records.canonical_json import format_canonical_json
 from records.paths import log_path
 
-EXPERIMENT = admit(
+FINDINGS = admit(
     config,
     root=ROOT,
-    files=workflow.overwrite_configfiles,
-    overrides=workflow.config_settings.config,
+    files=() if IS_IMPORTED else workflow.overwrite_configfiles,  # which are the outer workflow's
+    overrides={} if IS_IMPORTED else workflow.config_settings.config,
 )
+EXPERIMENT = FINDINGS.experiment
 PLACE = EXPERIMENT.place
 AT = workflow.modifier.path_modifier.modify  # where a path lies: a workflow that imports this one may add a prefix
 FILES = requested_files(EXPERIMENT)

@@ -26,7 +26,7 @@ def give_back_names():
 OUTER = take_modules() if IS_IMPORTED else {}
 sys.path.insert(0, str(ROOT))
 
-from workflow.experiment.gate import admit, admit_claims, default_file, require_devices
+from workflow.experiment.gate import admit, default_file, require_devices
 
 # Jobs run under the Python that runs Snakemake, so that no virtual environment need be active; under conda, under its own.
 # These stand in the environment and not in a rule's params or code, because no result depends on them.

@@ -8,7 +8,7 @@ from records.log import log_errors
 
 with log_errors(snakemake.log[0]):
     from records.writing import write_text
-    from workflow.experiment.claims import Source
+    from workflow.experiment.findings import Source
     from workflow.report.findings_page import format_page
     from workflow.tables.findings import COLUMNS, evaluate_claims, list_findings
     from workflow.tables.schema.columns import set_types

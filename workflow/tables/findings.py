@@ -12,9 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from workflow.experiment.claims import Source, find_source
 from workflow.experiment.experiment import Experiment
-from workflow.experiment.findings import Findings
+from workflow.experiment.findings import Findings, Source, find_source
 from workflow.statistics.intervals import NOTHING, Interval, bootstrap_interval
 from workflow.statistics.measures import STATISTICS, rows_where, seed_numbers, shown, with_options
 from workflow.statistics.replicas import select_replicas

@@ -62,7 +62,7 @@ FAMILY = [name for name in SEARCHED if name != "variant"]
 
 def compute(tables: Mapping[str, pd.DataFrame], experiment: Experiment) -> pd.DataFrame:
     """Compute the table of variants, with the baselines where the experiment has them."""
-    table = compare_variants(tables["summary"], experiment.search)
+    table = compare_variants(tables["summary"], experiment.config["search"])
     if "baselines" not in tables:
         return table
     joined = join_baselines(table.rename(columns={"variant": "model"}), tables["baselines"])

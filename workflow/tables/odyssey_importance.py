@@ -38,7 +38,7 @@ SHARES = ("learning_rate_share", "hidden_size_share", "interaction_share", "rest
 
 def compute(tables: Mapping[str, pd.DataFrame], experiment: Experiment) -> pd.DataFrame:
     """Compute the shares of every variant."""
-    return share_accuracy(tables["summary"], experiment.search)
+    return share_accuracy(tables["summary"], experiment.config["search"])
 
 
 def share_accuracy(summary: pd.DataFrame, search: Mapping[str, Any]) -> pd.DataFrame:

@@ -90,7 +90,7 @@ def judge_mean(paper: float, *, times: NDArray, reached: NDArray[np.bool_], tria
 
 def compute(tables: Mapping[str, pd.DataFrame], experiment: Experiment) -> pd.DataFrame:
     """Compute the table, in the order of the published rows, with the baselines where the experiment has them."""
-    table = compare_published(tables["summary"], experiment.published)
+    table = compare_published(tables["summary"], experiment.config["published"])
     return join_baselines(table, tables["baselines"]) if "baselines" in tables else table
 
 

@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from workflow.experiment.declarations import find_paths
 from workflow.experiment.experiment import Experiment
 from workflow.statistics.comparison import adjust_by_holm, compare_pairs
 from workflow.statistics.replicas import compute_times_to_solve, score_accuracies, select_replicas
@@ -74,7 +73,7 @@ def _name_flows(replicas: pd.DataFrame, experiment: Experiment) -> list[str]:
     names: dict[tuple[str, str], str] = {}
     for flow in sorted(flows, key=lambda flow: order[flow["gradient"]]):
         cell = experiment.registry.cells[flow["cell"]]
-        every = "+".join(sorted(find_paths(cell, options=json.loads(flow["model_options"]))))
+        every = "+".join(cell.find_paths(json.loads(flow["model_options"])))
         has_window = pd.notna(flow["k1"]) or pd.notna(flow["num_steps"])
         name = "" if has_window or every == "cell" else {every: "full", "cell": "truncated"}.get(flow["paths"], "")
         is_named = any(model == flow["model"] and other == name for (model, _), other in names.items())

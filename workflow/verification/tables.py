@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from records.log import describe_error
-from workflow.experiment.claims import Source, find_source
-from workflow.experiment.findings import Findings
+from workflow.experiment.findings import Findings, Source, find_source
 from workflow.experiment.tables import list_inputs, list_tables
 from workflow.tables import findings
 from workflow.tables.schema.columns import set_types

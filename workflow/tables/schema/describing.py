@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from workflow.experiment.declarations import read_docstring
+from workflow.experiment.sources import read_docstring
 from workflow.experiment.tables import USUAL
 from workflow.tables.schema.computing import load_table
 
