@@ -131,7 +131,7 @@ def test_training_depends_on_its_loop_and_not_on_other_tasks_or_on_what_varies()
     kernels = ["models/kernels/cpu.py", "models/kernels/reference.py"]
     entries = ["training/condition.py", "training/protocols/minibatch.py", "tasks/copy.py", "models/rnn.py", *kernels]
     closure = {path.as_posix() for path in SourceTree(ROOT).closure(entries)}
-    assert {"training/setup.py", "training/streams.py", "models/kernels/fused.py", "tasks/task.py"} <= closure
+    assert {"training/setup.py", "models/kernels/fused.py", "tasks/task.py"} <= closure
     assert not closure & {"tasks/adding.py", "models/lstm.py", "training/progress.py", "training/provenance.py"}
     assert not {path for path in closure if path.startswith("training/optimisers/") and "__init__" not in path}
 
