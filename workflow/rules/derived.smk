@@ -82,8 +82,6 @@ rule figure:
 
 
 # The claims of config/claims.yaml, decided from tables: `snakemake findings` writes findings.csv, findings.md and findings.html.
-
-
 rule findings:
     input:
         tables=lambda wildcards: list(FINDINGS.tables.values()),
