@@ -60,6 +60,7 @@ class BackwardStep(NamedTuple):
     """The error and the gradient of one step under F flows."""
 
     u: int
+    arriving: State  # (F, R, B, n) each
     at: State  # (F, R, B, n) each; zero for a state that carries no error
     before: State  # (F, R, B, n) each
     input: Tensor | None  # (F, R, B, features); None where inputs are indices, which have no derivative
@@ -126,36 +127,35 @@ def step_back(forward: ForwardPass, flows: Sequence[Paths], *, u: int, arriving:
     state = tuple(repeat(tensor) for tensor in forward.states[step])
     inputs = repeat(forward.inputs[:, step : step + 1])
     carries = {path: torch.tensor([[path in flow] * replicas for flow in flows]).view(-1, 1, 1) for path in cell.paths}
-    new = cell.step(
-        prepared := cell.prepare(leaves),
-        cell.project(prepared, inputs)[:, 0],
-        state=state,
-        via=lambda path, tensor: torch.where(carries[path], tensor, tensor.detach()),
-    )
+
+    def cut(path: str, tensor: Tensor) -> Tensor:
+        return torch.where(carries[path], tensor, tensor.detach())
+
+    prepared = cell.prepare(leaves)
+    new = cell.step(prepared, cell.project(prepared, inputs)[:, 0], state=state, via=cut)
     running = (forward.starts <= step)[..., None]
     errors = [torch.where(running, error, 0).flatten(0, 1) for error in arriving]
     outputs = [(tensor, error) for tensor, error in zip(new, errors, strict=True) if tensor.requires_grad]
-    sources = [*new, *state, inputs, *leaves.values()]
-    grads = iter(
-        torch.autograd.grad(
-            [tensor for tensor, _ in outputs],
-            [source for source in sources if source.requires_grad],
-            grad_outputs=[error for _, error in outputs],
-            allow_unused=True,
-        )
+    sources = [source for source in (*new, *state, inputs, *leaves.values()) if source.requires_grad]
+    grads = torch.autograd.grad(
+        [tensor for tensor, _ in outputs],
+        sources,
+        grad_outputs=[error for _, error in outputs],
+        allow_unused=True,
+        materialize_grads=True,
     )
-    filled = []
-    for source in sources:
-        grad = next(grads) if source.requires_grad else None
-        filled.append((torch.zeros_like(source) if grad is None else grad).unflatten(0, (len(flows), -1)))
-    kinds = len(new)
-    at, before, (of_input, *terms) = filled[:kinds], filled[kinds : 2 * kinds], filled[2 * kinds :]
+    by_source = {id(source): grad for source, grad in zip(sources, grads, strict=True)}
+
+    def error_of(source: Tensor) -> Tensor:
+        return by_source.get(id(source), torch.zeros_like(source)).unflatten(0, (len(flows), replicas))
+
     return BackwardStep(
         u,
-        tuple(at),
-        tuple(before),
-        of_input[:, :, 0] if inputs.requires_grad else None,
-        dict(zip(leaves, terms, strict=True)),
+        arriving=arriving,
+        at=tuple(map(error_of, new)),
+        before=tuple(map(error_of, state)),
+        input=error_of(inputs)[:, :, 0] if inputs.requires_grad else None,
+        terms={symbol: error_of(leaf) for symbol, leaf in leaves.items()},
     )
 
 

@@ -42,13 +42,15 @@ GAIN = 16.0
 """Net input of an open gate: sigmoid(16) = 1 - 1.1e-7."""
 UNITS, FEATURES = 4, 3
 VALUE, STORE, READ = range(FEATURES)
+GATES = {"i": "input_gate", "f": "forget_gate", "o": "output_gate"}
 FLOWS = {"full": frozenset({"cell", "gates", "block_input"}), "truncated_1997": frozenset({"cell"})}
 OPTIONS = VANILLA | {"peepholes": False, "forget_bias": 0.0, "input_bias": 0.0}
+CELL = load_cell("lstm", features=FEATURES, hidden_size=UNITS, options=OPTIONS)
 
 
 def build_weights(rng: np.random.Generator) -> dict[str, Tensor]:
     """Return the cell's weights by symbol (1, ...), float64; only the recurrent ones are random."""
-    weights = {symbol: np.zeros(shape) for symbol, shape in _cell().shapes.items()}
+    weights = {symbol: np.zeros(shape) for symbol, shape in CELL.shapes.items()}
     for gate in "ifzo":
         weights[f"U_{gate}"] = rng.uniform(-1, 1, (UNITS, UNITS))
     weights["W_z"][VALUE] = 1
@@ -67,24 +69,26 @@ def sample_inputs(rng: np.random.Generator, size: int) -> Tensor:
     return torch.from_numpy(inputs)[None]
 
 
-def compute_outputs(weights: dict[str, Tensor], inputs: Tensor) -> Tensor:
-    """Return the outputs y at the last step, (B,)."""
-    return _output(_run(weights, inputs).states[-1][0])[0]
+def run(weights: dict[str, Tensor], inputs: Tensor) -> ForwardPass:
+    """Run the network; its cost is its output y."""
+    starts = torch.zeros(1, inputs.shape[2], dtype=torch.int64)
+    return run_cell(CELL, weights, inputs=inputs, starts=starts, cost=lambda hidden: hidden.mean(dim=-1))
 
 
 def compute_rows(settings: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield per seed (recurrent weights and one sequence), flow and u = 0 to 15 what the backward pass finds at T-u.
 
-    `of_value` is |dC/dv(T-u)|, `of_hidden` and `of_cell` the norms of dC/dh(T-u) and dC/dc(T-u), `term` that of
-    dC/dW(T-u) over all weights of the cell; `value` is v(T-u); `input_gate`, `forget_gate` and `output_gate` are the
-    mean openings at T-u.
+    The numbers are those of `workflow/tables/constructed.py`.
     """
     for seed in settings["seeds"]:
         rng = np.random.default_rng(seed)
         weights, inputs = build_weights(rng), sample_inputs(rng, 1)
-        forward = _run(weights, inputs)
-        gates = _compute_gates(weights, inputs, hidden=torch.stack([h for h, _ in forward.states[:-1]], dim=1))
-        openings = {gate: opening[0, :, 0].mean(dim=-1) for gate, opening in gates.items()}
+        forward = run(weights, inputs)
+        hidden = torch.stack([h for h, _ in forward.states[:-1]], dim=1)
+        openings = {}
+        for gate, name in GATES.items():  # by the equations of models/lstm.py
+            net = inputs @ weights[f"W_{gate}"] + hidden @ weights[f"U_{gate}"] + weights[f"b_{gate}"]
+            openings[name] = torch.sigmoid(net)[0, :, 0].mean(dim=-1)
         for name, paths in FLOWS.items():
             for step in run_backward(forward, [paths]):
                 assert step.input is not None
@@ -98,29 +102,5 @@ def compute_rows(settings: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                     "of_hidden": step.at[0].norm().item(),
                     "of_cell": step.at[1].norm().item(),
                     "term": torch.stack(squares).sum().sqrt().item(),
-                    "input_gate": openings["i"][t].item(),
-                    "forget_gate": openings["f"][t].item(),
-                    "output_gate": openings["o"][t].item(),
+                    **{name: opening[t].item() for name, opening in openings.items()},
                 }
-
-
-def _cell() -> Any:
-    return load_cell("lstm", features=FEATURES, hidden_size=UNITS, options=OPTIONS)
-
-
-def _run(weights: dict[str, Tensor], inputs: Tensor) -> ForwardPass:
-    starts = torch.zeros(1, inputs.shape[2], dtype=torch.int64)
-    return run_cell(_cell(), weights, inputs=inputs, starts=starts, cost=_output)
-
-
-def _output(hidden: Tensor) -> Tensor:
-    """Return y (R, B) of h (R, B, H)."""
-    return hidden.mean(dim=-1)
-
-
-def _compute_gates(weights: dict[str, Tensor], inputs: Tensor, *, hidden: Tensor) -> dict[str, Tensor]:
-    """Return i, f and o of every step, (1, T, B, H) each, by the equations of `models/lstm.py`; `hidden` is h(t-1)."""
-    return {
-        gate: torch.sigmoid(inputs @ weights[f"W_{gate}"] + hidden @ weights[f"U_{gate}"] + weights[f"b_{gate}"])
-        for gate in "ifo"
-    }

@@ -5,6 +5,7 @@ does not exist (the share of a part in nothing) is None. `training/gradients/bac
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -30,17 +31,20 @@ DIGITS = 6
 
 
 class Series:
-    """Numbers per snapshot that grow by one u after another, by name."""
+    """Numbers per snapshot, one u after another, by key: a value for each of `names`."""
 
     def __init__(self, *names: str) -> None:
         self.names = names
-        self.columns: dict[tuple[str, ...], dict[str, list[Tensor]]] = {}
+        self.columns: dict[tuple[str, ...], dict[str, list[Tensor]]] = defaultdict(lambda: defaultdict(list))
 
-    def add(self, *key: str, **values: Tensor) -> None:
+    def add(self, *key: str, norm: Tensor, **more: Tensor) -> None:
         """Add the numbers (R,) of the next u to the series of this key."""
-        columns = self.columns.setdefault(key, {name: [] for name in values})
-        for name, value in values.items():
-            columns[name].append(value)
+        for name, value in {"norm": norm, **more}.items():
+            self.columns[key][name].append(value)
+
+    def add_part(self, *key: str, part: Tensor, whole: Tensor) -> None:
+        """Add the norm of an error (R, B, n), and its share in a whole."""
+        self.add(*key, norm=root_mean_square(part), share=share(part, whole))
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one record per series, without those that are 0 throughout."""
@@ -71,7 +75,6 @@ def decompose(
     at = [u for u in list_steps_back(forward.steps, lag=lag) if u < forward.steps - int(forward.starts.max())]
     by_flow, by_path = Series("flow", "quantity"), Series("path", "quantity")
     attribution = Series("kind", "paths", "quantity")
-    arriving = (forward.error, *(torch.zeros_like(state) for state in forward.states[-1][1:]))
     for step in run_backward(forward, subsets):
         if step.u > at[-1]:
             break
@@ -81,8 +84,7 @@ def decompose(
             if step.u:
                 _add_attribution(attribution, step, forward, subsets=subsets)
         if step.u + 1 in at:
-            _add_split(by_path, forward, u=step.u, arriving=arriving)
-        arriving = tuple(error[-1] for error in step.before)  # the last subset is the whole
+            _add_split(by_path, step, forward)
         after_step()
     rows = {"flows": by_flow.rows(), "paths": by_path.rows(), "attribution": attribution.rows()}
     return {"u": at} | rows
@@ -144,23 +146,22 @@ def _add_attribution(series: Series, step: BackwardStep, forward: ForwardPass, *
     whole = errors[subsets[-1]]
     for paths, error in errors.items():
         label = "+".join(path for path in forward.cell.paths if path in paths)
-        series.add("subset", label, quantity, norm=root_mean_square(error), share=share(error, whole))
+        series.add_part("subset", label, quantity, part=error, whole=whole)
     for path, value in compute_shapley(errors, paths=forward.cell.paths).items():
-        series.add("shapley", path, quantity, norm=root_mean_square(value), share=share(value, whole))
+        series.add_part("shapley", path, quantity, part=value, whole=whole)
 
 
-def _add_split(series: Series, forward: ForwardPass, *, u: int, arriving: tuple[Tensor, ...]) -> None:
-    parts = split_by_path(forward, u=u, arriving=arriving)
+def _add_split(series: Series, step: BackwardStep, forward: ForwardPass) -> None:
+    arriving = tuple(error[-1] for error in step.arriving)  # the last subset is the whole
+    parts = split_by_path(forward, u=step.u, arriving=arriving)
     stacked = tuple(torch.stack(states) for states in zip(*parts.values(), strict=True))  # (paths, R, B, n) each
-    full = [frozenset(forward.cell.paths)] * len(parts)
-    onward = step_back(forward, full, u=u + 1, arriving=stacked).at
     measured = {f"eps_{quantity}": stacked[place] for quantity, place in forward.measured.items()}
     if "c" in forward.measured:
-        measured["c"] = onward[forward.measured["c"]]
-    for quantity, values in measured.items():
-        whole = values.sum(dim=0)
-        for path, value in zip(parts, values, strict=True):
-            series.add(path, quantity, norm=root_mean_square(value), share=share(value, whole))
+        full = [frozenset(forward.cell.paths)] * len(parts)
+        measured["c"] = step_back(forward, full, u=step.u + 1, arriving=stacked).at[forward.measured["c"]]
+    for quantity, errors in measured.items():
+        for path, error in zip(parts, errors, strict=True):
+            series.add_part(path, quantity, part=error, whole=errors.sum(dim=0))
 
 
 def _rounded(values: Tensor) -> list[list[float | None]]:

@@ -31,15 +31,9 @@ SEQUENCES, STEPS = 4, 16
 def compute_rows(settings: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield one row per flow and seed of a condition; its own gradient and learning rates do not matter.
 
-    Flows: `full`, `truncated_1997` (the cell path alone) and the cell path with each other path, `cell_and_gates` and
-    so on; a cell without a cell path has `full` alone. Of J, over steps and sequences: `deviation_from_one` is the
-    largest entry of |J - 1|, `deviation_from_gate` that of |J - diag f|, `added` the median of the spectral norm of
-    J - diag f. Of all steps: `factor_per_step` is (|dC/dc(T-u)| / |dC/dc(T)|)^(1/u) at u = lag, of dC/dh for a cell
-    without c; `sum_deviation` is the distance of the terms' sum from the gradient that the reference kernel
-    gives, relative to that gradient; `whole_over_largest` the gradient's norm over that of the largest term;
-    `lag_over_largest` the norm of the term at u = lag over that of the largest; `beyond_lag` the norm of the sum of the
-    terms with u >= lag over that of the gradient. The norms are over all weights of the cell. A number that does not
-    exist is NaN.
+    The numbers are those of `workflow/tables/derivatives.py`, NaN where one does not exist. The flows are `full`,
+    `truncated_1997` (the cell path alone) and the cell path with each other path; a cell without a cell path has `full`
+    alone.
     """
     exact = use_reference({**settings, "learning_rates": [0]})
     exact["training"]["validation_sequences"] = SEQUENCES
@@ -49,12 +43,11 @@ def compute_rows(settings: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     labels = {"task": settings["task"]["name"], "lag": task.lag, "model": settings["model"]["name"]}
     forward = run_network(network, weights, task=task, data=data)
     at_end = data._replace(targets=data.targets[:, -1:])
-    for name, paths in _list_flows(network.cell).items():
-        _, gradient = compute_gradient(network, weights, task=task, data=at_end, flow=GradientFlow(paths))
+    for name, flow in _list_flows(network.cell).items():
+        _, gradient = compute_gradient(network, weights, task=task, data=at_end, flow=flow)
         by_symbol = network.by_symbol(gradient)
         whole = torch.cat([by_symbol[symbol].flatten(1) for symbol in network.cell.shapes], dim=1)  # (R, P)
-        columns = _measure_terms(forward, paths=paths, whole=whole, task=task)
-        columns |= _measure_step(forward, flow=GradientFlow(paths))
+        columns = _measure_terms(forward, flow=flow, whole=whole, task=task) | _measure_step(forward, flow=flow)
         for row, seed in enumerate(settings["seeds"]):
             yield labels | {"flow": name, "seed": seed} | {key: value[row].item() for key, value in columns.items()}
 
@@ -94,26 +87,25 @@ def compute_forget_gates(cell: Cell, parameters: Parameters, *, inputs: Tensor, 
     return 1 - torch.sigmoid(net) if coupled else torch.sigmoid(net)
 
 
-def _list_flows(cell: Cell) -> dict[str, frozenset[str]]:
-    flows = {"full": frozenset(cell.paths)}
+def _list_flows(cell: Cell) -> dict[str, GradientFlow]:
+    flows = {"full": set(cell.paths)}
     if "cell" in cell.paths:
-        flows["truncated_1997"] = frozenset({"cell"})
-        flows |= {f"cell_and_{path}": frozenset({"cell", path}) for path in cell.paths if path != "cell"}
-    return flows
+        flows["truncated_1997"] = {"cell"}
+        flows |= {f"cell_and_{path}": {"cell", path} for path in cell.paths if path != "cell"}
+    return {name: GradientFlow(frozenset(paths)) for name, paths in flows.items()}
 
 
-def _measure_terms(forward: ForwardPass, *, paths: frozenset[str], whole: Tensor, task: Task) -> dict[str, Tensor]:
+def _measure_terms(forward: ForwardPass, *, flow: GradientFlow, whole: Tensor, task: Task) -> dict[str, Tensor]:
     """Return the numbers about the terms, (R,) each; `whole` is the gradient of the cell's weights (R, P)."""
+    steps = list(run_backward(forward, [flow.paths]))
+    flat = [torch.cat([term[0].flatten(1) for term in step.terms.values()], dim=1) for step in reversed(steps)]
     place = list(forward.measured.values())[-1]
-    of_step, of_state = [], []
-    for step in run_backward(forward, [paths]):
-        of_step.append(torch.cat([term[0].flatten(1) for term in step.terms.values()], dim=1))
-        of_state.append(step.at[place][0].flatten(1).norm(dim=1))
-    terms = torch.stack(of_step[::-1], dim=1)  # (R, T, P)
+    at_end, at_lag = (steps[u].at[place][0].flatten(1).norm(dim=1) for u in (0, task.lag))
+    terms = torch.stack(flat, dim=1)  # (R, T, P)
     norms = terms.norm(dim=2)
     largest, size, beyond = norms.amax(dim=1), whole.norm(dim=1), task.sequence_length - task.lag
     return {
-        "factor_per_step": (of_state[task.lag] / of_state[0]) ** (1 / task.lag),
+        "factor_per_step": (at_lag / at_end) ** (1 / task.lag),
         "sum_deviation": (terms.sum(dim=1) - whole).norm(dim=1) / size,
         "whole_over_largest": size / largest,
         "lag_over_largest": norms[:, beyond - 1] / largest,

@@ -51,37 +51,32 @@ class StopMonitor:
     """The first sequence at which the mean loss of the last `streak` was below `error`; None without such a half."""
     to_streak: int | None = None
     """The first sequence at which the last `streak` were right."""
-    run: int = 0
-    """Right sequences up to now without a wrong one."""
     losses: Array = field(default_factory=lambda: np.zeros(0))
     """Of the last `streak` sequences."""
+    right: Array = field(default_factory=lambda: np.zeros(0))
+    """Which of them were right: 1 or 0."""
 
     def add(self, losses: Array, right: NDArray[np.bool_]) -> int | None:
         """Add the next sequences, and return after how many of them both halves held first, or None."""
-        counts = np.arange(1, len(losses) + 1)
-        wrong = np.maximum.accumulate(np.where(right, 0, counts))
-        streaks = np.where(wrong > 0, counts - wrong, counts + self.run) >= self.stop.streak
-        errors = self._below_error(losses)
-        ends = [None if not held.any() else int(held.argmax()) + 1 for held in (errors, streaks, errors & streaks)]
-        if self.to_error is None and self.stop.error is not None and ends[0] is not None:
+        before, (error, streak) = len(self.losses), self.stop
+        self.losses, self.right = np.concatenate([self.losses, losses]), np.concatenate([self.right, right])
+        is_streak = _compute_moving_mean(self.right, streak)[before:] == 1
+        is_low = np.ones_like(is_streak) if error is None else _compute_moving_mean(self.losses, streak)[before:] < error
+        ends = [int(held.argmax()) + 1 if held.any() else None for held in (is_low, is_streak, is_low & is_streak)]
+        if self.to_error is None and error is not None and ends[0] is not None:
             self.to_error = self.seen + ends[0]
         if self.to_streak is None and ends[1] is not None:
             self.to_streak = self.seen + ends[1]
         self.seen += len(losses)
-        self.run = int(counts[-1] - wrong[-1] + (0 if wrong[-1] else self.run)) if len(counts) else self.run
-        self.losses = np.concatenate([self.losses, losses])[-self.stop.streak :]
+        self.losses, self.right = self.losses[-streak:], self.right[-streak:]
         return ends[2]
 
-    def _below_error(self, losses: Array) -> NDArray[np.bool_]:
-        """Return after which of the next sequences the mean of the last `streak` losses is below `error`."""
-        if self.stop.error is None:
-            return np.ones(len(losses), dtype=bool)
-        streak, history = self.stop.streak, np.concatenate([self.losses, losses])
-        held = np.zeros(len(history), dtype=bool)
-        if len(history) >= streak:
-            sums = np.concatenate([[0.0], np.cumsum(history)])
-            held[streak - 1 :] = (sums[streak:] - sums[:-streak]) / streak < self.stop.error
-        return held[len(self.losses) :]
+
+def _compute_moving_mean(history: Array, streak: int) -> Array:
+    """Return the mean of the last `streak` numbers at each of them, NaN before there are so many."""
+    sums, means = np.concatenate([[0.0], np.cumsum(history)]), np.full(len(history), np.nan)
+    means[streak - 1 :] = (sums[streak:] - sums[:-streak]) / streak
+    return means
 
 
 @dataclass
@@ -151,8 +146,8 @@ class Online(TrainingProtocol):
         """Set the state of every learner."""
         for learner, saved in zip(self.learners, state["learners"], strict=True):
             learner.weights, learner.since = saved["weights"].numpy(), saved["since"]
-            monitor = {"stop": learner.monitor.stop, "losses": saved["monitor"]["losses"].numpy()}
-            vars(learner.monitor).update(saved["monitor"] | monitor)
+            history = {name: saved["monitor"][name].numpy() for name in ("losses", "right")}
+            vars(learner.monitor).update(saved["monitor"] | history | {"stop": self.setup.task.stop})
 
     def finish(self) -> Tensor:
         """Return the weights right after the last sequence of each learner."""
