@@ -1,20 +1,12 @@
-"""The fused kernel, compiled ahead of the jobs that train with it: they then load its machine code."""
+"""The fused kernels, compiled ahead of the jobs that train with them: they then load the machine code."""
 
-import time
 from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-import torch
-
-from models.cell import Cell, load_cell
-from models.gradient_flow import GradientFlow
-from models.kernels import compilation, load_kernel
-from models.kernels.online_1997.train import train_online
+from models.kernels import compilation
 from models.lstm import VANILLA
-from models.lstm_1997 import LSTM1997Cell
-from models.network import Network
+from training.condition import train_condition
 
 LSTMS = [
     VANILLA | {"peepholes": peepholes, "forget_gate": forget_gate, "forget_bias": 1, "input_bias": 0}
@@ -24,58 +16,46 @@ CELLS: list[tuple[str, dict[str, Any]]] = [
     ("rnn", {"initialisation": "orthogonal"}),
     *(("lstm", options) for options in LSTMS),
 ]
-"""All that the kernel unrolls."""
-
-
-class Compilation(NamedTuple):
-    """What became of an attempt to compile: whether there was anything to compile, and the time it took."""
-
-    anew: bool
-    seconds: float
-    folder: str
+"""All that the kernel `cpu` unrolls."""
+LSTM_1997 = {"block_size": 1, "input_gate_bias": 0.0, "biases": True, "bound": 0.1}
+PATHS = {"rnn": ["recurrent"], "lstm": ["cell", "gates", "block_input"], "lstm_1997": ["cell"]}
+COPY = {"task": "copy", "lag": 11, "options": {"loss": "recall"}}
+"""No untrained network solves it, so that one is trained."""
+ADDING = {"task": "adding", "lag": 10, "options": {"variant": "hochreiter1997", "output": "logistic"}}
+SETTINGS = {
+    "device": "cpu",
+    "seeds": [0],
+    "learning_rates": [0.1],
+    "optimiser": {"name": "sgd", "momentum": 0},
+}
 
 
 def is_compiled() -> bool:
     """Return whether there is machine code for this CPU."""
-    return bool(_machine_code())
+    return bool(_list_machine_code())
 
 
-def compile_kernel() -> Compilation:
-    """Let a tiny network of every cell that the fused kernels know go forward and backward, as training does."""
-    began, before = time.monotonic(), _machine_code()
+def compile_kernel() -> tuple[bool, str]:
+    """Train every cell that the fused kernels know; return whether anything was compiled, and the code's folder."""
+    before = _list_machine_code()
     for name, options in CELLS:
-        _unroll(load_cell(name, features=2, hidden_size=1, options=options))
-    _train_online()
-    return Compilation(_machine_code() != before, time.monotonic() - began, compilation.cache_folder())
+        _train(name, options, task=COPY, protocol="minibatch", kernel="cpu", dtype="float32")
+    _train("lstm_1997", LSTM_1997, task=ADDING, protocol="online", kernel="reference", dtype="float64")
+    return _list_machine_code() != before, compilation.cache_folder()
 
 
-def _unroll(cell: Cell) -> None:
-    kernel = load_kernel("cpu", cell=cell, dtype=torch.float32, device=torch.device("cpu"))
-    network = Network(cell, outputs=1, kernel=kernel)
-    initial = network.initialise(np.random.default_rng(0), sequence_length=2)
-    weights = torch.from_numpy(initial[None]).float().requires_grad_(True)
-    inputs, starts = torch.zeros(1, 2, 1, cell.features), torch.zeros(1, 1, dtype=torch.int64)
-    flow = GradientFlow(frozenset(cell.paths))
-    outputs = network.outputs_of(weights, inputs=inputs, starts=starts, first_target=1, flow=flow)
-    torch.autograd.grad(outputs.sum(), weights)
+def _train(cell: str, options: dict[str, Any], *, task: dict[str, Any], **training: str) -> None:
+    """Make one update of one network."""
+    once = dict.fromkeys(("batch_size", "evaluate_every", "validation_sequences", "test_sequences"), 1)
+    settings = {
+        "task": {"name": "tiny", "sequences": 1, **task},
+        "model": {"name": cell, "cell": cell, "hidden_size": 1, "options": options},
+        "gradient": {"name": "tiny", "paths": PATHS[cell], "k1": None, "k2": None},
+        "training": {**training, **once, "clip_norm": None},
+    }
+    train_condition(SETTINGS | settings, lambda progress: None)
 
 
-def _train_online() -> None:
-    cell = LSTM1997Cell(features=2, hidden_size=1, block_size=1, input_gate_bias=0.0, biases=True, bound=0.1)
-    kernel = load_kernel("reference", cell=cell, dtype=torch.float64, device=torch.device("cpu"))
-    train_online(
-        cell,
-        weights=np.zeros((1, Network(cell, outputs=1, kernel=kernel).parameters)),
-        inputs=np.zeros((1, 2, 1), np.int64),
-        targets=np.zeros((1, 1, 1)),
-        starts=np.zeros((1, 1), np.int64),
-        rows=[0],
-        rates=[0.1],
-        flow=GradientFlow(frozenset(cell.paths)),
-        outputs=1,
-    )
-
-
-def _machine_code() -> set[tuple[Path, int]]:
+def _list_machine_code() -> set[tuple[Path, int]]:
     files = Path(compilation.cache_folder()).rglob("*.nbc")
     return {(file, file.stat().st_mtime_ns) for file in files}

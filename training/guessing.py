@@ -6,7 +6,7 @@ of learning. Here the network is the model itself and the number of guesses is f
 as published, then the model's own initial weights times each of `scales`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,14 +20,6 @@ from training.replica import Checkpointer, TrainingProgress
 
 GUESSES_AT_ONCE = 64
 """Networks per forward pass: bounds the memory."""
-
-
-class Guessing(NamedTuple):
-    """How to guess: how many networks, the bound of the uniform weights, the factors of the initial ones."""
-
-    guesses: int
-    bound: float
-    scales: Sequence[float]
 
 
 class Best(NamedTuple):
@@ -51,11 +43,10 @@ def guess_condition(
     """
     options, size = settings["guessing"], settings["training"]["test_sequences"]
     network, task, like = load_network(settings)
-    guessing = Guessing(**{name: options[name] for name in Guessing._fields})
     rng = open_stream("guesses", settings, seed=options["seed"])
     validating = open_stream("validation", settings, seed=options["seed"])
     validation = task.sample(validating, options["validation_sequences"])
-    best = find_best_guess(network, task, validation=validation, guessing=guessing, rng=rng, like=like)
+    best = find_best_guess(network, task, validation=validation, options=options, rng=rng, like=like)
     scores: dict[str, float] = {}
     if best is not None:
         data = [task.sample(open_stream("test", settings, seed=options["seed"]), size)]
@@ -77,16 +68,18 @@ def find_best_guess(
     task: Task,
     *,
     validation: Batch,
-    guessing: Guessing,
+    options: Mapping[str, Any],
     rng: np.random.Generator,
     like: torch.Tensor,
-    at_once: int = GUESSES_AT_ONCE,
 ) -> Best | None:
-    """Return the best of the guesses, the first of equals, with device and dtype of `like`; None if all overflow."""
+    """Return the best of the guesses, the first of equals, with device and dtype of `like`; None if all overflow.
+
+    The options are the number of `guesses`, the `bound` of the uniform weights and the `scales` of the initial ones.
+    """
     best: Best | None = None
-    for begin in range(0, guessing.guesses, at_once):
-        numbers = range(begin, min(begin + at_once, guessing.guesses))
-        guesses = [sample_guess(network, task, guessing=guessing, number=number, rng=rng) for number in numbers]
+    for begin in range(0, options["guesses"], GUESSES_AT_ONCE):
+        numbers = range(begin, min(begin + GUESSES_AT_ONCE, options["guesses"]))
+        guesses = [sample_guess(network, task, options=options, number=number, rng=rng) for number in numbers]
         weights = torch.from_numpy(np.stack(guesses)).to(like)
         scores = evaluate(network, weights, task=task, data=[validation], rows=[0] * len(numbers))
         for row in range(len(numbers)):
@@ -97,10 +90,10 @@ def find_best_guess(
 
 
 def sample_guess(
-    network: Network, task: Task, *, guessing: Guessing, number: int, rng: np.random.Generator
+    network: Network, task: Task, *, options: Mapping[str, Any], number: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Sample the weights of guess `number` (P,): float64."""
-    turn = number % (1 + len(guessing.scales))
+    turn = number % (1 + len(options["scales"]))
     if turn == 0:
-        return rng.uniform(-guessing.bound, guessing.bound, network.parameters)
-    return guessing.scales[turn - 1] * network.initialise(rng, sequence_length=task.sequence_length)
+        return rng.uniform(-options["bound"], options["bound"], network.parameters)
+    return options["scales"][turn - 1] * network.initialise(rng, sequence_length=task.sequence_length)

@@ -37,19 +37,8 @@ class Lock:
 @contextmanager
 def hold_lock(path: Path, *, log: Callable[[str], None]) -> Iterator[Lock]:
     """Wait until nobody else holds the lock file `path`, then hold it; `log` gets a line if it waits."""
-    monitor, is_logged = _HeartbeatMonitor(path), False
     while not _acquire(path):
-        holder = _read_holder(path)
-        if holder is None:
-            continue  # it has just gone
-        if monitor.is_stale(holder):
-            if _break_lock(path, holder):
-                log(f"{path}: {_name(holder)} trained this run and is gone; continuing from what it left")
-            continue
-        if not is_logged:
-            log(f"{path}: {_name(holder)} trains this run; waiting for its end")
-            is_logged = True
-        time.sleep(POLL)
+        _wait(path, log=log)
     released = threading.Event()
     heartbeat = threading.Thread(target=_keep_touching, args=(path, released), daemon=True)
     heartbeat.start()
@@ -66,26 +55,6 @@ def hold_lock(path: Path, *, log: Callable[[str], None]) -> Iterator[Lock]:
                     folder.rmdir()
 
 
-class _HeartbeatMonitor:
-    """Tells a stale lock file by reading it again and again."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.seen: tuple[object, float] | None = None
-        self.since = 0.0
-
-    def is_stale(self, holder: dict[str, Any]) -> bool:
-        if holder.get("host") == socket.gethostname() and holder.get("process"):
-            return start_of(holder["process"]) != holder.get("since")
-        try:
-            seen = (holder, self.path.stat().st_mtime)
-        except FileNotFoundError:
-            return False
-        if seen != self.seen:
-            self.seen, self.since = seen, time.monotonic()
-        return time.monotonic() - self.since > STALE
-
-
 def start_of(process: int) -> str | None:
     """Return when a process of this host began (in ticks since the host did), or None if it does not run.
 
@@ -98,12 +67,31 @@ def start_of(process: int) -> str | None:
     return None if fields[0] in "ZX" else fields[19]
 
 
+def _wait(path: Path, *, log: Callable[[str], None]) -> None:
+    """Wait until a lock file has gone, and remove it when it is stale."""
+    last, since, is_logged = None, 0.0, False
+    while (holder := _read_holder(path)) is not None:
+        with suppress(FileNotFoundError):
+            sighting = (holder, path.stat().st_mtime)
+            if sighting != last:
+                last, since = sighting, time.monotonic()
+        name = f"process {holder.get('process', 'unknown')} on {holder.get('host', 'an unknown host')}"
+        if holder.get("host") == socket.gethostname() and holder.get("process"):
+            is_stale = start_of(holder["process"]) != holder.get("since")
+        else:
+            is_stale = time.monotonic() - since > STALE
+        if is_stale:
+            if _break_lock(path, holder):
+                log(f"{path}: {name} trained this run and is gone; continuing from what it left")
+            return
+        if not is_logged:
+            log(f"{path}: {name} trains this run; waiting for its end")
+            is_logged = True
+        time.sleep(POLL)
+
+
 def _describe_this_process() -> dict[str, Any]:
     return {"host": socket.gethostname(), "process": os.getpid(), "since": start_of(os.getpid())}
-
-
-def _name(holder: dict[str, Any]) -> str:
-    return f"process {holder.get('process', 'unknown')} on {holder.get('host', 'an unknown host')}"
 
 
 def _acquire(path: Path) -> bool:

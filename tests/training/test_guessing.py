@@ -13,9 +13,10 @@ from models.cell import load_cell
 from models.kernels import load_kernel
 from models.network import Network
 from tasks.task import Batch, Chance, Task, cross_entropy, load_task
-from training.guessing import Best, Guessing, find_best_guess, guess_condition, sample_guess
+from training import guessing
+from training.guessing import Best, find_best_guess, guess_condition, sample_guess
 
-GUESSING = Guessing(guesses=300, bound=100, scales=[1, 3, 10])
+GUESSING: dict[str, Any] = {"guesses": 300, "bound": 100, "scales": [1, 3, 10]}
 
 
 class Latch(Task):
@@ -46,11 +47,11 @@ def network_of(task: Task, *, hidden_size: int, kernel: str = "cpu") -> Network:
     return Network(cell, outputs=task.outputs, kernel=loaded)
 
 
-def guess(task: Task, *, hidden_size: int, seed: int = 0, at_once: int = 64, guessing: Guessing = GUESSING) -> Best:
+def guess(task: Task, *, hidden_size: int, seed: int = 0, options: dict[str, Any] = GUESSING) -> Best:
     network, validation = network_of(task, hidden_size=hidden_size), task.sample(np.random.default_rng(1), 100)
     rng = np.random.default_rng(seed)
     like = torch.zeros(0)
-    best = find_best_guess(network, task, validation=validation, guessing=guessing, rng=rng, like=like, at_once=at_once)
+    best = find_best_guess(network, task, validation=validation, options=options, rng=rng, like=like)
     assert best is not None
     return best
 
@@ -61,25 +62,29 @@ def test_guessing_solves_the_latch_problem_and_not_temporal_order() -> None:
     assert guess(hard, hidden_size=3).validation["accuracy"] < 0.6
 
 
-def test_guesses_are_reproducible_and_do_not_depend_on_how_many_are_scored_at_once() -> None:
-    some = GUESSING._replace(guesses=50)
-    first, again, other = (guess(Latch(), hidden_size=3, at_once=n, guessing=some) for n in (64, 64, 7))
+def test_guesses_are_reproducible_and_do_not_depend_on_how_many_are_scored_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    some = GUESSING | {"guesses": 50}
+    first, again = (guess(Latch(), hidden_size=3, options=some) for _ in range(2))
+    monkeypatch.setattr(guessing, "GUESSES_AT_ONCE", 7)
+    other = guess(Latch(), hidden_size=3, options=some)
     assert torch.equal(first.weights, again.weights)
     assert torch.equal(first.weights, other.weights)
     assert first.validation == other.validation
-    assert not torch.equal(first.weights, guess(Latch(), hidden_size=3, seed=1, guessing=some).weights)
+    assert not torch.equal(first.weights, guess(Latch(), hidden_size=3, seed=1, options=some).weights)
 
 
 def test_the_best_is_the_most_accurate_and_then_the_one_of_least_loss() -> None:
     """Against a search by hand over the same draws."""
-    task, some = Latch(), GUESSING._replace(guesses=40)
+    task, some = Latch(), GUESSING | {"guesses": 40}
     network, rng = network_of(task, hidden_size=2), np.random.default_rng(5)
     batch = task.sample(np.random.default_rng(1), 100)
     inputs, targets = torch.from_numpy(batch.inputs), torch.from_numpy(batch.targets)
     ranked = []
-    for number in range(some.guesses):
+    for number in range(some["guesses"]):
         values = network.by_symbol(
-            torch.from_numpy(sample_guess(network, task, guessing=some, number=number, rng=rng)).float()[None]
+            torch.from_numpy(sample_guess(network, task, options=some, number=number, rng=rng)).float()[None]
         )
         h = torch.zeros(100, 2)
         for x in inputs:
@@ -89,7 +94,7 @@ def test_the_best_is_the_most_accurate_and_then_the_one_of_least_loss() -> None:
         loss = float(torch.nn.functional.cross_entropy(outputs.double(), targets[0]))
         ranked.append((accuracy, -round(loss, 4)))
     best = find_best_guess(
-        network, task, validation=batch, guessing=some, rng=np.random.default_rng(5), like=torch.zeros(0)
+        network, task, validation=batch, options=some, rng=np.random.default_rng(5), like=torch.zeros(0)
     )
     assert best is not None
     assert (best.validation["accuracy"], -round(best.validation["loss"], 4)) == max(ranked)
@@ -99,10 +104,10 @@ def test_guesses_take_turns_between_the_published_range_and_scaled_initial_weigh
     task = Latch()
     network = network_of(task, hidden_size=4)
     for number, scale in ((1, 1), (2, 3), (3, 10), (5, 1)):
-        sampled = sample_guess(network, task, guessing=GUESSING, number=number, rng=np.random.default_rng(2))
+        sampled = sample_guess(network, task, options=GUESSING, number=number, rng=np.random.default_rng(2))
         initial = network.initialise(np.random.default_rng(2), sequence_length=task.sequence_length)
         np.testing.assert_array_equal(sampled, scale * initial)
-    wide = sample_guess(network, task, guessing=GUESSING, number=4, rng=np.random.default_rng(2))
+    wide = sample_guess(network, task, options=GUESSING, number=4, rng=np.random.default_rng(2))
     assert 50 < np.abs(wide).max() <= 100
     assert abs(wide.mean()) < 25
 

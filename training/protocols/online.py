@@ -61,7 +61,9 @@ class StopMonitor:
         before, (error, streak) = len(self.losses), self.stop
         self.losses, self.right = np.concatenate([self.losses, losses]), np.concatenate([self.right, right])
         is_streak = _compute_moving_mean(self.right, streak)[before:] == 1
-        is_low = np.ones_like(is_streak) if error is None else _compute_moving_mean(self.losses, streak)[before:] < error
+        is_low = (
+            np.ones_like(is_streak) if error is None else _compute_moving_mean(self.losses, streak)[before:] < error
+        )
         ends = [int(held.argmax()) + 1 if held.any() else None for held in (is_low, is_streak, is_low & is_streak)]
         if self.to_error is None and error is not None and ends[0] is not None:
             self.to_error = self.seen + ends[0]

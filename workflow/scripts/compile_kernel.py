@@ -1,6 +1,7 @@
 """Adapter of rule kernel: compile the fused kernel, and say so where it takes its time; the log says what was done."""
 
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -13,7 +14,8 @@ with log_errors():
         from training.compilation import compile_kernel, is_compiled
     if not is_compiled():
         print("compiling the fused kernel, once for this type of CPU: about half a minute", flush=True)
-    done = compile_kernel()
-    state = "compiled" if done.anew else "found, compiled before,"
-    print(f"the fused kernel was {state} in {done.seconds:.1f} s; it lies in {done.folder}", file=sys.stderr)
+    is_new, folder = compile_kernel()
+    state = "compiled" if is_new else "found, compiled before,"
+    seconds = time.monotonic() - process.STARTED
+    print(f"the fused kernel was {state} in {seconds:.1f} s; it lies in {folder}", file=sys.stderr)
 process.leave()
