@@ -46,9 +46,11 @@ def select_replicas(summary: pd.DataFrame, statistics: pd.DataFrame) -> pd.DataF
     return rows.sort_values(order, ignore_index=True)
 
 
-def list_groups(table: pd.DataFrame, names: Sequence[str]) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
-    """Yield the rows that agree in some columns, with what they agree in, in its order."""
-    for key, rows in table.groupby([*names], sort=True):
+def list_groups(
+    table: pd.DataFrame, names: Sequence[str], *, sort: bool = True
+) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """Yield the rows that agree in some columns, each time with what they agree in."""
+    for key, rows in table.groupby([*names], sort=sort):
         yield dict(zip(names, key, strict=True)), rows
 
 

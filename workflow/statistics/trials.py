@@ -23,18 +23,15 @@ def rank_trials(summary: pd.DataFrame, *, variants: Mapping[str, str]) -> pd.Dat
     trials = summary[summary["model"].isin(list(variants))]
     accuracy = np.minimum(score_accuracies(trials["validation_accuracy"]), trials["success_accuracy"].to_numpy(float))
     trials = trials.assign(
-        variant=trials["model"].map(variants).astype(str),
+        variant=pd.Categorical(trials["model"].map(variants), [*dict.fromkeys(variants.values())]),
         score=score_accuracies(trials["test_accuracy"]),
         wrong=1 - accuracy,
         updates_waited=compute_times_to_solve(trials),
         loss=trials["validation_loss"].fillna(np.inf).astype(float),
     )
-    trials = trials.sort_values(["wrong", "updates_waited", "loss", *TRIAL], kind="stable")
-    trials["rank"] = trials.groupby(SEARCHED, sort=False).cumcount()
-    place = {variant: number for number, variant in enumerate(dict.fromkeys(variants.values()))}
-    trials["place"] = trials["variant"].map(place)
-    order = [*(name if name != "variant" else "place" for name in SEARCHED), "rank"]
-    return trials.sort_values(order, ignore_index=True).drop(columns=["wrong", "updates_waited", "loss", "place"])
+    better = ["wrong", "updates_waited", "loss"]
+    trials = trials.sort_values([*SEARCHED, *better, *TRIAL], ignore_index=True).astype({"variant": str})
+    return trials.assign(rank=trials.groupby(SEARCHED).cumcount()).drop(columns=better)
 
 
 def find_variants(summary: pd.DataFrame, *, names: Collection[str]) -> dict[str, str]:

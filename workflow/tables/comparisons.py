@@ -4,15 +4,14 @@ The pairs are the (lag, seed) that both series ran, each at its chosen learning 
 window covers the whole sequence, two gradients are one, and its pairs count too.
 """
 
-from collections.abc import Mapping
 from itertools import combinations
 
 import pandas as pd
 
 from workflow.experiment.experiment import Experiment
 from workflow.statistics.comparison import adjust_by_holm, compare_pairs
-from workflow.statistics.replicas import score_accuracies, select_replicas
-from workflow.tables.schema.columns import BASELINE, count, limits, number, text
+from workflow.statistics.replicas import list_groups, score_accuracies, select_replicas
+from workflow.tables.schema.columns import BASELINE, Frames, count, limits, number, text
 
 NEEDS = ("summary", "statistics")
 KEY = ("device", "task", "a_model", "a_gradient", "b_model", "b_gradient")
@@ -32,19 +31,17 @@ COLUMNS = {
 }
 
 
-def compute(tables: Mapping[str, pd.DataFrame], experiment: Experiment) -> pd.DataFrame:
+def compute(tables: Frames, experiment: Experiment) -> pd.DataFrame:
     """Compare every two series of a task."""
     replicas = select_replicas(tables["summary"], tables["statistics"])
     replicas = replicas.assign(score=score_accuracies(replicas["test_accuracy"]))
     rows = []
-    for (device, task), part in replicas.groupby(["device", "task"], sort=True):
+    for key, part in list_groups(replicas, ["device", "task"]):
         scores = part.pivot(index=["lag", "seed"], columns=["model", "gradient"], values="score").sort_index()
-        family = []
         for a, b in combinations(sorted(scores.columns), 2):
             differences = (scores[a] - scores[b]).dropna()
             lags = "+".join(str(lag) for lag in sorted(set(differences.index.get_level_values("lag"))))
             strata = [part.to_numpy(dtype=float) for _, part in differences.groupby(level="lag")]
-            family.append([device, task, *a, *b, lags, *compare_pairs(strata)])
-        adjusted = adjust_by_holm([row[-1] for row in family])
-        rows += [[*row, p] for row, p in zip(family, adjusted, strict=True)]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+            rows.append([*key.values(), *a, *b, lags, *compare_pairs(strata)])
+    table = pd.DataFrame(rows, columns=[name for name in COLUMNS if name != "p_holm"])
+    return table.assign(p_holm=table.groupby(["device", "task"])["p"].transform(adjust_by_holm))

@@ -8,7 +8,6 @@ they are those of the variant at the `hidden_size` of the config.
 """
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,11 +16,12 @@ from numpy.typing import NDArray
 
 from workflow.experiment.experiment import Experiment
 from workflow.statistics.comparison import adjust_by_holm, compare_pairs, compute_welch_p
-from workflow.statistics.intervals import Interval, bootstrap_interval, wilson_interval
+from workflow.statistics.intervals import Interval, bootstrap_interval
+from workflow.statistics.replicas import count_solved, list_groups
 from workflow.statistics.trials import JOB, SEARCHED, TRIAL, rank_trials
 from workflow.tables.baselines import join_baselines
 from workflow.tables.schema import columns
-from workflow.tables.schema.columns import count, limits, number, text
+from workflow.tables.schema.columns import Frames, count, limits, number, text
 
 NEEDS = ("summary",)
 REQUIRES = "search"
@@ -60,32 +60,18 @@ COLUMNS = {
 FAMILY = [name for name in SEARCHED if name != "variant"]
 
 
-def compute(tables: Mapping[str, pd.DataFrame], experiment: Experiment) -> pd.DataFrame:
-    """Compute the table of variants, with the baselines where the experiment has them."""
-    table = compare_variants(tables["summary"], experiment.config["search"])
-    if "baselines" not in tables:
-        return table
-    joined = join_baselines(table.rename(columns={"variant": "model"}), tables["baselines"])
-    return joined.rename(columns={"model": "variant"})
-
-
-def compare_variants(summary: pd.DataFrame, search: Mapping[str, Any]) -> pd.DataFrame:
-    """Compare the variants of a search, each with its reference."""
-    trials = rank_trials(summary, variants=search["variants"])
-    rows: list[dict[str, Any]] = []
-    for _, family in trials.groupby(FAMILY, sort=False):
+def compute(tables: Frames, experiment: Experiment) -> pd.DataFrame:
+    """Compute the table of variants, each next to its reference, with the baselines where the experiment has them."""
+    search, rows = experiment.config["search"], []
+    trials = rank_trials(tables["summary"], variants=search["variants"])
+    for _, family in list_groups(trials, FAMILY, sort=False):
         reference = family[family["variant"] == search["reference"]]
-        of_family = [
-            dict(zip(SEARCHED, variant[SEARCHED].iloc[0], strict=True))
-            | _compute_row(variant)
-            | _compare(variant, reference)
-            for _, variant in family.groupby("variant", sort=False)
-        ]
-        for name in ("p", "best_p"):
-            for row, p in zip(of_family, adjust_by_holm([row[name] for row in of_family]), strict=True):
-                row[f"{name}_holm"] = p
-        rows += of_family
-    return pd.DataFrame(rows, columns=[name for name in COLUMNS if name not in columns.CONTROLS])
+        for key, variant in list_groups(family, SEARCHED, sort=False):
+            rows.append(key | _compute_row(variant) | _compare(variant, reference))
+    table = pd.DataFrame(rows, columns=[name for name in COLUMNS if name not in columns.CONTROLS])
+    for name in ("p", "best_p"):
+        table[f"{name}_holm"] = table.groupby(FAMILY)[name].transform(adjust_by_holm)
+    return join_baselines(table, tables.get("baselines"), models=table["variant"])
 
 
 def select_best_tenth(trials: pd.DataFrame) -> pd.DataFrame:
@@ -111,21 +97,15 @@ def compute_best_interval(trials: pd.DataFrame) -> Interval:
 
 def _compute_row(trials: pd.DataFrame) -> dict[str, Any]:
     first, best = trials.iloc[0], select_best_tenth(trials)
-    solved = int(trials["solved"].sum())
-    interval, fraction = compute_best_interval(trials), wilson_interval(solved, len(trials))
     return {
         "trials": len(trials),
         "best_trials": len(best),
         "best_accuracy": best["score"].mean(),
-        "best_low": interval.low,
-        "best_high": interval.high,
+        **compute_best_interval(trials).to_columns("best"),
         "best_hidden_size": first["hidden_size"],
         "best_learning_rate": first["learning_rate"],
         "median_accuracy": trials["score"].median(),
-        "solved": solved,
-        "solved_fraction": solved / len(trials),
-        "solved_low": fraction.low,
-        "solved_high": fraction.high,
+        **count_solved(trials),
         "diverged": int(trials["diverged"].sum()),
         "chance_accuracy": first["chance_accuracy"],
     }
@@ -133,13 +113,10 @@ def _compute_row(trials: pd.DataFrame) -> dict[str, Any]:
 
 def _compare(trials: pd.DataFrame, reference: pd.DataFrame) -> dict[str, Any]:
     """Compare a variant with the reference; the reference itself, or one that did not run, gives nothing."""
-    if reference.empty or trials["variant"].iloc[0] == reference["variant"].iloc[0]:
-        jobs, difference, low, high, p = compare_pairs([])
-        return dict(zip(_DIFFERENCE, (jobs, difference, low, high, p, float("nan")), strict=True))
-    paired = trials.set_index(TRIAL)["score"] - reference.set_index(TRIAL)["score"]
-    by_job = paired.groupby(level=JOB, sort=True).mean().to_numpy(float)
-    best_p = compute_welch_p(*(select_best_tenth(part)["score"].to_numpy(float) for part in (trials, reference)))
-    return dict(zip(_DIFFERENCE, (*compare_pairs([by_job]), best_p), strict=True))
-
-
-_DIFFERENCE = ("jobs", "difference", "difference_low", "difference_high", "p", "best_p")
+    comparison, best_p = compare_pairs([]), math.nan
+    if not reference.empty and trials["variant"].iloc[0] != reference["variant"].iloc[0]:
+        paired = trials.set_index(TRIAL)["score"] - reference.set_index(TRIAL)["score"]
+        comparison = compare_pairs([paired.groupby(level=JOB, sort=True).mean().to_numpy(float)])
+        best_p = compute_welch_p(*(select_best_tenth(part)["score"].to_numpy(float) for part in (trials, reference)))
+    names = ("jobs", "difference", "difference_low", "difference_high", "p", "best_p")
+    return dict(zip(names, (*comparison, best_p), strict=True))

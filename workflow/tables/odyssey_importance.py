@@ -6,17 +6,16 @@ Their intervals are too narrow: of 96 trials they cover the truth in 80 to 95 % 
 the remainder is almost 0.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from typing import Any
 
-import pandas as pd
-
 from workflow.experiment.experiment import Experiment
-from workflow.statistics.replicas import score_accuracies
+from workflow.statistics.intervals import Interval
+from workflow.statistics.replicas import list_groups, score_accuracies
 from workflow.statistics.trials import SEARCHED, rank_trials
 from workflow.statistics.variance_shares import map_to_unit, share_variance
 from workflow.tables import odyssey
-from workflow.tables.schema.columns import limits, number
+from workflow.tables.schema.columns import Frames, limits, number
 
 NEEDS = ("summary",)
 REQUIRES = "search"
@@ -36,22 +35,15 @@ COLUMNS = {
 SHARES = ("learning_rate_share", "hidden_size_share", "interaction_share", "rest_share")
 
 
-def compute(tables: Mapping[str, pd.DataFrame], experiment: Experiment) -> pd.DataFrame:
+def compute(tables: Frames, experiment: Experiment) -> Iterator[dict[str, Any]]:
     """Compute the shares of every variant."""
-    return share_accuracy(tables["summary"], experiment.config["search"])
-
-
-def share_accuracy(summary: pd.DataFrame, search: Mapping[str, Any]) -> pd.DataFrame:
-    """Share out the variance of accuracy over the trials of a search."""
+    search = experiment.config["search"]
     size, rate = search["hidden_size"], search["learning_rate"]
-    rows = []
-    for key, trials in rank_trials(summary, variants=search["variants"]).groupby(SEARCHED, sort=False):
+    for key, trials in list_groups(rank_trials(tables["summary"], variants=search["variants"]), SEARCHED, sort=False):
         u = map_to_unit(trials["learning_rate"].to_numpy(float), low=rate["from"], high=rate["to"])
         v = map_to_unit(trials["hidden_size"].to_numpy(float), low=size["from"] - 0.5, high=size["to"] + 0.5)
         values = score_accuracies(trials["test_accuracy"])
-        shares = share_variance(values, u=u, v=v).values()
-        row = dict(zip(SEARCHED, key, strict=True)) | {"trials": len(trials), "deviation": values.std(ddof=1)}
-        for name, (share, low, high) in zip(SHARES, shares, strict=True):
-            row |= {name: share, f"{name}_low": low, f"{name}_high": high}
-        rows.append(row)
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+        row = key | {"trials": len(trials), "deviation": values.std(ddof=1)}
+        for name, (share, *limits_of) in zip(SHARES, share_variance(values, u=u, v=v).values(), strict=True):
+            row |= {name: share, **Interval(*limits_of).to_columns(name)}
+        yield row

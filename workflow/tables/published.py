@@ -6,7 +6,7 @@ sqrt(1/n + 1/m) in 95 % of cases, t the 97.5 % quantile of Student's t with m - 
 times, and roughly so for means of 10 or 20 skewed ones. Of 20 rows that hold, one is outside by chance.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,12 +22,11 @@ from workflow.statistics.intervals import (
     mean_interval,
     median_time,
     median_time_interval,
-    wilson_interval,
 )
-from workflow.statistics.replicas import CONDITION, compute_times_to_solve, score_accuracies
+from workflow.statistics.replicas import CONDITION, compute_times_to_solve, count_solved, list_groups, score_accuracies
 from workflow.tables.baselines import join_baselines
 from workflow.tables.schema import columns
-from workflow.tables.schema.columns import count, flag, limits, number, optional_count, text
+from workflow.tables.schema.columns import Frames, count, flag, limits, number, optional_count, text
 
 NEEDS = ("summary",)
 REQUIRES = "published"
@@ -88,62 +87,40 @@ def judge_mean(paper: float, *, times: NDArray, reached: NDArray[np.bool_], tria
     return Verdict(Interval(max(low, 0.0), high), "inside" if low <= paper <= high else "outside")
 
 
-def compute(tables: Mapping[str, pd.DataFrame], experiment: Experiment) -> pd.DataFrame:
+def compute(tables: Frames, experiment: Experiment) -> pd.DataFrame:
     """Compute the table, in the order of the published rows, with the baselines where the experiment has them."""
-    table = compare_published(tables["summary"], experiment.config["published"])
-    return join_baselines(table, tables["baselines"]) if "baselines" in tables else table
-
-
-def compare_published(summary: pd.DataFrame, published: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Compare published numbers, that section of the configuration, with a table of replicas."""
-    rows = [row for number in published for row in _compute_rows(summary, number)]
-    return pd.DataFrame(rows, columns=[name for name in COLUMNS if name not in columns.CONTROLS])
+    rows = [row for number in experiment.config["published"] for row in _compute_rows(tables["summary"], number)]
+    table = pd.DataFrame(rows, columns=[name for name in COLUMNS if name not in columns.CONTROLS])
+    return join_baselines(table, tables.get("baselines"))
 
 
 def _compute_rows(summary: pd.DataFrame, number: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    ran = summary[(summary["task"] == number["task"]) & (summary["lag"] == number["lag"])]
-    ran = ran[ran["model"] == number["model"]]
-    for (device, gradient, rate), replicas in ran.groupby(["device", "gradient", "learning_rate"], sort=True):
-        yield (
-            {"device": device, "gradient": gradient, "learning_rate": rate}
-            | {name: number[name] for name in ("table", "experiment", "task", "lag", "model", "trials", "notes")}
-            | {f"paper_{name}": number[name] for name in ("learning_rate", "sequences", "wrong", "weights")}
-            | _compute_ours(replicas, number)
-        )
+    paper = {f"paper_{name}": number[name] for name in ("learning_rate", "sequences", "wrong", "weights")}
+    names = ["task", "lag", "model"]
+    ran = summary[(summary[names] == [number[name] for name in names]).all(axis="columns")]
+    for key, replicas in list_groups(ran, ["device", "gradient", "learning_rate"]):
+        yield {**number, **paper, **key, **_compute_ours(replicas, number)}
 
 
 def _compute_ours(replicas: pd.DataFrame, number: Mapping[str, Any]) -> dict[str, Any]:
-    first, seeds = replicas.iloc[0], len(replicas)
-    reached, times = replicas["solved"].to_numpy(dtype=bool), compute_times_to_solve(replicas)
-    solved = int(reached.sum())
-    fraction, median = wilson_interval(solved, seeds), median_time_interval(times, reached=reached)
-    mean = mean_interval(times) if solved == seeds else NOTHING
+    first, reached, times = replicas.iloc[0], replicas["solved"].to_numpy(dtype=bool), compute_times_to_solve(replicas)
     predicted, verdict = judge_mean(number["sequences"], times=times, reached=reached, trials=number["trials"])
     wrong = np.round((1 - score_accuracies(replicas["test_accuracy"])) * first["test_sequences"])
     return {
-        "parameters": first["parameters"],
+        **{name: first[name] for name in ("parameters", "test_sequences", "budget", "chance_accuracy")},
         "weights_agree": bool(first["parameters"] == number["weights"]),
-        "seeds": seeds,
-        "solved": solved,
-        "solved_fraction": solved / seeds,
-        "solved_low": fraction.low,
-        "solved_high": fraction.high,
+        "seeds": len(replicas),
+        **count_solved(replicas),
         "diverged": int(replicas["diverged"].sum()),
-        "sequences_mean": times.mean() if solved == seeds else np.nan,
-        "sequences_low": mean.low,
-        "sequences_high": mean.high,
+        "sequences_mean": times.mean() if reached.all() else np.nan,
+        **(mean_interval(times) if reached.all() else NOTHING).to_columns("sequences"),
         "sequences_median": median_time(times, reached=reached),
-        "median_low": median.low,
-        "median_high": median.high,
+        **median_time_interval(times, reached=reached).to_columns("median"),
         "error_median": _compute_median(replicas, "sequences_to_error"),
         "streak_median": _compute_median(replicas, "sequences_to_streak"),
-        "predicted_low": predicted.low,
-        "predicted_high": predicted.high,
+        **predicted.to_columns("predicted"),
         "verdict": verdict,
         "wrong": wrong.mean(),
-        "test_sequences": first["test_sequences"],
-        "budget": first["budget"],
-        "chance_accuracy": first["chance_accuracy"],
     }
 
 

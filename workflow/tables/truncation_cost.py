@@ -8,16 +8,16 @@ the same weights.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from workflow.experiment.experiment import Experiment
 from workflow.statistics.comparison import adjust_by_holm, compare_pairs
 from workflow.statistics.replicas import compute_times_to_solve, score_accuracies, select_replicas
-from workflow.tables.schema.columns import BASELINE, count, limits, number, text
+from workflow.tables.schema.columns import BASELINE, Frames, count, limits, number, text
 
 NEEDS = ("summary", "statistics")
 KEY = ("device", "task", "lags", "model", "measure")
@@ -43,70 +43,59 @@ ALL = "all"
 CONDITION = ["task", "lag", "model"]
 
 
-def compute(tables: Mapping[str, pd.DataFrame], experiment: Experiment) -> pd.DataFrame:
+def compute(tables: Frames, experiment: Experiment) -> list[dict[str, Any]]:
     """Compute the costs, those of single conditions first."""
     replicas = select_replicas(tables["summary"], tables["statistics"])
     replicas = replicas.assign(
-        flow=_name_flows(replicas, experiment),
-        test_accuracy=score_accuracies(replicas["test_accuracy"]),
-        updates_to_solve=compute_times_to_solve(replicas),
+        test_accuracy=score_accuracies(replicas["test_accuracy"]), updates_to_solve=compute_times_to_solve(replicas)
     )
-    rows: list[list] = []
-    for device, of_device in replicas.groupby("device", sort=True):
+    flows = replicas.merge(_name_flows(replicas, experiment), on=["model", "gradient"])
+    full, truncated = (flows[flows["flow"] == flow] for flow in ("full", "truncated"))
+    key = ["device", *CONDITION, "seed"]
+    pairs = full.merge(truncated, on=key, suffixes=("_full", "_truncated"), validate="one_to_one")
+    rows = []
+    for device, of_device in pairs.groupby("device", sort=True):
+        groups = [*_list_groups(of_device)]
         for measure in ("test_accuracy", "updates_to_solve"):
-            pairs = _pair_flows(of_device, measure=measure)
-            costs = [_compute_cost(part) for _, part in pairs.groupby(CONDITION, sort=True)]
-            adjusted = adjust_by_holm([cost[-2] for cost in costs])
-            for rank, (task, model, part) in enumerate(_list_groups(pairs)):
-                p_holm = adjusted[rank] if rank < len(adjusted) else np.nan
-                *cost, censored = _compute_cost(part)
-                lags = "+".join(str(lag) for lag in sorted(set(part["lag"])))
-                rows.append([device, task, lags, model, measure, *cost, p_holm, censored])
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+            costs = [_compute_cost(part, names, measure=measure) for names, part in groups]
+            of_conditions = ["lag" in names for names, _ in groups]
+            adjusted = adjust_by_holm(np.where(of_conditions, [cost["p"] for cost in costs], np.nan))
+            for cost, p_holm in zip(costs, adjusted, strict=True):
+                rows.append(cost | {"device": device, "measure": measure, "p_holm": p_holm})
+    return rows
 
 
-def _name_flows(replicas: pd.DataFrame, experiment: Experiment) -> list[str]:
-    """Return per replica `full`, `truncated` or nothing; of two labels of a flow the first counts."""
-    columns = ["model", "gradient", "cell", "model_options", "paths", "k1", "num_steps"]
+def _name_flows(replicas: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
+    """Return the models and gradients whose flow is `full` or `truncated`; of two labels of a flow the first counts."""
     order = {label: rank for rank, label in enumerate(experiment.config["gradients"])}
-    flows = replicas[columns].drop_duplicates(["model", "gradient"]).to_dict("records")
-    names: dict[tuple[str, str], str] = {}
-    for flow in sorted(flows, key=lambda flow: order[flow["gradient"]]):
-        cell = experiment.registry.cells[flow["cell"]]
-        every = "+".join(cell.find_paths(json.loads(flow["model_options"])))
-        has_window = pd.notna(flow["k1"]) or pd.notna(flow["num_steps"])
-        name = "" if has_window or every == "cell" else {every: "full", "cell": "truncated"}.get(flow["paths"], "")
-        is_named = any(model == flow["model"] and other == name for (model, _), other in names.items())
-        names[flow["model"], flow["gradient"]] = "" if is_named else name
-    return [names[key] for key in zip(replicas["model"], replicas["gradient"], strict=True)]
+    networks = replicas.drop_duplicates(["model", "gradient"]).to_dict("records")
+    flows = []
+    for network in sorted(networks, key=lambda network: order[network["gradient"]]):
+        cell = experiment.registry.cells[network["cell"]]
+        every = "+".join(cell.find_paths(json.loads(network["model_options"])))
+        has_window = pd.notna(network["k1"]) or pd.notna(network["num_steps"])
+        names = {} if has_window or every == "cell" else {every: "full", "cell": "truncated"}
+        flows.append((network["model"], network["gradient"], names.get(network["paths"])))
+    return pd.DataFrame(flows, columns=["model", "gradient", "flow"]).dropna().drop_duplicates(["model", "flow"])
 
 
-def _pair_flows(replicas: pd.DataFrame, *, measure: str) -> pd.DataFrame:
-    """Return one row per task, lag, model and seed that has both flows: `full`, `truncated` and `censored`."""
-    key = [*CONDITION, "seed"]
-    both = replicas[replicas["flow"] != ""]
-    wide = both.pivot(index=key, columns="flow", values=[measure, "solved"]).dropna()
-    if not {(measure, "full"), (measure, "truncated")} <= set(wide.columns):
-        return pd.DataFrame(columns=[*key, "full", "truncated", "censored"])
-    solved = wide["solved", "full"].astype(bool) & wide["solved", "truncated"].astype(bool)
-    values = {"full": wide[measure, "full"], "truncated": wide[measure, "truncated"], "censored": ~solved}
-    return pd.DataFrame(values).astype({"full": float, "truncated": float}).reset_index()
-
-
-def _list_groups(pairs: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """Yield the task, the model and the pairs of each row of the table, the single conditions first."""
+def _list_groups(pairs: pd.DataFrame) -> Iterator[tuple[list[str], pd.DataFrame]]:
+    """Yield the pairs of each row of the table and what they have in common, the single conditions first."""
     for names in (CONDITION, ["task", "model"], ["task"], ["model"]):
         for _, part in pairs.groupby(names, sort=True):
-            task, model = (str(part[name].iloc[0]) if name in names else ALL for name in ("task", "model"))
-            yield task, model, part
-    if len(pairs):
-        yield ALL, ALL, pairs
+            yield names, part
+    yield [], pairs
 
 
-def _compute_cost(part: pd.DataFrame) -> list[float]:
-    differences = part["truncated"] - part["full"]
-    strata: list[NDArray] = [
-        differences[rows.index].to_numpy(dtype=float) for _, rows in part.groupby(CONDITION, sort=True)
-    ]
+def _compute_cost(part: pd.DataFrame, names: Sequence[str], *, measure: str) -> dict[str, Any]:
+    full, truncated = part[f"{measure}_full"], part[f"{measure}_truncated"]
+    differences = truncated - full
+    strata = [differences[rows.index].to_numpy(dtype=float) for _, rows in part.groupby(CONDITION, sort=True)]
     pairs, mean, low, high, p = compare_pairs(strata)
-    return [pairs, part["full"].mean(), part["truncated"].mean(), mean, low, high, p, int(part["censored"].sum())]
+    return {
+        **{name: part[name].iloc[0] if name in names else ALL for name in ("task", "model")},
+        "lags": "+".join(str(lag) for lag in sorted(set(part["lag"]))),
+        **{"pairs": pairs, "full": full.mean(), "truncated": truncated.mean()},
+        **{"difference": mean, "low": low, "high": high, "p": p},
+        "censored": int((~(part["solved_full"] & part["solved_truncated"])).sum()),
+    }
