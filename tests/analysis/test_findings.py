@@ -144,6 +144,16 @@ def test_intervals_of_a_table_are_taken_as_they_are():
     assert [(group.interval, group.seeds) for group in finding.checks[0].groups] == [((0.0, 0.2), 7), ((0.8, 1.0), 8)]
 
 
+@pytest.mark.parametrize("changes", [{"measure": {"high": "hi"}}, {"by": ["path"]}], ids=["limit", "group"])
+def test_a_claim_that_its_table_does_not_fit_is_undecided(changes):
+    """It was a KeyError that ended the job."""
+    table = pd.DataFrame({"flow": ["x"], "mean": [0.1], "l": [0.0], "h": [0.2]})
+    measure = {"kind": "interval", "column": "mean", "low": "l", "high": "h"} | changes.get("measure", {})
+    finding = decide(claim(measure=measure, by=changes.get("by", ["flow"])), table)
+    assert finding.verdict == UNDECIDED
+    assert "no column" in finding.checks[0].note
+
+
 def test_the_shortest_condition_is_found():
     held = [{"gate": "no", "flow": flow} for flow in ("full", "cell")]
     assert find_condition(held, failed=[{"gate": "yes", "flow": "full"}]) == "gate = no"
@@ -277,9 +287,9 @@ def test_what_is_not_ours_is_escaped_in_the_page():
 
 
 def test_the_table_has_a_row_per_claim_check_and_group(findings):
-    table = list_findings(findings)
+    table = pd.DataFrame(list_findings(findings))
     assert len(table) == sum(len(checked.groups) for finding in findings for checked in finding.checks)
     assert table.groupby("claim")["verdict"].nunique().eq(1).all()
     (missing,) = evaluate_claims([claim()], tables={}, experiment="mine")
-    row = list_findings([missing]).iloc[0]
+    (row,) = list_findings([missing])
     assert (row["verdict"], row["seeds"]) == (UNDECIDED, 0)

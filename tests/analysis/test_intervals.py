@@ -11,7 +11,7 @@ from workflow.statistics.intervals import (
     RESAMPLES,
     batch_of,
     bootstrap_interval,
-    mean_interval,
+    compute_interval,
     median_time,
     median_time_interval,
     wilson_interval,
@@ -37,12 +37,12 @@ def test_wilson_equals_its_formula(successes: int, trials: int) -> None:
 
 def test_bootstrap_of_two_values_is_their_range() -> None:
     # means of two draws from {0, 1}: 0 and 1 each with probability 1/4, more than the 2.5 % of a tail
-    assert mean_interval(np.array([0.0, 1.0])) == (0.0, 1.0)
+    assert compute_interval(np.array([0.0, 1.0])) == (0.0, 1.0)
 
 
 def test_bootstrap_of_a_rare_value_reaches_its_binomial_quantiles() -> None:
     # the mean of 20 draws from 10 zeros and 10 ones is binomial: quantiles of B(20, 0.5) / 20
-    limits = mean_interval(np.repeat([0.0, 1.0], 10))
+    limits = compute_interval(np.repeat([0.0, 1.0], 10))
     assert limits == pytest.approx(tuple(stats.binom.ppf([0.025, 0.975], 20, 0.5) / 20))
 
 
@@ -50,27 +50,27 @@ def test_bootstrap_agrees_with_numpy_alone() -> None:
     values = np.random.default_rng(1).random(12)
     sampled = np.random.default_rng(5).integers(12, size=(200_000, 12))
     expected = np.quantile(values[sampled].mean(axis=1), [0.025, 0.975])
-    assert mean_interval(values) == pytest.approx(tuple(expected), abs=0.01)
+    assert compute_interval(values) == pytest.approx(tuple(expected), abs=0.01)
 
 
 def test_degenerate_samples() -> None:
-    assert mean_interval(np.array([0.1, 0.1, 0.1])) == (np.mean([0.1] * 3),) * 2
-    assert all(math.isnan(limit) for limit in mean_interval(np.array([0.7])))
+    assert compute_interval(np.array([0.1, 0.1, 0.1])) == (np.mean([0.1] * 3),) * 2
+    assert all(math.isnan(limit) for limit in compute_interval(np.array([0.7])))
     assert all(math.isnan(limit) for limit in bootstrap_interval(0, lambda sampled: sampled))
 
 
 def test_bootstrap_is_the_same_in_every_call() -> None:
     values = np.random.default_rng(0).normal(size=7)
-    assert mean_interval(values) == mean_interval(values)
+    assert compute_interval(values) == compute_interval(values)
 
 
 @pytest.mark.parametrize("at_once", [20, 700, 10_000_000])
 def test_resamples_do_not_depend_on_how_many_are_in_memory(monkeypatch, at_once: int) -> None:
     values = np.random.default_rng(4).normal(0.2, 1, 20)
-    whole = mean_interval(values), compute_sign_flip_p(values)
+    whole = compute_interval(values), compute_sign_flip_p(values)
     monkeypatch.setattr("workflow.statistics.intervals.AT_ONCE", at_once)
     assert batch_of(20) == min(RESAMPLES, at_once // 20)
-    assert (mean_interval(values), compute_sign_flip_p(values)) == whole
+    assert (compute_interval(values), compute_sign_flip_p(values)) == whole
 
 
 def test_kaplan_meier_median_by_hand() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workflow.statistics.measures import rows_where, seed_numbers, shown, with_options
+from workflow.statistics.measures import add_options, format_label, list_seed_numbers, select_rows
 
 CURVE = pd.DataFrame(
     [
@@ -21,7 +21,7 @@ CURVE = pd.DataFrame(
 
 def numbers(table: pd.DataFrame, measure: dict[str, Any], **others: Any) -> dict[tuple[str, ...], list[float]]:
     check = {"where": {"flow": "full"}, "statistic": "mean", "by": ["model"], "measure": measure, **others}
-    return {key: list(value) for key, value in seed_numbers(table, check).items()}
+    return {key: list(value) for key, value in list_seed_numbers(table, check).items()}
 
 
 @pytest.mark.parametrize(
@@ -75,11 +75,18 @@ def test_options_of_the_models_become_columns_and_labels():
             "model_options": ['{"forget_gate":false,"forget_bias":1}', '{"initialisation":"orthogonal"}'],
         }
     )
-    table = with_options(CURVE, summary)
-    assert set(rows_where(table, {"forget_gate": False})["model"]) == {"a"}
-    assert set(rows_where(table, {"forget_bias": [1.0]})["model"]) == {"a"}
-    assert set(rows_where(table, {"cell": ["rnn", "lstm"]})["model"]) == {"a", "b"}
-    assert [shown(value) for value in (True, np.False_, 1.0, 0.5, None, "x")] == ["yes", "no", "1", "0.5", "none", "x"]
+    table = add_options(CURVE, summary)
+    assert set(select_rows(table, {"forget_gate": False})["model"]) == {"a"}
+    assert set(select_rows(table, {"forget_bias": [1.0]})["model"]) == {"a"}
+    assert set(select_rows(table, {"cell": ["rnn", "lstm"]})["model"]) == {"a", "b"}
+    assert [format_label(value) for value in (True, np.False_, 1.0, 0.5, None, "x")] == [
+        "yes",
+        "no",
+        "1",
+        "0.5",
+        "none",
+        "x",
+    ]
 
 
 def test_a_column_that_is_missing_is_named():

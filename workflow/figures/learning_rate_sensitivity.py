@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from workflow.figures.style.legends import finish
 from workflow.figures.style.look import Tables, apply_style, list_series
 from workflow.figures.style.panels import draw_level, list_facets, make_panels, scale_rates
-from workflow.statistics.intervals import mean_interval
+from workflow.statistics.intervals import compute_interval
 from workflow.statistics.replicas import score_accuracies
 
 
@@ -34,7 +34,7 @@ def draw(tables: Tables) -> Figure:
                 axes.plot(rate, means, **series.line, linewidth=0.6, alpha=0.4, zorder=2)
             seeds = trained.pivot_table(index="learning_rate", columns="seed", values="score", aggfunc="mean")
             x = seeds.index * step ** ((rank - (len(series_here) - 1) / 2) * 0.06)
-            limits = [mean_interval(row[~np.isnan(row)]) for row in seeds.to_numpy()]
+            limits = [compute_interval(row[~np.isnan(row)]) for row in seeds.to_numpy()]
             axes.vlines(x, *np.reshape(limits, (-1, 2)).T, color=series.colour, linewidth=1, zorder=3)
             axes.plot(x, seeds.mean(axis="columns"), **series.points, zorder=4)
         axes.set_ylim(-0.03, 1.03)

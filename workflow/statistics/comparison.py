@@ -40,12 +40,9 @@ def compute_sign_flip_p(differences: NDArray[np.float64]) -> float:
 def adjust_by_holm(p_values: ArrayLike) -> NDArray[np.float64]:
     """Return p-values adjusted by Holm's step-down method (1979); NaN stays NaN and is not counted."""
     p = np.asarray(p_values, dtype=float)
+    order = np.argsort(p, kind="stable")[: np.count_nonzero(~np.isnan(p))]
     adjusted = np.full(p.shape, np.nan)
-    order = [index for index in np.argsort(p, kind="stable") if not np.isnan(p[index])]
-    running = 0.0
-    for rank, index in enumerate(order):
-        running = max(running, min(1.0, (len(order) - rank) * p[index]))
-        adjusted[index] = running
+    adjusted[order] = np.maximum.accumulate(np.minimum(1.0, np.arange(len(order), 0, -1) * p[order]))
     return adjusted
 
 

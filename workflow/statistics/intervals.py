@@ -1,7 +1,7 @@
 """The 95 % intervals that every table and figure uses; scipy does the work."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,11 +64,11 @@ def bootstrap_interval(units: int, statistic: Callable[[NDArray[np.intp]], NDArr
     return Interval(float(low), float(high))
 
 
-def mean_interval(values: NDArray) -> Interval:
-    """Return the bootstrap interval of a mean; equal values give that value, one value gives nothing."""
+def compute_interval(values: NDArray, statistic: Callable[..., Any] = np.mean) -> Interval:
+    """Return the bootstrap interval of a mean or another statistic; equal values give that value, one gives nothing."""
     if len(values) > 1 and np.all(values == values[0]):
-        return Interval(float(values.mean()), float(values.mean()))
-    return bootstrap_interval(len(values), lambda sample: values[sample].mean(axis=-1))
+        return Interval(*[float(statistic(values))] * 2)
+    return bootstrap_interval(len(values), lambda sample: statistic(values[sample], axis=-1))
 
 
 def stratified_mean_interval(strata: Sequence[NDArray]) -> Interval:

@@ -15,21 +15,25 @@ seed and condition:
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-IDENTITY = ("device", "task", "lag", "model", "gradient", "learning_rate", "snapshot", "flow", "quantity")
-"""The columns that name a condition, of those that a table has."""
+IDENTITY = ("device", "task", "lag", "model", "gradient", "learning_rate", "snapshot", "flow", "quantity", "seed")
+"""The columns that name the network or curve of a number, of those that a table has."""
+STATISTICS: dict[str, Callable[..., Any]] = {
+    "mean": np.mean,
+    "median": np.median,
+    "largest": np.max,
+    "smallest": np.min,
+}
 
-Reduce = Callable[..., Any]
-STATISTICS: dict[str, Reduce] = {"mean": np.mean, "median": np.median, "largest": np.max, "smallest": np.min}
 
-
-def shown(value: object) -> str:
+def format_label(value: object) -> str:
     """Write a label as claims and findings do: yes and no for flags, no trailing zeros."""
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
@@ -38,68 +42,65 @@ def shown(value: object) -> str:
     return "none" if value is None or value is pd.NA else str(value)
 
 
-def with_options(table: pd.DataFrame, summary: pd.DataFrame | None) -> pd.DataFrame:
+def add_options(table: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
     """Add the cell and the options of each row's model as columns (forget_gate, peepholes ...), from its summary."""
-    if summary is None or "model" not in table.columns:
-        return table
-    models = summary.drop_duplicates("model")
-    options = {row.model: {"cell": row.cell} | json.loads(str(row.model_options)) for row in models.itertuples()}
-    names = dict.fromkeys(name for of_model in options.values() for name in of_model)
-    added = {
-        name: [options.get(model, {}).get(name) for model in table["model"]]
-        for name in names
-        if name not in table.columns
-    }
-    return table.assign(**{name: pd.Series(values, index=table.index, dtype=object) for name, values in added.items()})
+    models = summary.drop_duplicates("model").set_index("model")
+    options = pd.DataFrame(map(json.loads, models["model_options"]), index=models.index, dtype=object)
+    options = options.assign(cell=models["cell"]).drop(columns=table.columns, errors="ignore").astype(object)
+    return table.join(options.where(options.notna(), None), on="model")
 
 
-def rows_where(table: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
+def select_rows(table: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
     """Return the rows with these labels, each a value or a list; a column that is missing is a ValueError."""
+    require_columns(table, where)
     for column, labels in where.items():
-        values = {shown(value) for value in (labels if isinstance(labels, list) else [labels])}
-        table = table[[shown(value) in values for value in _column(table, column)]]
+        values = [format_label(value) for value in (labels if isinstance(labels, list) else [labels])]
+        table = table[[format_label(value) in values for value in table[column]]]
     return table
 
 
-def seed_numbers(table: pd.DataFrame, check: Mapping[str, Any]) -> dict[tuple[str, ...], NDArray[np.float64]]:
+def require_columns(table: pd.DataFrame, names: Iterable[str]) -> None:
+    """Raise a ValueError for the first column that a table has not."""
+    for name in names:
+        if name not in table.columns:
+            raise ValueError(f"the table has no column {name}; its columns: {', '.join(table.columns)}")
+
+
+def list_seed_numbers(table: pd.DataFrame, check: Mapping[str, Any]) -> dict[tuple[str, ...], NDArray[np.float64]]:
     """Return per group (the values of `by`) one number for each of its seeds, in the order of the seeds.
 
     The numbers of a seed, of several tasks or lags for example, become one by the check's statistic. Those that do not
     exist (NaN) do not count.
     """
     measure, reduce = check["measure"], STATISTICS[check["statistic"]]
-    numbers = _numbers(rows_where(table, check["where"]), measure)
+    numbers = _measure_rows(select_rows(table, check["where"]), measure)
     if "over" in measure:
-        reference = _numbers(rows_where(table, {**check["where"], **measure["over"]}), measure)
-        numbers = _compared(numbers, reference, measure)
+        reference = _measure_rows(select_rows(table, {**check["where"], **measure["over"]}), measure)
+        numbers = _compare(numbers, reference, measure)
     numbers = numbers.dropna(subset="number")
-    groups: dict[tuple[str, ...], NDArray[np.float64]] = {}
-    keys = [[shown(value) for value in _column(numbers, name)] for name in check["by"]]
-    labels = list(zip(*keys, strict=True)) if keys else [()] * len(numbers)
-    for key in dict.fromkeys(labels):
-        part = numbers[[label == key for label in labels]]
-        seeds = part.groupby("seed", sort=True)["number"] if "seed" in part.columns else [(0, part["number"])]
-        groups[key] = np.array([reduce(of_seed.to_numpy(dtype=float)) for _, of_seed in seeds])
-    return groups
+    require_columns(numbers, check["by"])
+    groups: dict[tuple[str, ...], dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in numbers.to_dict("records"):
+        groups[tuple(format_label(row[name]) for name in check["by"])][row.get("seed", 0)].append(row["number"])
+    return {key: np.array([reduce(of_seed) for _, of_seed in sorted(seeds.items())]) for key, seeds in groups.items()}
 
 
-def _numbers(rows: pd.DataFrame, measure: Mapping[str, Any]) -> pd.DataFrame:
-    values = _column(rows, measure["column"]).astype("float64")
+def _measure_rows(rows: pd.DataFrame, measure: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the rows with their `number`, of every curve one."""
+    require_columns(rows, [measure["column"]])
+    rows = rows.assign(number=rows[measure["column"]].astype("float64"))
     if "at" not in measure:
-        return rows.assign(number=values)
-    kept = [name for name in rows.columns if name not in ("u", measure["column"])]
-    identity = [name for name in (*IDENTITY, "seed") if name in rows.columns]
-    rows_of_curves = []
-    for _, curve in rows.assign(number=values).sort_values("u").groupby(identity, sort=True):
-        at = int(_column(curve, "lag").iloc[0]) if measure["at"] == "lag" else int(measure["at"])
-        near = curve[curve["u"] <= at]
-        number = _of_curve(measure["kind"], near["u"].to_numpy(), near["number"].to_numpy(dtype=float))
-        rows_of_curves.append(curve.iloc[0][kept].to_dict() | {"number": number})
-    return pd.DataFrame(rows_of_curves, columns=[*kept, "number"])
+        return rows
+    at = rows["lag"] if measure["at"] == "lag" else measure["at"]
+    identity = [name for name in IDENTITY if name in rows.columns]
+    curves = rows[rows["u"] <= at].sort_values("u").groupby(identity, sort=True)
+    numbers = [curve.iloc[0].to_dict() | {"number": _measure_curve(curve, measure["kind"])} for _, curve in curves]
+    return pd.DataFrame(numbers, columns=rows.columns)
 
 
-def _of_curve(kind: str, u: Sequence[int] | NDArray, x: NDArray[np.float64]) -> float:
+def _measure_curve(curve: pd.DataFrame, kind: str) -> float:
     """Return the number of one curve whose last u is the one that counts."""
+    u, x = curve["u"].to_numpy(), curve["number"].to_numpy(dtype=float)
     if len(x) < 2 or u[0] != 0:
         return float("nan")
     if kind == "peak":
@@ -112,16 +113,10 @@ def _of_curve(kind: str, u: Sequence[int] | NDArray, x: NDArray[np.float64]) -> 
     return retained if kind == "retained" else retained ** (1 / float(u[-1]))
 
 
-def _compared(numbers: pd.DataFrame, reference: pd.DataFrame, measure: Mapping[str, Any]) -> pd.DataFrame:
+def _compare(numbers: pd.DataFrame, reference: pd.DataFrame, measure: Mapping[str, Any]) -> pd.DataFrame:
     apart = {"learning_rate", *measure["over"]}  # each at the learning rate that was chosen for it
-    named = [name for name in (*IDENTITY, "seed") if name in numbers.columns and name not in apart]
-    both = numbers.merge(reference[[*named, "number"]], on=named, suffixes=("", "_reference"), validate="many_to_one")
+    names = [name for name in IDENTITY if name in numbers.columns and name not in apart]
+    both = numbers.merge(reference[[*names, "number"]], on=names, suffixes=("", "_reference"), validate="many_to_one")
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = both["number"] / both["number_reference"]
     return both.assign(number=ratio if measure["kind"] == "ratio" else both["number"] - both["number_reference"])
-
-
-def _column(table: pd.DataFrame, name: str) -> pd.Series:
-    if name not in table.columns:
-        raise ValueError(f"the table has no column {name}; its columns: {', '.join(table.columns)}")
-    return table[name]

@@ -11,6 +11,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from workflow.statistics.intervals import Interval
 
 HOLDS, FAILS, UNDECIDED, ONLY_IF = "holds", "fails", "undecided", "holds only if"
@@ -75,7 +77,5 @@ def find_condition(held: Sequence[Mapping[str, str]], *, failed: Sequence[Mappin
 
 def describe_rule(rule: Mapping[str, Any]) -> str:
     """Write a rule in words."""
-    ((name, limit),) = rule.items()
-    if name == "within":
-        return f"within {limit[0]:g} to {limit[1]:g}"
-    return f"{name.replace('_', ' ')} {limit:g}"
+    ((name, limits),) = rule.items()
+    return f"{name.replace('_', ' ')} {' to '.join(f'{limit:g}' for limit in np.ravel(limits))}"

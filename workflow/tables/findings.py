@@ -5,17 +5,22 @@ the figures. A group's number has a bootstrap interval over seeds; the rules sta
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from workflow.experiment.experiment import Experiment
 from workflow.experiment.findings import Findings, Source, find_source
-from workflow.statistics.intervals import NOTHING, Interval, bootstrap_interval
-from workflow.statistics.measures import STATISTICS, rows_where, seed_numbers, shown, with_options
+from workflow.statistics.intervals import NOTHING, Interval, compute_interval
+from workflow.statistics.measures import (
+    STATISTICS,
+    add_options,
+    format_label,
+    list_seed_numbers,
+    require_columns,
+    select_rows,
+)
 from workflow.statistics.replicas import select_replicas
 from workflow.statistics.verdicts import UNDECIDED, describe_rule, judge_check, judge_claim, judge_interval
 from workflow.tables.schema.columns import count, limits, number, text
@@ -83,8 +88,8 @@ class Finding(NamedTuple):
         return f"{self.verdict} {self.condition}" if self.condition else self.verdict
 
 
-def compute(tables: Mapping[Source, pd.DataFrame], experiment: Experiment) -> pd.DataFrame:
-    """Compute the table from those tables that the claims read and that are there."""
+def compute(tables: Mapping[Source, pd.DataFrame], experiment: Experiment) -> Iterator[dict[str, Any]]:
+    """Compute the rows from those tables that the claims read and that are there."""
     findings = Findings(experiment)
     return list_findings(evaluate_claims(findings.claims, tables=tables, experiment=findings.name))
 
@@ -100,88 +105,78 @@ def evaluate_claims(
     return findings
 
 
-def list_findings(findings: Sequence[Finding]) -> pd.DataFrame:
-    """Return the rows of the table; a check for which nothing was measured has one without a group."""
-    rows = []
-    for finding in findings:
-        for place, result in enumerate(finding.checks, start=1):
-            of_check = {
-                "claim": finding.claim["id"],
-                "statement": finding.claim["statement"],
-                "verdict": finding.verdict,
-                "condition": finding.condition,
-                "check": place,
-                "asks": result.check["asks"],
-                "check_verdict": result.verdict,
-                "read_from": "/".join(result.source),
-                "rule": describe_rule(result.check["rule"]),
-                "note": result.note,
-            }
+def list_findings(findings: Sequence[Finding]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of the table; a check for which nothing was measured has one without a group."""
+    for claim, verdict, condition, checks in findings:
+        for place, result in enumerate(checks, start=1):
             for group in result.groups or [Group({}, math.nan, NOTHING, 0, UNDECIDED)]:
-                low, high = group.interval
-                numbers = {"estimate": group.estimate, "low": low, "high": high, "seeds": group.seeds}
-                rows.append(of_check | {"group": group.name, "group_verdict": group.verdict} | numbers)
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+                yield {
+                    "claim": claim["id"],
+                    "statement": claim["statement"],
+                    "verdict": verdict,
+                    "condition": condition,
+                    "check": place,
+                    "asks": result.check["asks"],
+                    "check_verdict": result.verdict,
+                    "read_from": "/".join(result.source),
+                    "rule": describe_rule(result.check["rule"]),
+                    "note": result.note,
+                    "group": group.name,
+                    "group_verdict": group.verdict,
+                    "estimate": group.estimate,
+                    **group.interval._asdict(),
+                    "seeds": group.seeds,
+                }
 
 
 def _evaluate(check: Mapping[str, Any], *, tables: Mapping[Source, pd.DataFrame], experiment: str) -> CheckResult:
     source = find_source(check, experiment=experiment)
-    if source not in tables:
-        return CheckResult(check, source, UNDECIDED, "", [], _missing(source, experiment=experiment))
-    summary, statistics = (tables.get(Source(source.experiment, name)) for name in ("summary", "statistics"))
-    table = with_options(tables[source], summary)
-    if source.table == "summary" and statistics is not None:
-        table = select_replicas(table, statistics)
-    try:
-        groups = _groups(table, check)
-    except ValueError as error:
-        return CheckResult(check, source, UNDECIDED, "", [], f"table {source.table} does not fit the claim: {error}")
-    if not groups:
-        return CheckResult(check, source, UNDECIDED, "", [], f"table {source.table} has no row that the claim reads")
-    verdict, condition = judge_check([(group.labels, group.verdict) for group in groups])
-    straddling = [group.name for group in groups if group.verdict == UNDECIDED]
-    note = (
-        f"undecided, as the interval straddles the limit or does not exist: {'; '.join(straddling)}"
-        if straddling
-        else ""
-    )
-    return CheckResult(check, source, verdict, condition, groups, note)
-
-
-def _groups(table: pd.DataFrame, check: Mapping[str, Any]) -> list[Group]:
-    if check["measure"]["kind"] == "interval":
-        return _ready_groups(rows_where(table, check["where"]), check)
-    statistic = STATISTICS[check["statistic"]]
-    groups = []
-    for key, numbers in sorted(seed_numbers(table, check).items()):
-        interval = _interval(numbers, statistic)
-        labels = dict(zip(check["by"], key, strict=True))
-        estimate = float(statistic(numbers))
-        groups.append(Group(labels, estimate, interval, len(numbers), judge_interval(interval, check["rule"])))
-    return groups
-
-
-def _interval(numbers: NDArray[np.float64], statistic: Any) -> Interval:
-    if len(numbers) > 1 and np.all(numbers == numbers[0]):
-        return Interval(float(numbers[0]), float(numbers[0]))
-    return bootstrap_interval(len(numbers), lambda sample: statistic(numbers[sample], axis=-1))
-
-
-def _ready_groups(rows: pd.DataFrame, check: Mapping[str, Any]) -> list[Group]:
-    measure = check["measure"]
     groups: list[Group] = []
-    for row in rows.to_dict("records"):
-        labels = {name: shown(row[name]) for name in check["by"]}
-        if any(group.labels == labels for group in groups):
-            raise ValueError(f"several rows for {labels}; `by` must distinguish them")
-        interval = Interval(*(float(row[measure[end]]) for end in ("low", "high")))
-        seeds = int(row.get("pairs", row.get("seeds", 0)))
-        estimate = float(row[measure["column"]])
-        groups.append(Group(labels, estimate, interval, seeds, judge_interval(interval, check["rule"])))
-    return groups
+    if source not in tables:
+        note = _describe_missing(source, experiment=experiment)
+    else:
+        try:
+            groups = _list_groups(_select_table(tables, source), check)
+            note = "" if groups else f"table {source.table} has no row that the claim reads"
+        except ValueError as error:
+            note = f"table {source.table} does not fit the claim: {error}"
+    if straddling := "; ".join(group.name for group in groups if group.verdict == UNDECIDED):
+        note = f"undecided, as the interval straddles the limit or does not exist: {straddling}"
+    return CheckResult(check, source, *judge_check([(group.labels, group.verdict) for group in groups]), groups, note)
 
 
-def _missing(source: Source, *, experiment: str) -> str:
+def _select_table(tables: Mapping[Source, pd.DataFrame], source: Source) -> pd.DataFrame:
+    """Return a table with the options of its models; of the replicas those at the chosen learning rates."""
+    table = tables[source]
+    summary, statistics = (tables.get(Source(source.experiment, name)) for name in ("summary", "statistics"))
+    if summary is not None and "model" in table.columns:
+        table = add_options(table, summary)
+    return table if source.table != "summary" or statistics is None else select_replicas(table, statistics)
+
+
+def _list_groups(table: pd.DataFrame, check: Mapping[str, Any]) -> list[Group]:
+    measure, by = check["measure"], check["by"]
+    groups: dict[tuple[str, ...], tuple[float, Interval, int]] = {}
+    if measure["kind"] == "interval":
+        rows = select_rows(table, check["where"])
+        require_columns(rows, [*by, *(measure[name] for name in ("column", "low", "high"))])
+        for row in rows.to_dict("records"):
+            key = tuple(format_label(row[name]) for name in by)
+            if key in groups:
+                raise ValueError(f"several rows for {', '.join(key) or 'all'}; `by` must distinguish them")
+            estimate, low, high = (float(row[measure[name]]) for name in ("column", "low", "high"))
+            groups[key] = estimate, Interval(low, high), int(row.get("pairs", row.get("seeds", 0)))
+    else:
+        statistic = STATISTICS[check["statistic"]]
+        for key, numbers in sorted(list_seed_numbers(table, check).items()):
+            groups[key] = float(statistic(numbers)), compute_interval(numbers, statistic), len(numbers)
+    return [
+        Group(dict(zip(by, key, strict=True)), estimate, interval, seeds, judge_interval(interval, check["rule"]))
+        for key, (estimate, interval, seeds) in groups.items()
+    ]
+
+
+def _describe_missing(source: Source, *, experiment: str) -> str:
     if source.experiment == experiment:
         return f"this experiment does not compute table {source.table}; its configuration would list it under tables"
     command = f"snakemake --cores 2 --configfile config/{source.experiment}.yaml"

@@ -19,7 +19,7 @@ from workflow.statistics.intervals import (
     LEVEL,
     NOTHING,
     Interval,
-    mean_interval,
+    compute_interval,
     median_time,
     median_time_interval,
 )
@@ -113,7 +113,7 @@ def _compute_ours(replicas: pd.DataFrame, number: Mapping[str, Any]) -> dict[str
         **count_solved(replicas),
         "diverged": int(replicas["diverged"].sum()),
         "sequences_mean": times.mean() if reached.all() else np.nan,
-        **(mean_interval(times) if reached.all() else NOTHING).to_columns("sequences"),
+        **(compute_interval(times) if reached.all() else NOTHING).to_columns("sequences"),
         "sequences_median": median_time(times, reached=reached),
         **median_time_interval(times, reached=reached).to_columns("median"),
         "error_median": _compute_median(replicas, "sequences_to_error"),

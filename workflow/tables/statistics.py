@@ -12,7 +12,7 @@ import pandas as pd
 from records.condition import Condition
 from workflow.experiment.experiment import Experiment
 from workflow.statistics.horizon import compute_horizon
-from workflow.statistics.intervals import mean_interval, median_time, median_time_interval
+from workflow.statistics.intervals import compute_interval, median_time, median_time_interval
 from workflow.statistics.replicas import (
     CONDITION,
     REPLICA,
@@ -93,7 +93,7 @@ def _compute_row(condition: pd.DataFrame) -> dict[str, Any]:
         **count_solved(chosen),
         "solved_on_test": int((reached & (scores >= chosen["success_accuracy"].to_numpy(float))).sum()),
         "accuracy": scores.mean(),
-        **mean_interval(scores).to_columns("accuracy"),
+        **compute_interval(scores).to_columns("accuracy"),
         "diverged": int(chosen["diverged"].sum()),
         "updates_to_solve_median": median_time(times, reached=reached),
         **median_time_interval(times, reached=reached).to_columns("updates"),

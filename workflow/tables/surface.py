@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from workflow.experiment.experiment import Experiment
-from workflow.statistics.intervals import NOTHING, mean_interval
+from workflow.statistics.intervals import NOTHING, compute_interval
 from workflow.statistics.replicas import CONDITION, list_groups, score_accuracies, select_replicas
 from workflow.tables.baselines import join_baselines
 from workflow.tables.schema import columns
@@ -108,6 +108,6 @@ def _compute_row(replicas: pd.DataFrame) -> dict[str, Any]:
     row |= {"reach": reach, "reach_law": compute_reach_law(lag, k1=k1, k2=k2)}
     row |= {"floor_accuracy": floor_accuracy, "floor_loss": floor_loss}
     for name, values in values_of.items():
-        interval = mean_interval(values) if np.isfinite(values).all() else NOTHING
+        interval = compute_interval(values) if np.isfinite(values).all() else NOTHING
         row |= {name: values.mean(), **interval.to_columns(name)}
     return row
