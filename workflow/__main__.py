@@ -18,11 +18,11 @@ from workflow.experiment.experiment import Experiment
 from workflow.experiment.gate import admit_file
 from workflow.jobs.process import limit_threads
 from workflow.jobs.requested import requested_records
-from workflow.operations.outcome import find_problems, report_outcome
-from workflow.operations.staleness import (
-    find_other_versions,
-    load_provenance,
+from workflow.operations.outcome import (
+    find_problems,
+    load_versions,
     read_installed_versions,
+    report_outcome,
     report_versions,
 )
 
@@ -97,7 +97,7 @@ def status(config: Path) -> None:
     from workflow.operations.status import find_status, report_status
 
     experiment = _load(config)
-    statuses = find_status(requested_records(experiment), results=experiment.place.results)
+    statuses = [find_status(request) for request in requested_records(experiment)]
     print(*report_status(statuses, experiment=experiment), sep="\n")
 
 
@@ -113,9 +113,9 @@ def partial(config: Path) -> None:
 def outcome(config: Path) -> None:
     """Report where the results are; exit 1 if some are missing or stale."""
     experiment = _load(config)
-    provenance = load_provenance(requested_records(experiment))
+    versions = load_versions(requested_records(experiment))
     print(*report_outcome(experiment.place), sep="\n")
-    for line in report_versions(provenance, here=read_installed_versions(), config=str(config)):
+    for line in report_versions(versions, installed=read_installed_versions(), config=str(config)):
         print(line)
     _require_results(experiment)
 
@@ -123,8 +123,8 @@ def outcome(config: Path) -> None:
 @command(cores="cores")
 def retrain(config: Path, *, cores: str = "all") -> bool:
     """Train again what other versions of torch, numpy or numba trained."""
-    finished = load_provenance(requested_records(_load(config)))
-    stale = find_other_versions(finished, here=read_installed_versions())
+    installed = read_installed_versions()
+    stale = [path for path, own in load_versions(requested_records(_load(config))).items() if own != installed]
     if not stale:
         print("retrain: all runs were trained under the versions that are installed")
     else:

@@ -15,7 +15,6 @@ from tests.analysis.experiments import ROOT, runs_of, tiny, write_runs
 from tests.analysis.tables import compute_of
 from tests.settings import TINY
 from workflow.experiment.experiment import Experiment
-from workflow.jobs.records import load_records
 from workflow.jobs.requested import requested_records
 from workflow.operations.estimate import (
     COST,
@@ -27,6 +26,7 @@ from workflow.operations.estimate import (
     report_jobs,
     time_jobs,
 )
+from workflow.operations.status import Status, find_status
 
 LAGS = {"adding": {"lags": [2, 3, 5, 9]}}
 ENDS = [(2, "rnn"), (3, "lstm_peephole")]
@@ -37,8 +37,11 @@ def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def jobs_of(experiment: Experiment, *, done: Sequence[str] = (), summary: Sequence[pd.DataFrame] = ()) -> pd.DataFrame:
-    return list_jobs(experiment, requested_records(experiment), done=done, summary=summary)
+def jobs_of(experiment: Experiment, *, done: int = 0, summary: Sequence[pd.DataFrame] = ()) -> pd.DataFrame:
+    """Return the jobs of an experiment of which the first are done."""
+    states = ["done" if row < done else "waiting" for row, _ in enumerate(requested_records(experiment))]
+    statuses = map(Status, requested_records(experiment), states)
+    return list_jobs(experiment, statuses, summary=summary)
 
 
 def choose(experiment: Experiment) -> pd.DataFrame:
@@ -121,7 +124,7 @@ def test_the_share_of_the_budget_is_that_of_the_most_alike_finished_runs() -> No
     experiment = tiny(tasks={"adding": {"sequences": 64_000}, "copy": {"sequences": 128_000}})
     requested = runs_of(experiment)
     write_runs(requested)
-    summary = compute_of("summary", [entry.record for entry in load_records(requested)])
+    summary = compute_of("summary", [find_status(request).record for request in requested])
     summary["updates"] = summary["task"].map({"adding": 500, "copy": 400})
     summary.loc[summary["lag"] == 3, "updates"] = 1500
     assert share(experiment, [summary], "adding", 3) == pytest.approx(0.75)
@@ -138,7 +141,7 @@ def share(experiment: Experiment, summary: list[pd.DataFrame], task: str, lag: i
 
 def test_only_what_is_missing_costs_and_what_is_unknown_is_said() -> None:
     experiment = tiny(tables=["baselines"])
-    jobs = jobs_of(experiment, done=[item.path for item in runs_of(experiment)[:2]])
+    jobs = jobs_of(experiment, done=2)
     jobs["memory"] = 2e9
     jobs = estimate_seconds(jobs, costs(jobs[jobs["kind"] == "run"], once=3600.0))
     lines = "\n".join(report_jobs(jobs, cores=2, threads=1))

@@ -13,10 +13,10 @@ from tests.analysis.tables import compute, compute_of, select_lags
 from workflow.experiment.experiment import Experiment
 from workflow.figures.style.coverage import DONE, MISSING, draw_coverage
 from workflow.figures.style.look import Labels, Tables
-from workflow.jobs.records import load_records
 from workflow.jobs.requested import Request
 from workflow.operations import partial
 from workflow.operations.partial import list_states, report_partial, write_partial
+from workflow.operations.status import find_status
 from workflow.tables.schema.computing import compute_table, load_table
 from workflow.tables.schema.csv_files import read_csv, write_csv
 
@@ -41,7 +41,7 @@ def computed(folder: Path) -> set[str]:
 
 
 def coverage_of(experiment: Experiment, requested: Sequence[Request]) -> pd.DataFrame:
-    return compute_table("coverage", list_states(requested, list(load_records(requested))), experiment)
+    return compute_table("coverage", list_states(map(find_status, requested)), experiment)
 
 
 def test_finished_experiment_has_the_same_tables_byte_for_byte(undrawn) -> None:
@@ -49,7 +49,7 @@ def test_finished_experiment_has_the_same_tables_byte_for_byte(undrawn) -> None:
     write_runs(runs_of(experiment))
     write_guesses(experiment)
     folder, provenance = write_partial(experiment)
-    runs = [item.record for item in load_records(runs_of(experiment))]
+    runs = [find_status(request).record for request in runs_of(experiment)]
     final = {"summary": compute_of("summary", runs), "curves": compute_of("curves", runs)}
     summary = final["summary"]
     final["statistics"] = compute("statistics", summary=summary, baselines=read_csv(folder / "baselines.csv"))

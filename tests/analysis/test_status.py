@@ -10,14 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from records.paths import checkpoint_folder, compute_key
 from tests.analysis.experiments import ROOT, runs_of, tiny, write_guesses, write_log, write_runs
 from workflow.experiment.experiment import Experiment
 from workflow.jobs.requested import Request, requested_records
 from workflow.operations.failures import NO_REASON
-from workflow.operations.running import FRESH, checkpoint_folder
-from workflow.operations.status import Status, build_tables, find_status, report_status
-
-RESULTS = "results/tiny"
+from workflow.operations.status import FRESH, Status, build_tables, find_status, report_status
 
 
 @pytest.fixture(autouse=True)
@@ -26,11 +24,15 @@ def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def states(experiment: Experiment) -> list[str]:
-    return [item.state for item in find_status(runs_of(experiment), results=RESULTS)]
+    return [find_status(request).state for request in runs_of(experiment)]
+
+
+def checkpoints_of(request: Request) -> Path:
+    return checkpoint_folder(Path(request.path), key=compute_key(request.settings, sources=request.sources))
 
 
 def own(request: Request, **lock_holder: object) -> Path:
-    folder = checkpoint_folder(request, results=RESULTS)
+    folder = checkpoints_of(request)
     folder.mkdir(parents=True)
     (folder / "lock").write_text(json.dumps({"host": "elsewhere", "process": 1, "since": "0"} | lock_holder))
     return folder / "lock"
@@ -53,7 +55,7 @@ def test_states_are_told_apart_and_stale_and_failed_ones_say_why() -> None:
     Path(requested[1].path).write_text(json.dumps(content))
     age(write_log(requested[2], "update 1/2\nTraceback\nerror: no space left\n"), seconds=1)
     own(requested[3])
-    actual = find_status(requested, results=RESULTS)
+    actual = [find_status(request) for request in requested]
     assert [item.state for item in actual] == ["done", "stale", "failed", "running", "waiting"]
     assert [item.reason for item in actual] == [
         "",
@@ -68,7 +70,7 @@ def test_changed_code_makes_a_record_stale() -> None:
     requested = runs_of(tiny())
     write_runs(requested)
     older = [item._replace(sources="0" * 64) for item in requested[:1]]
-    (actual,) = find_status(older, results=RESULTS)
+    (actual,) = map(find_status, older)
     assert actual.state == "stale"
     assert "the code now is 000000000000" in actual.reason
 
@@ -102,7 +104,7 @@ def test_a_job_runs_while_its_owner_gives_signs_of_life(lock_holder: dict, secon
 def test_without_an_owner_a_log_that_grows_is_a_sign_of_life(seconds: float, state: str) -> None:
     (item, *_) = runs_of(tiny())
     age(write_log(item, "update 1/2\n"), seconds=seconds)
-    (actual, *_) = find_status([item], results=RESULTS)
+    actual = find_status(item)
     assert actual.state == state
     assert actual.reason == ("" if state == "running" else f"{NO_REASON}; last line: update 1/2")
 
@@ -110,10 +112,10 @@ def test_without_an_owner_a_log_that_grows_is_a_sign_of_life(seconds: float, sta
 def test_a_failed_job_with_a_checkpoint_says_that_it_goes_on_from_there() -> None:
     (item, *_) = runs_of(tiny())
     write_log(item, "error: stopped by SIGTERM after update 1 of 2\n")
-    folder = checkpoint_folder(item, results=RESULTS)
+    folder = checkpoints_of(item)
     folder.mkdir(parents=True)
     (folder / "last.checkpoint").touch()
-    (actual,) = find_status([item], results=RESULTS)
+    actual = find_status(item)
     assert actual.reason == "stopped by SIGTERM after update 1 of 2; the next run goes on from its checkpoint"
 
 
@@ -121,7 +123,7 @@ def test_there_is_a_table_per_model_of_tasks_and_lags_in_the_order_of_the_config
     experiment = tiny(seeds_per_job=2)
     requested = runs_of(experiment)
     write_runs(requested[:3])
-    actual = find_status(requested, results=RESULTS)
+    actual = [find_status(request) for request in requested]
     computed = build_tables(actual, name=experiment.restore_model, labels=experiment.labels)
     assert list(computed) == ["rnn", "lstm_peephole"]
     table = computed["rnn"]
@@ -137,7 +139,7 @@ def test_gradients_stand_in_the_order_of_the_config_whatever_their_names() -> No
     labels = ["tbptt_1", "tbptt_2", "tbptt_10", "a"]
     grid = [{"devices": ["cpu"], "tasks": ["copy", "adding"], "models": ["rnn"], "gradients": sorted(labels)}]
     experiment = tiny(grid=grid, gradients={label: {"paths": "all"} for label in labels})
-    actual = find_status(runs_of(experiment), results=RESULTS)
+    actual = [find_status(request) for request in runs_of(experiment)]
     (table,) = build_tables(actual, name=experiment.restore_model, labels=experiment.labels).values()
     assert list(table.index) == [(task, label) for task in ("adding", "copy") for label in labels]
 
@@ -145,7 +147,7 @@ def test_gradients_stand_in_the_order_of_the_config_whatever_their_names() -> No
 def test_sizes_that_a_search_draws_are_listed_under_their_model() -> None:
     search = {"hidden_size": {"draws": 3, "from": 2, "to": 9}, "learning_rate": {"draws": 2, "from": 0.01, "to": 0.1}}
     experiment = tiny(search=search | {"seed": 0, "reference": "rnn"})
-    actual = find_status(runs_of(experiment), results=RESULTS)
+    actual = [find_status(request) for request in runs_of(experiment)]
     computed = build_tables(actual, name=experiment.restore_model, labels=experiment.labels)
     assert list(computed) == ["rnn", "lstm_peephole"]
     assert computed["rnn"].loc[("copy", "full"), 11] == "3 waiting"
@@ -156,7 +158,7 @@ def test_report_counts_and_lists_each_failure_once_with_its_log() -> None:
     write_guesses(experiment)
     requested = requested_records(experiment)
     actual = [Status(requested[0], "failed", "no space left"), *(Status(item, "waiting") for item in requested[1:5])]
-    actual += find_status(requested[5:], results=RESULTS)
+    actual += [find_status(request) for request in requested[5:]]
     lines = list(report_status(actual, experiment=experiment))
     assert lines[0].startswith("runs: 5: 4 waiting, 1 failed")
     assert lines[1] == "baselines: 5: 5 done"

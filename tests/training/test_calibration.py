@@ -74,8 +74,9 @@ def test_a_job_takes_what_its_parts_let_expect(
     kind: str, given: dict[str, Any], job: Callable[[dict[str, Any]], object]
 ) -> None:
     cost = time_job(kind, given)
-    units = given["guessing"]["guesses"] if kind == "baseline" else given["task"]["sequences"]
-    expected = cost.once - STARTED + cost.unit * units // given["training"].get("batch_size", 1)
+    updates = given["task"]["sequences"] // given["training"]["batch_size"]
+    units = given["guessing"]["guesses"] if kind == "baseline" else updates
+    expected = cost.once - STARTED + cost.unit * units
     began = time.process_time()
     job(given)
     seconds = time.process_time() - began

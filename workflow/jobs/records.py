@@ -1,24 +1,14 @@
 """Records on disk: read and checked one by one; one that the config or the code would not write again is stale."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from records.canonical_json import compute_digest
 from workflow.jobs.requested import KINDS, Request
 
 REMEDY = "run the workflow again"
-
-
-class Loaded(NamedTuple):
-    """A record that lies on disk."""
-
-    request: Request
-    record: dict[str, Any] | None
-    """As `read_record` returns it; None if it is stale."""
-    reason: str = ""
-    """What of a stale one has changed."""
 
 
 def read_record(request: Request, *, path: Path | None = None) -> dict[str, Any]:
@@ -28,24 +18,9 @@ def read_record(request: Request, *, path: Path | None = None) -> dict[str, Any]
     """
     path = Path(request.path) if path is None else path
     try:
-        return _check(read_json(path), request)
+        return check_record(read_json(path), request)
     except ValueError as error:
         raise ValueError(f"{request.kind} {path}: {error}; {REMEDY}") from None
-
-
-def load_records(requests: Iterable[Request]) -> Iterator[Loaded]:
-    """Yield the requested records that exist; a stale one is no error."""
-    for request in requests:
-        if Path(request.path).is_file():
-            try:
-                yield Loaded(request, _check(read_json(Path(request.path)), request))
-            except (ValueError, KeyError, TypeError) as error:
-                yield Loaded(request, None, " ".join(str(error).split()))
-
-
-def select_kind(loaded: Sequence[Loaded], kind: str) -> list[dict[str, Any]]:
-    """Return the records of a kind that are not stale."""
-    return [entry.record for entry in loaded if entry.request.kind == kind and entry.record is not None]
 
 
 def is_current(request: Request, *, path: str | Path | None = None) -> bool | None:
@@ -95,7 +70,8 @@ def find_differences(actual: object, expected: object, *, key: str = "") -> Iter
         yield f"{key} is {json.dumps(actual)}, the config asks for {json.dumps(expected)}"
 
 
-def _check(record: dict[str, Any], request: Request) -> dict[str, Any]:
+def check_record(record: dict[str, Any], request: Request) -> dict[str, Any]:
+    """Return a record with the rows of the requested seeds; of a stale one a ValueError says what has changed."""
     kind = KINDS[request.kind]
     if not record.keys() >= kind.PARTS:
         raise ValueError(f"lacks {', '.join(sorted(kind.PARTS - record.keys()))}")

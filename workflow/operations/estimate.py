@@ -21,8 +21,8 @@ import numpy as np
 import pandas as pd
 
 from workflow.experiment.experiment import Experiment
-from workflow.jobs.records import load_records, select_kind
 from workflow.jobs.requested import KINDS, Request, requested_records
+from workflow.operations.status import Status, find_status, select_records
 from workflow.statistics.replicas import CONDITION
 from workflow.tables.schema.computing import compute_table
 from workflow.tables.schema.csv_files import read_csv
@@ -44,12 +44,12 @@ LEFT_OUT = (
 def report_estimate(experiment: Experiment, *, cores: int, seconds: float) -> Iterator[str]:
     """Yield the lines of the estimate for a number of cores; after so many seconds no further job is timed."""
     began, requests = time.monotonic(), requested_records(experiment)
-    loaded = [entry for entry in load_records(requests) if entry.record is not None]
+    statuses = [find_status(request) for request in requests]
     yield f"{experiment.config['experiment']}: {len(experiment.conditions)} conditions"
-    summary = [compute_table("summary", runs, experiment)] if (runs := select_kind(loaded, "run")) else []
+    summary = [compute_table("summary", runs, experiment)] if (runs := select_records(statuses, "run")) else []
     published = experiment.root / "results" / "reference" / experiment.config["experiment"] / "summary.csv"
     summary += [read_csv(published)] if published.is_file() else []
-    jobs = list_jobs(experiment, requests, done={entry.request.path for entry in loaded}, summary=summary)
+    jobs = list_jobs(experiment, statuses, summary=summary)
     timed = choose_jobs(jobs[jobs["missing"]])
     costs, refused = time_jobs([requests[row] for row in timed], processes=cores, seconds=seconds)
     costs.index = pd.Index(timed[: len(costs)])
@@ -60,9 +60,7 @@ def report_estimate(experiment: Experiment, *, cores: int, seconds: float) -> It
     yield LEFT_OUT
 
 
-def list_jobs(
-    experiment: Experiment, requests: Sequence[Request], *, done: Iterable[str], summary: Sequence[pd.DataFrame]
-) -> pd.DataFrame:
+def list_jobs(experiment: Experiment, statuses: Iterable[Status], *, summary: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Return a row per requested record: its series, the work of an update in no unit, its budget, memory and disk.
 
     `summary` has the replicas of finished runs, from which the share of the budget is computed that is used.
@@ -72,8 +70,8 @@ def list_jobs(
     known = [replicas.groupby(keys)[["updates", "allowed"]].sum() for keys in (CONDITION, "task")]
     shares, of_tasks = (dict(sums["updates"] / sums["allowed"]) for sums in known)
     usual = replicas["updates"].sum() / replicas["allowed"].sum() if len(replicas) else USUAL_SHARE
-    rows, done = [], set(done)
-    for request in requests:
+    rows = []
+    for request, state, *_ in statuses:
         condition, settings = request.condition, request.settings
         share = float(shares.get(tuple(condition), of_tasks.get(condition.task, usual)))
         rows.append(
@@ -81,7 +79,7 @@ def list_jobs(
                 "kind": request.kind,
                 **experiment.restore_model(condition)._asdict(),
                 "path": request.path,
-                "missing": request.path not in done,
+                "missing": state != "done",
                 "memory": KINDS[request.kind].estimate_need(settings).memory,
                 **describe_budget(settings, share=share),
             }

@@ -8,7 +8,7 @@ experiment, byte for byte.
 import importlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -23,8 +23,8 @@ from workflow.experiment.experiment import Experiment
 from workflow.experiment.tables import sort_tables
 from workflow.figures.style.coverage import draw_coverage
 from workflow.figures.style.look import Labels, Tables, save
-from workflow.jobs.records import Loaded, load_records, select_kind
-from workflow.jobs.requested import KINDS, Request, requested_records
+from workflow.jobs.requested import KINDS, requested_records
+from workflow.operations.status import Status, find_status, select_records
 from workflow.tables.schema.computing import compute_table, load_table
 from workflow.tables.schema.csv_files import read_csv, read_lags, read_provenance, write_csv
 
@@ -55,15 +55,14 @@ class Draft:
 def write_partial(experiment: Experiment) -> tuple[Path, dict[str, Any]]:
     """Write the partial result of an experiment in place of an earlier one; return its folder and its provenance."""
     folder = Path(experiment.place.results, "partial")
-    requests = requested_records(experiment)
-    loaded = list(load_records(requests))
+    statuses = [find_status(request) for request in requested_records(experiment)]
     draft = Draft(folder.with_name(f".partial.{os.getpid()}"))
     try:
         for name in sort_tables(experiment):
             with draft.attempt(name):
-                draft.add(name, _compute(name, experiment, loaded=loaded, tables=draft.tables))
-        draft.add("coverage", compute_table("coverage", list_states(requests, loaded), experiment))
-        provenance = _describe(experiment, requests, loaded) | {"not_made": draft.errors}
+                draft.add(name, _compute(name, experiment, statuses=statuses, tables=draft.tables))
+        draft.add("coverage", compute_table("coverage", list_states(statuses), experiment))
+        provenance = _describe(experiment, statuses) | {"not_made": draft.errors}
         _draw(draft, experiment, counts=provenance["runs"])
         write_json(draft.folder / "partial.json", provenance)
         if folder.exists():
@@ -89,17 +88,17 @@ def report_partial(folder: Path, provenance: Mapping[str, Any]) -> Iterator[str]
 
 
 def _compute(
-    name: str, experiment: Experiment, *, loaded: Sequence[Loaded], tables: Mapping[str, pd.DataFrame]
+    name: str, experiment: Experiment, *, statuses: Sequence[Status], tables: Mapping[str, pd.DataFrame]
 ) -> pd.DataFrame:
     """Compute a table from the records that exist, or from those tables that there are."""
     file = experiment.registry.tables[name]
     if file.records:
-        records = select_kind(loaded, file.records)
+        records = select_records(statuses, file.records)
         if not records:
             raise ValueError("none of its records is there and up to date")
         if getattr(load_table(name), "PART", "") == "provenance":
-            current = [entry.request for entry in loaded if entry.request.kind == file.records and entry.record]
-            records = [read_provenance(Path(request.path)) for request in current]
+            done = [status.request for status in statuses if status.request.kind == file.records and status.record]
+            records = [read_provenance(Path(request.path)) for request in done]
         return compute_table(name, records, experiment)
     if file.entry:
         return read_csv(Path(experiment.place.results, f"{name}.csv"))
@@ -132,26 +131,21 @@ def _draw(draft: Draft, experiment: Experiment, *, counts: Mapping[str, int]) ->
             save(figure, draft.folder / "figures" / name)
 
 
-def list_states(requests: Sequence[Request], loaded: Sequence[Loaded]) -> list[dict[str, Any]]:
+def list_states(statuses: Iterable[Status]) -> list[dict[str, Any]]:
     """Return what the table of coverage is computed from: per requested run its condition, seeds and state."""
-    states = {entry.request.path: "stale" if entry.record is None else "done" for entry in loaded}
     return [
-        {"condition": request.condition, "seeds": len(request.seeds), "state": states.get(request.path, "missing")}
-        for request in requests
+        {"condition": request.condition, "seeds": len(request.seeds), "state": state}
+        for request, state, *_ in statuses
         if request.kind == "run"
     ]
 
 
-def _describe(experiment: Experiment, requests: Sequence[Request], loaded: Sequence[Loaded]) -> dict[str, Any]:
+def _describe(experiment: Experiment, statuses: Sequence[Status]) -> dict[str, Any]:
     """Describe what a partial result is computed from, and what of it is missing."""
-    counts = {
-        f"{kind}s": {
-            "wanted": sum(request.kind == kind for request in requests),
-            "done": len(select_kind(loaded, kind)),
-            "stale": sum(entry.request.kind == kind and entry.record is None for entry in loaded),
-        }
-        for kind in KINDS
-    }
-    stale = {entry.request.path: entry.reason for entry in loaded if entry.record is None}
+    counts = {}
+    for kind in KINDS:
+        states = [status.state for status in statuses if status.request.kind == kind]
+        counts[f"{kind}s"] = {"wanted": len(states), "done": states.count("done"), "stale": states.count("stale")}
+    stale = {status.request.path: status.reason for status in statuses if status.state == "stale"}
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return {"experiment": experiment.config["experiment"], "made": now, **counts, "left_out": stale}

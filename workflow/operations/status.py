@@ -1,22 +1,28 @@
 """The status of an experiment: per model a table of tasks and lags, then every failure with its reason and log."""
 
+import json
+import os
+import socket
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from records.condition import Condition
-from records.paths import log_path
+from records.log import REASON
+from records.paths import checkpoint_folder, compute_key, log_path
 from workflow.experiment.experiment import Experiment
-from workflow.jobs.records import load_records
+from workflow.jobs.records import check_record, read_json
 from workflow.jobs.requested import KINDS, Request
 from workflow.operations.failures import explain_end, read_end
-from workflow.operations.running import checkpoint_folder, is_running
 
 STATES = ("done", "running", "waiting", "failed", "stale")
 LISTED = 20
 """Failures, and stale records, that are named one by one."""
+FRESH = 120.0
+"""Seconds without a sign of life after which a job is taken for dead; caches of shared file systems are late."""
 
 
 class Status(NamedTuple):
@@ -27,29 +33,34 @@ class Status(NamedTuple):
     """One of `STATES`."""
     reason: str = ""
     """Of one that failed or is stale."""
+    record: dict[str, Any] | None = None
+    """Of one that is done, with the rows of the requested seeds."""
 
 
-def find_status(requests: Sequence[Request], *, results: str) -> list[Status]:
-    """Return the status of every job; `results` is the experiment's folder.
+def find_status(request: Request) -> Status:
+    """Return the status of a record's job.
 
     A record that config and code would write again is done, another is stale: the next run writes it anew. Where there
     is none a job runs, or has left a log and so failed (or was killed), or waits.
     """
-    loaded = {entry.request.path: entry for entry in load_records(requests)}
-    statuses = []
-    for request in requests:
-        log = Path(log_path(request.path))
-        if (entry := loaded.get(request.path)) is not None:
-            statuses.append(Status(request, "stale" if entry.record is None else "done", entry.reason))
-        elif is_running(request, results=results, log=log):
-            statuses.append(Status(request, "running"))
-        elif log.is_file():
-            has_checkpoint = any(checkpoint_folder(request, results=results).glob("*.checkpoint"))
-            more = "; the next run goes on from its checkpoint" if has_checkpoint else ""
-            statuses.append(Status(request, "failed", explain_end(read_end(log)) + more))
-        else:
-            statuses.append(Status(request, "waiting"))
-    return statuses
+    path, log = Path(request.path), Path(log_path(request.path))
+    if path.is_file():
+        try:
+            return Status(request, "done", record=check_record(read_json(path), request))
+        except (ValueError, KeyError, TypeError) as error:
+            return Status(request, "stale", " ".join(str(error).split()))
+    checkpoints = checkpoint_folder(path, key=compute_key(request.settings, sources=request.sources))
+    if _is_running(log, lock=checkpoints / "lock"):
+        return Status(request, "running")
+    if not log.is_file():
+        return Status(request, "waiting")
+    more = "; the next run goes on from its checkpoint" if any(checkpoints.glob("*.checkpoint")) else ""
+    return Status(request, "failed", explain_end(read_end(log)) + more)
+
+
+def select_records(statuses: Iterable[Status], kind: str) -> list[dict[str, Any]]:
+    """Return the records of a kind that are done."""
+    return [status.record for status in statuses if status.request.kind == kind and status.record is not None]
 
 
 def report_status(statuses: Sequence[Status], *, experiment: Experiment) -> Iterator[str]:
@@ -107,3 +118,33 @@ def _cell(states: Sequence[str]) -> str:
 
 def _counts(statuses: Sequence[Status]) -> str:
     return f"{len(statuses)}: {_cell([status.state for status in statuses])}"
+
+
+def _is_running(log: Path, *, lock: Path) -> bool:
+    """Return whether a job is at work, also on another machine, by what it touches while it lives.
+
+    One that trains holds a lock file that it touches every few seconds; of another, and of one that has not come that
+    far, the log must be younger than `FRESH` and not end with a failure.
+    """
+    for file, has_ended in ((lock, _is_lock_dead), (log, _has_failed)):
+        if file.exists():
+            return time.time() - file.stat().st_mtime < FRESH and not has_ended(file)
+    return False
+
+
+def _has_failed(log: Path) -> bool:
+    end = read_end(log)
+    return bool(end.status) or end.line.startswith(REASON)
+
+
+def _is_lock_dead(lock: Path) -> bool:
+    """Return whether the lock's holder, on this host, is no more."""
+    try:
+        holder = json.loads(lock.read_text(encoding="utf-8"))
+        if holder["host"] == socket.gethostname():
+            os.kill(int(holder["process"]), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, ValueError, TypeError, KeyError, OverflowError):
+        pass
+    return False

@@ -2,8 +2,15 @@
 from snakemake.logging import logger
 
 from workflow.operations.failures import FailedJobs, list_failures
-from workflow.operations.outcome import find_problems, is_partial, report_outcome
-from workflow.operations.staleness import load_provenance, read_installed_versions, report_changes, report_versions
+from workflow.operations.outcome import (
+    find_problems,
+    is_partial,
+    load_versions,
+    read_installed_versions,
+    report_changes,
+    report_outcome,
+    report_versions,
+)
 
 FAILED = FailedJobs()
 logger.addHandler(FAILED)
@@ -14,7 +21,7 @@ onstart:
     if workflow.local_exec and not is_partial(workflow.dag_settings.targets):
         MISSING = {run.condition.device for run in requested("run") if not os.path.exists(run.path)}
         require_devices(EXPERIMENT, devices=MISSING, python=sys.executable)
-        for line in report_changes(load_provenance(requested("run")), requests=requested("run")):
+        for line in report_changes(requested("run")):
             print(line, file=sys.stderr)
 
 
@@ -23,9 +30,8 @@ onsuccess:
     if "MAKELEVEL" not in os.environ and not is_partial(workflow.dag_settings.targets):
         print(*report_outcome(PLACE), sep="\n", file=sys.stderr)
         if not workflow.deployment_settings.deployment_method:  # else jobs have versions of their own
-            for line in report_versions(
-                load_provenance(requested_records(EXPERIMENT)), here=read_installed_versions()
-            ):
+            VERSIONS = load_versions(requested_records(EXPERIMENT))
+            for line in report_versions(VERSIONS, installed=read_installed_versions()):
                 print(line, file=sys.stderr)
     # Of other targets, or of a part of the jobs, nobody expects all results.
     GIVEN = workflow.dag_settings

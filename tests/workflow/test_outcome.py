@@ -11,63 +11,59 @@ from records.condition import Condition
 from tests.workflow.conftest import Tree
 from workflow.experiment.experiment import Experiment, complete
 from workflow.jobs.requested import Request, requested_records
-from workflow.operations.staleness import (
-    Provenance,
-    find_other_versions,
-    load_provenance,
+from workflow.operations.outcome import (
+    PACKAGES,
+    load_versions,
     read_installed_versions,
     report_changes,
     report_versions,
 )
 
-HERE = ("2.13.0", "2.4.6", "0.68.1")
-OLD = ("2.12.0", "2.4.6", "0.68.1")
+HERE, OLD = (dict(zip(PACKAGES, (torch, "2.4.6", "0.68.1"), strict=True)) for torch in ("2.13.0", "2.12.0"))
 
 
-def request(path: str, settings: dict) -> Request:
-    return Request("run", path, Condition("cpu", "adding", 2, "rnn", "full"), settings, "x")
-
-
-def finished(*versions: tuple[str | None, ...]) -> dict[str, Provenance]:
-    return {f"run{number}": Provenance(item, "settings", "sources") for number, item in enumerate(versions)}
+def finished(*versions: dict[str, str]) -> dict[str, dict[str, str]]:
+    return {f"run{number}": own for number, own in enumerate(versions)}
 
 
 def test_nothing_is_said_where_all_versions_are_those_here():
-    assert list(report_versions(finished(HERE, HERE), here=HERE)) == []
-    assert list(report_versions({}, here=HERE)) == []
+    assert list(report_versions(finished(HERE, HERE), installed=HERE)) == []
+    assert list(report_versions({}, installed=HERE)) == []
 
 
 def test_other_and_mixed_versions_are_told_in_one_line_with_the_way_to_mend_it():
-    runs = finished(OLD, HERE, HERE, OLD, ("2.13.0", "2.4.6", None))
-    assert list(report_versions(runs, here=HERE, config="config/default.yaml")) == [
+    runs = finished(OLD, HERE, HERE, OLD, HERE | {"numba": "none"})
+    assert list(report_versions(runs, installed=HERE, config="config/default.yaml")) == [
         "stale: 2 runs were made under another torch: 2.12.0 (2 runs), 2.13.0 (3 runs); here is 2.13.0. "
         "make retrain CONFIG=config/default.yaml trains them again",
         "stale: 1 runs were made under another numba: 0.68.1 (4 runs), none (1 runs); here is 0.68.1. "
         "make retrain CONFIG=config/default.yaml trains them again",
     ]
-    assert find_other_versions(runs, here=HERE) == ["run0", "run3", "run4"]
-    assert len(list(report_versions(finished(OLD, OLD), here=HERE))) == 1
+    assert len(list(report_versions(finished(OLD, OLD), installed=HERE))) == 1
 
 
-def test_changed_code_and_config_are_counted():
+def request(path: Path, settings: dict) -> Request:
+    return Request("run", str(path), Condition("cpu", "adding", 2, "rnn", "full"), settings, "x")
+
+
+def test_changed_code_and_config_are_counted(tmp_path):
     settings = {"b": 1, "a": [1.5, None]}
-    runs = {
-        "same": Provenance(HERE, compute_digest(settings), "x"),
-        "code": Provenance(HERE, compute_digest(settings), "y"),
-    }
-    runs |= {"config": Provenance(HERE, compute_digest({}), "x"), "of another block": Provenance(HERE, "", "")}
-    requests = [request(name, settings) for name in ("same", "code", "config", "missing")]
-    assert list(report_changes(runs, requests=requests)) == [
-        "stale: 2 of 4 runs, as what determines their numbers has changed: the code of 1, the config of 1"
-    ]
-    assert list(report_changes({"same": runs["same"]}, requests=requests)) == []
+    records = {"same": (settings, "x"), "code": (settings, "y"), "config": ({}, "x")}
+    for name, (own, sources) in records.items():
+        (tmp_path / f"{name}.json").touch()
+        provenance = {"settings": compute_digest(own), "sources": sources}
+        (tmp_path / f"{name}.provenance.json").write_text(json.dumps(provenance))
+    requests = [request(tmp_path / f"{name}.json", settings) for name in (*records, "missing")]
+    (line,) = report_changes(requests)
+    assert line.startswith("stale: 2 of 3 records")
+    assert list(report_changes(requests[:1])) == []
 
 
-@pytest.mark.parametrize("text", [None, "", "{}", "[]", '{"versions": {}}', '{"versions": 1}', "\xff"])
+@pytest.mark.parametrize("text", [None, "", "{}", "[]", '{"versions": 1}', "\xff"])
 def test_a_record_without_whole_provenance_is_left_out(tmp_path, text):
     if text is not None:
         (tmp_path / "seeds=0.provenance.json").write_text(text)
-    assert load_provenance([request(str(tmp_path / "seeds=0.json"), {})]) == {}
+    assert load_versions([request(tmp_path / "seeds=0.json", {})]) == {}
 
 
 def age(tree: Tree, *runs: str) -> None:
@@ -75,7 +71,7 @@ def age(tree: Tree, *runs: str) -> None:
     for path in (tree.root / "results/tiny/runs").rglob("seeds=*.json"):
         if "provenance" not in path.name:
             record = json.loads(path.read_text())
-            versions = dict(zip(("torch", "numpy", "numba"), read_installed_versions(), strict=True))
+            versions = read_installed_versions()
             if any(run in str(path) for run in runs):
                 versions["torch"] = "1.0"
             details = {
@@ -91,8 +87,11 @@ def listed(tree: Tree) -> list[str]:
     requests = [
         item._replace(path=str(tree.root / item.path)) for item in requested_records(Experiment(config, root=tree.root))
     ]
-    actual = find_other_versions(load_provenance(requests), here=read_installed_versions())
-    return [str(Path(path).relative_to(tree.root)) for path in actual]
+    return [
+        str(Path(path).relative_to(tree.root))
+        for path, own in load_versions(requests).items()
+        if own != read_installed_versions()
+    ]
 
 
 @pytest.mark.slow
@@ -116,4 +115,4 @@ def test_changed_code_is_told_before_it_is_trained_again(tree):
     age(tree)
     tree.edit("models/rnn.py", "class RNNCell(Cell):", "EDITED = True\n\n\nclass RNNCell(Cell):")
     output = tree.snakemake("--cores", "2", "--until", "train")
-    assert "stale: 3 of 5 runs, as what determines their numbers has changed: the code of 3, the config of 0" in output
+    assert "stale: 3 of 5 records, as their code or config has changed" in output
