@@ -63,6 +63,7 @@ optimisers:
   sgd: {momentum: 0.0}
   rmsprop: {decay: 0.9, epsilon: 1.0e-8}
 """)
+FUSED = {"training": {"kernel": "cpu"}}
 TINY_RUNS = {
     "adding/lag=2/rnn/full/seeds=0-2",
     "adding/lag=3/rnn/full/seeds=0-2",

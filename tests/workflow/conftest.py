@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from tests.settings import tiny
+from tests.workflow.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("Snakefile", "config", "models", "profiles", "records", "tasks", "training", "workflow")
@@ -126,3 +127,12 @@ def fresh(pristine: Tree, tmp_path: Path) -> Tree:
 def tree(untrained: Tree, tmp_path: Path) -> Tree:
     """A copy of the tree whose runs are all there, to edit."""
     return copy_tree(untrained.root, tmp_path / "tree")
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """A folder with the tiny configuration, without results."""
+    (tmp_path / "here").mkdir()
+    workspace = Workspace(tmp_path / "here")
+    workspace.configure()
+    return workspace

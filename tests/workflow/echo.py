@@ -1,8 +1,10 @@
-"""A cell of the tests' own, in a copy of the source tree: it may be renamed within, compute another number, or fail."""
+"""A cell of the tests' own, in a plug-in folder: it may be renamed within, compute another number, or fail."""
 
-from tests.workflow.conftest import Tree
+from tests.workflow.workspace import Workspace
 
+PLUGIN = "mine"
 SMALL = {
+    "plugins": [PLUGIN],
     "grid": [{"devices": ["cpu"], "tasks": ["copy"], "models": ["echo", "rnn"], "gradients": ["full"]}],
     "tasks": {"copy": {"lags": [11, 12]}},
     "models": {"echo": {"cell": "echo", "hidden_size": 2}},
@@ -14,6 +16,7 @@ import torch
 
 from models.cell import Cell, project_inputs, uniform
 
+{on_import}
 OPTIONS = {{}}
 PATHS = {{"recurrent": {{}}}}
 
@@ -47,7 +50,16 @@ def {function}():
 '''
 
 
-def write_cell(tree: Tree, *, function: str = "_bound", bound: float = 0.5, before_step: str = "pass") -> None:
-    """Write the cell into a tree; `before_step` is a statement."""
-    text = CELL.format(function=function, bound=bound, before_step=before_step)
-    (tree.root / "models/echo.py").write_text(text)
+def write_cell(
+    workspace: Workspace,
+    *,
+    name: str = "echo",
+    function: str = "_bound",
+    bound: float = 0.5,
+    on_import: str = "",
+    before_step: str = "pass",
+) -> None:
+    """Write the cell into the plug-in folder of a workspace; `on_import` and `before_step` are statements."""
+    text = CELL.format(function=function, bound=bound, on_import=on_import, before_step=before_step)
+    (workspace.root / PLUGIN / "models").mkdir(parents=True, exist_ok=True)
+    (workspace.root / PLUGIN / "models" / f"{name}.py").write_text(text)

@@ -1,8 +1,6 @@
 """The file of the claims: what ships is accepted, a mistake is one line; where the tables of a claim are looked for."""
 
 import copy
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -75,20 +73,6 @@ def test_a_malformed_claim_is_refused_in_one_line(tmp_path, place, value, key, s
     assert line.startswith(f"config: {key}")
     assert all(text in line for text in says), line
     assert line.isprintable()
-
-
-def test_snakemake_ends_with_the_one_line(tmp_path):
-    (tmp_path / "mine.yaml").write_text("claims: missing.yaml\n")
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--snakefile", str(ROOT / "Snakefile")]
-    done = subprocess.run(
-        [*command, "--configfile", "mine.yaml"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == 1
-    assert (
-        "config: claims: expected a file, of the working directory or next to the code; came 'missing.yaml'"
-        in done.stdout + done.stderr
-    )
-    assert "Traceback" not in done.stdout + done.stderr
 
 
 def test_tables_are_looked_for_where_they_are_made_or_published(tmp_path, monkeypatch):

@@ -1,6 +1,5 @@
 """A Snakemake that was killed: its lock goes if it is provably dead, and what was finished stays finished."""
 
-import contextlib
 import json
 import os
 import signal
@@ -14,9 +13,8 @@ from pathlib import Path
 import pytest
 from snakemake.persistence.file import FilePersistence
 
-from tests.settings import TINY_RUNS
-from tests.workflow.conftest import Tree, copy_tree
-from tests.workflow.test_rules import import_as_module
+from tests.workflow.echo import SMALL, write_cell
+from tests.workflow.workspace import Workspace
 from workflow.operations.driver import OtherDriverError, drive, require_folder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -149,43 +147,50 @@ def test_file_system_without_locks_is_left_to_snakemake(folder, monkeypatch):
 
 # Snakemake itself, in the middle of a tiny experiment
 
-COUNTED = """process.limit_threads("""
-COUNTING = """import os, time
-    with open("started", "a") as starts:
-        starts.write(f"{job.label} {os.getpid()}\\n")
-    time.sleep(2)
-    process.limit_threads("""
-
-
-@pytest.fixture(scope="module")
-def undisturbed(pristine: Tree, tmp_path_factory: pytest.TempPathFactory) -> Tree:
-    tree = copy_tree(pristine.root, tmp_path_factory.mktemp("undisturbed") / "tree")
-    tree.snakemake("--cores", "2", "results/tiny/summary.csv")
-    return tree
+SLOW = """
+import os, sys, time
+with open("started", "a") as file:
+    file.write(f"{sys.argv[sys.argv.index('--record') + 1]} {os.getpid()}\\n")
+time.sleep(2)
+"""
+"""What a job does when it loads its cell, before it trains: note its record and its process, and take its time."""
+RUNS = 4
 
 
 @pytest.fixture
-def slow(fresh: Tree) -> Tree:
-    """A tree whose training jobs take their time and leave a line when they begin."""
-    fresh.edit("workflow/scripts/job.py", COUNTED, COUNTING)
-    return fresh
-
-
-def start(tree: Tree) -> subprocess.Popen[bytes]:
-    """Start the tiny experiment in a process group of its own."""
-    words = ("-m", "snakemake", "--cores", "2", "results/tiny/summary.csv", "--configfile", "tiny.yaml")
-    return subprocess.Popen(
+def slow(workspace: Workspace) -> Iterator[tuple[Workspace, subprocess.Popen[bytes]]]:
+    """A workspace in which Snakemake, in a process group of its own, runs jobs that take their time."""
+    grid = [SMALL["grid"][0] | {"models": ["echo"]}]
+    workspace.configure(**SMALL | {"grid": grid, "tasks": {"copy": {"lags": [11, 12, 13, 14]}}, "figures": []})
+    write_cell(workspace, on_import=SLOW)
+    words = ("-m", "snakemake", "--snakefile", str(workspace.snakefile), "--cores", "2", "--configfile", "tiny.yaml")
+    driver = subprocess.Popen(
         [sys.executable, *words],
-        cwd=tree.root,
+        cwd=workspace.root,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+    yield workspace, driver
+    with suppress(ProcessLookupError):
+        os.killpg(driver.pid, signal.SIGKILL)
+    driver.wait()
 
 
-def starts(tree: Tree) -> list[str]:
-    file = tree.root / "started"
-    return [line.split()[0] for line in file.read_text().splitlines()] if file.exists() else []
+def list_starts(workspace: Workspace) -> dict[str, list[int]]:
+    """Return the processes that have begun a record, by its path."""
+    starts: dict[str, list[int]] = {}
+    file = workspace.root / "started"
+    for line in file.read_text().splitlines() if file.exists() else ():
+        record, process = line.split()
+        starts.setdefault(record, []).append(int(process))
+    return starts
+
+
+def list_records(workspace: Workspace) -> set[str]:
+    """Return the paths of the run records that are there."""
+    paths = (workspace.root / RESULTS / "runs").rglob("seeds=0-2.json")
+    return {path.relative_to(workspace.root).as_posix() for path in paths}
 
 
 def wait_for(condition: Callable[[], bool], *, driver: subprocess.Popen[bytes], seconds: float = 240) -> None:
@@ -196,82 +201,37 @@ def wait_for(condition: Callable[[], bool], *, driver: subprocess.Popen[bytes], 
         time.sleep(0.1)
 
 
-def records(tree: Tree) -> dict[str, bytes]:
-    actual = {
-        str(path.relative_to(tree.root)): path.read_bytes() for path in (tree.root / RESULTS).rglob("seeds=*.json")
-    }
-    return {name: text for name, text in actual.items() if "provenance" not in name}
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["SIGINT", "SIGTERM", "SIGKILL", "SIGKILL of all"])
-def test_killed_snakemake_goes_on_where_it_was(slow, undisturbed, how):
-    driver = start(slow)
-    try:
-        wait_for(lambda: len(starts(slow)) >= 3 and len(records(slow)) >= 1, driver=driver)
-        number = getattr(signal, how.split()[0])
-        os.killpg(driver.pid, number) if how.endswith("all") else os.kill(driver.pid, number)
-        driver.wait(timeout=120)
-        assert (slow.root / ".snakemake/locks").exists() == how.startswith("SIGKILL")
-        finished = set(records(slow))
-        assert 1 <= len(finished) <= len(TINY_RUNS)  # all, where a slow machine let the others end meanwhile
-        begun = starts(slow)
-        output = slow.snakemake("--cores", "2", "results/tiny/summary.csv")
-        assert "Directory cannot be locked" not in output
-        assert ("its lock is removed" in output) == how.startswith("SIGKILL")
-        again = starts(slow)[len(begun) :]
-        assert not {f"{RESULTS}/runs/cpu/{label}.json" for label in again} & finished
-        assert records(slow) == records(undisturbed)
-        assert (slow.root / f"{RESULTS}/summary.csv").read_bytes() == (
-            undisturbed.root / f"{RESULTS}/summary.csv"
-        ).read_bytes()
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(driver.pid, signal.SIGKILL)
-
-
-@pytest.mark.slow
-def test_runs_that_end_after_their_snakemake_are_not_trained_again(slow, undisturbed):
-    driver = start(slow)
-    try:
-        wait_for(lambda: len(starts(slow)) >= 2, driver=driver)
-        driver.kill()
-        driver.wait()
-        orphans = {int(line.split()[1]) for line in (slow.root / "started").read_text().splitlines()}
-        while any(Path(f"/proc/{orphan}").exists() for orphan in orphans):
-            time.sleep(0.1)
-        assert len(records(slow)) == 2
-        slow.snakemake("--cores", "2", "results/tiny/summary.csv")
-        assert sorted(starts(slow)) == sorted(TINY_RUNS)
-        assert records(slow) == records(undisturbed)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(driver.pid, signal.SIGKILL)
-
-
-@pytest.mark.slow
-def test_second_snakemake_is_refused_while_the_first_one_lives(slow):
-    driver = start(slow)
-    try:
-        wait_for(lambda: bool(starts(slow)), driver=driver)
-        output = slow.snakemake("--cores", "1", "results/tiny/summary.csv", check=False)
-        assert [line for line in output.splitlines() if "lock" in line] == []
+@pytest.mark.parametrize("how", ["SIGINT", "SIGKILL of all"])
+def test_a_second_snakemake_is_refused_and_a_killed_one_goes_on_where_it_was(slow, how):
+    workspace, driver = slow
+    wait_for(lambda: len(list_starts(workspace)) >= 3 and len(list_records(workspace)) >= 1, driver=driver)
+    if how == "SIGINT":
+        output = workspace.snakemake("--cores", "1", check=False)
         assert f"(process {driver.pid}, since " in output
-        assert (slow.root / ".snakemake/locks").exists()
-    finally:
+        assert not [line for line in output.splitlines() if "lock" in line]
+        os.kill(driver.pid, signal.SIGINT)
+    else:
         os.killpg(driver.pid, signal.SIGKILL)
-        driver.wait()
+    driver.wait(timeout=120)
+    assert (workspace.root / ".snakemake/locks").exists() == how.startswith("SIGKILL")
+    finished, begun = list_records(workspace), list_starts(workspace)
+    output = workspace.snakemake("--cores", "2")
+    assert "Directory cannot be locked" not in output
+    assert ("its lock is removed" in output) == how.startswith("SIGKILL")
+    assert len(list_records(workspace)) == RUNS
+    assert {record: list_starts(workspace)[record] for record in finished} == {r: begun[r] for r in finished}
 
 
 @pytest.mark.slow
-def test_a_run_that_ended_after_its_snakemake_is_kept_below_a_prefix_too(fresh, tmp_path):
-    outer = import_as_module(fresh, tmp_path / "outer", prefix="below")
-    run = "below/results/imported/runs/cpu/copy/lag=11/rnn/full/seeds=0.json"
-    outer.snakemake("--cores", "1", run, config=None)
-    computed = (outer.root / run).stat().st_mtime_ns
-    persistence = FilePersistence(path=outer.root / ".snakemake")
-    for path in (run, run.replace(".json", ".provenance.json")):
-        persistence._mark_incomplete(path, None)
-    output = outer.snakemake("--cores", "1", "--rerun-incomplete", run, config=None)
-    assert "Nothing to be done" in output
-    assert (outer.root / run).stat().st_mtime_ns == computed
+def test_runs_that_end_after_their_snakemake_are_not_trained_again(slow):
+    workspace, driver = slow
+    wait_for(lambda: len(list_starts(workspace)) >= 2, driver=driver)
+    driver.kill()
+    driver.wait()
+    orphans = [process for processes in list_starts(workspace).values() for process in processes]
+    while any(Path(f"/proc/{orphan}").exists() for orphan in orphans):
+        time.sleep(0.1)
+    assert len(list_records(workspace)) == 2
+    workspace.snakemake("--cores", "2")
+    assert [len(processes) for processes in list_starts(workspace).values()] == [1] * RUNS

@@ -148,14 +148,3 @@ def test_what_a_configuration_may_say_freely_runs_nothing(pristine: Tree, tmp_pa
     (tree.root / "published.yaml").write_text(yaml.dump(SOUND["hochreiter1997"] | {"published": rows}))
     assert "rule table" in tree.snakemake("-n", config="published.yaml")
     assert not [*tmp_path.rglob("canary*")]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("text", ["experiment: ../x", "claims: '`touch canary`'", "grid: 3", "seeds: [1.0e+30]"])
-def test_snakemake_starts_nothing_and_writes_nothing(pristine: Tree, tmp_path: Path, text: str) -> None:
-    (tmp_path / "mine.yaml").write_text(text)
-    words = ("--cores", "1", "--directory", str(tmp_path))
-    output = pristine.snakemake(*words, config=str(tmp_path / "mine.yaml"), check=False)
-    assert [line for line in output.splitlines() if line.startswith("config: ")] == [output.splitlines()[-1]]
-    assert "Traceback" not in output
-    assert {*os.listdir(tmp_path)} - {".snakemake"} == {"mine.yaml"}  # where its own log lies

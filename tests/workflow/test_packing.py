@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from tests.settings import TINY, TINY_RUNS
-from tests.workflow.test_rules import import_as_module
 from workflow.experiment.experiment import Experiment
 from workflow.experiment.reading import merge
 from workflow.jobs import packing
@@ -169,38 +168,3 @@ def test_a_finished_run_is_not_packed_unless_its_settings_or_code_have_changed(h
 
 def _digest(settings):
     return hashlib.sha256(json.dumps(settings, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-@pytest.mark.slow
-def test_packed_runs_have_the_numbers_of_others_and_nothing_runs_twice(fresh, tmp_path):
-    alone = tmp_path / "alone"
-    fresh.snakemake("--cores", "2", "--until", "train", "--directory", str(alone))
-    fresh.configure(conditions_per_job=3)
-    fresh.snakemake("--cores", "2", "packed")
-    runs = {Path("results/tiny/runs/cpu") / f"{run}.json" for run in TINY_RUNS}
-    assert not any((fresh.root / run).exists() for run in runs)
-    fresh.snakemake("--cores", "2", "--until", "train")
-    for run in runs:
-        assert (fresh.root / run).read_bytes() == (alone / run).read_bytes()
-    assert not list((fresh.root / "results/tiny/packed").rglob("*.json"))
-    assert fresh.to_train() == set()
-    fresh.configure(conditions_per_job=1)  # no packing
-    assert fresh.to_train() == set()
-    fresh.configure(conditions_per_job=4, seeds=[0, 1, 2, 3])
-    assert fresh.to_train() == {run.replace("seeds=0-2", "seeds=3") for run in TINY_RUNS}
-    assert fresh.jobs("packed").get("train") is None
-
-
-@pytest.mark.slow
-def test_packs_of_a_workflow_that_is_imported_lie_below_its_prefix(fresh, tmp_path):
-    outer = import_as_module(fresh, tmp_path / "outer", prefix="below")
-    outer.edit("Snakefile", "'seeds': [0]", "'seeds': [0], 'conditions_per_job': 2")
-    outer.snakemake("--cores", "2", "lagbench_packed", config=None)
-    results = outer.root / "below/results/imported"
-    assert [path.name for path in (results / "packed").rglob("*.json")] == ["seeds=0.json", "seeds=0.provenance.json"]
-    run = "below/results/imported/runs/cpu/copy/lag=11/rnn/full/seeds=0.json"
-    outer.snakemake("--cores", "2", run, config=None)
-    assert (outer.root / run).exists()
-    assert not list((results / "packed").rglob("*.json"))
-    assert not (outer.root / "results").exists()
-    assert "lagbench_pack " not in outer.snakemake("-n", "lagbench_packed", config=None)

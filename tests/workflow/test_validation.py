@@ -1,8 +1,6 @@
 """Malformed configurations: each is refused with one line that names the key, what came and what is allowed."""
 
 import itertools
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -277,20 +275,3 @@ SHIPPED = sorted(path for path in (ROOT / "config").glob("*.yaml") if path.stem 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_shipped_configuration_is_accepted(path):
     assert Experiment(complete(read(path), root=ROOT), root=ROOT).conditions
-
-
-@pytest.mark.parametrize("number", [0, 24, 33, 60])
-def test_snakemake_ends_with_the_one_line(tmp_path, number):
-    changes, key, _ = MALFORMED[number]
-    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(changes))
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--snakefile", str(ROOT / "Snakefile")]
-    done = subprocess.run(
-        [*command, "--configfile", "mine.yaml"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == 1
-    output = [
-        line for line in (done.stdout + done.stderr).splitlines() if not line.startswith(("Using ", "Config file "))
-    ]
-    assert len(output) == 1
-    assert output[0].startswith(f"config: {key}")
-    assert not (tmp_path / "results").exists()
