@@ -7,7 +7,7 @@ import pytest
 
 from tests.settings import TINY, TINY_RUNS
 from tests.workflow.workspace import Workspace
-from workflow.experiment.sources import Sources
+from workflow.experiment.source_tree import SourceTree
 from workflow.jobs.records import is_current
 from workflow.jobs.requested import list_requests
 from workflow.operations.outcome import find_problems
@@ -61,7 +61,7 @@ DETERMINED = {
 
 def test_a_file_determines_exactly_the_runs_that_its_code_can_change(finished, monkeypatch):
     """The digest of a run's code is that of the files that it covers (test_sources)."""
-    monkeypatch.setattr(Sources, "digest", Sources.closure)
+    monkeypatch.setattr(SourceTree, "digest", SourceTree.closure)
     covered = {
         name_of(item.path): set(map(str, item.sources)) for item in list_requests(finished.load_experiment(), "run")
     }
