@@ -49,8 +49,8 @@ retrain: setup ## train again what other versions of torch, numpy or numba train
 check: setup ## run the conformance suite for one file (CELL=name or TASK=name)
 	@$(WORKFLOW) check $(if $(CELL),--cell "$(CELL)") $(if $(TASK),--task "$(TASK)")
 
-# An OpenBLAS told to run as on another CPU would slow all that use it.
-bench: setup $(BENCH_STAMP) ## measure the fused kernel beside its rivals, under half an hour (THREADS=..., QUICK=1)
+# OpenBLAS, if set to run as on another CPU, would slow all that use it.
+bench: setup $(BENCH_STAMP) ## measure the fused kernel and its rivals, under half an hour (THREADS=..., QUICK=1)
 	@env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/python -m benchmarks \
 	  $(if $(THREADS),--threads "$(THREADS)") $(if $(filter-out 0,$(QUICK)),--quick)
 

@@ -1,4 +1,4 @@
-"""The README's recipes, tried: their files are saved into a copy of the tree, tested by the suites and run."""
+"""The recipes of docs/extending.md: their files are saved into a copy of the tree, tested by the suites and run."""
 
 import os
 import re
@@ -23,7 +23,9 @@ PARTS = (
     "training",
     "workflow",
 )
-FILES = dict(re.findall(r"<!-- file: (\S+) -->\n```\w+\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL))
+FILES = dict(
+    re.findall(r"<!-- file: (\S+) -->\n```\w+\n(.*?)```", (ROOT / "docs/extending.md").read_text(), flags=re.DOTALL)
+)
 
 pytestmark = pytest.mark.slow
 
