@@ -22,7 +22,7 @@ from tests.settings import TINY, tiny
 from workflow.experiment.experiment import Experiment, complete
 from workflow.jobs.derived import list_derived, write_digest
 from workflow.jobs.requested import list_requests
-from workflow.operations.staleness import read_installed_versions
+from workflow.operations.outcome import read_installed_versions
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = "tiny.yaml"
@@ -96,7 +96,7 @@ class Workspace:
     def write_records(self) -> None:
         """Write all run records and their provenance, without training."""
         with chdir(self.root):
-            versions = dict(zip(("torch", "numpy", "numba"), read_installed_versions(), strict=True))
+            versions = read_installed_versions()
             for request in list_requests(self.load_experiment(), "run"):
                 path, stamps = Path(request.path), {"sources": request.sources, "versions": versions}
                 write_json(path, {"settings": request.settings, "sources": request.sources})
