@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from training.plugins import load_class
-from training.replica import Checkpointer, State, TrainingProgress, compute_progress
+from training.replica import Checkpointer, State, TrainingProgress
 from training.setup import Setup
 
 
@@ -85,16 +85,10 @@ def train(
     else:
         _restore(protocol, state)
 
-    def report_progress() -> None:
-        progress = compute_progress(
-            setup.replicas, update=protocol.update, updates=setup.updates, batch_size=setup.batch_size
-        )
-        report(progress)
-
-    report_progress()
+    report(_compute_progress(setup, update=protocol.update))
     while protocol.update < setup.updates and any(replica.is_alive for replica in setup.replicas):
         protocol.advance()
-        report_progress()
+        report(_compute_progress(setup, update=protocol.update))
         if checkpointer is not None:
             checkpointer.offer(partial(collect_state, protocol))
 
@@ -109,6 +103,19 @@ def collect_state(protocol: TrainingProtocol) -> State:
         "streams": [stream.bit_generator.state for stream in setup.streams],
         "protocol": protocol.collect_state(),
     }
+
+
+def _compute_progress(setup: Setup, *, update: int) -> TrainingProgress:
+    """Count the replicas by what became of them."""
+    replicas = setup.replicas
+    return TrainingProgress(
+        update,
+        setup.updates,
+        alive=sum(replica.is_alive for replica in replicas),
+        solved=sum(replica.updates_to_solve is not None for replica in replicas),
+        diverged=sum(replica.diverged for replica in replicas),
+        sequences=sum(replica.updates for replica in replicas) * setup.batch_size,
+    )
 
 
 def _restore(protocol: TrainingProtocol, state: State) -> None:

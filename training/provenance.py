@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib.metadata
-import json
 import os
 import platform
 import resource
@@ -17,6 +16,8 @@ from typing import Any
 
 import torch
 
+from records.canonical_json import compute_digest
+
 PACKAGES = ("numpy", "torch", "numba", "scipy", "snakemake")
 SOURCES = ("tasks", "models", "training", "records", "workflow", "Snakefile", "config")
 """What counts as a change to the source tree, files that git does not know included."""
@@ -25,14 +26,14 @@ SOURCES = ("tasks", "models", "training", "records", "workflow", "Snakefile", "c
 def collect(*, root: Path, started: float, threads: int, record: Mapping[str, Any]) -> dict[str, Any]:
     """Describe this process and machine; `root` is the source tree, `started` the monotonic time of the job's start.
 
-    Of the run record come the settings that determine the numbers (as the hash of their compact, sorted JSON), the
-    digest of the code that does, and the kernel that ran. Memory is in bytes, that of the process and of its GPU.
+    Of the run record come the settings that determine the numbers (as a hash), the digest of the code that does, and
+    the kernel that ran. Memory is in bytes, that of the process and of its GPU.
     """
     on_gpu = record["settings"]["device"] == "cuda"
-    compact = json.dumps(record["settings"], sort_keys=True, separators=(",", ":"))
     seconds = time.monotonic() - started  # by the wall clock a duration may be negative
+    plugins = map(Path, filter(None, os.environ.get("LAGBENCH_PLUGINS", "").split(os.pathsep)))
     return {
-        **_describe_source_tree(root),
+        **_describe_git(root, *SOURCES, is_whole=True),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "versions": {name: package_version(name) for name in PACKAGES},
@@ -42,9 +43,9 @@ def collect(*, root: Path, started: float, threads: int, record: Mapping[str, An
         "gpu": torch.cuda.get_device_name() if on_gpu else None,
         "threads": threads,
         "kernel": record["kernel"],
-        "settings": hashlib.sha256(compact.encode()).hexdigest(),
+        "settings": compute_digest(record["settings"]),
         "sources": record["sources"],
-        "plugins": describe_plugins(),
+        "plugins": {str(path): {**_describe_git(path, "."), "digest": _digest_python(path)} for path in plugins},
         "host": socket.gethostname(),
         "started": (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat(timespec="seconds"),
         "wall_seconds": round(seconds, 3),
@@ -87,28 +88,17 @@ def compiled_for() -> str | None:
     return f"{name} {hashlib.sha256(features.encode()).hexdigest()[:8]}"
 
 
-def describe_plugins() -> dict[str, dict[str, Any]]:
-    """Describe the plug-in folders by path: commit and dirty flag of git, and a digest of their Python files."""
-    folders = map(Path, filter(None, os.environ.get("LAGBENCH_PLUGINS", "").split(os.pathsep)))
-    return {str(folder): {**_describe_git(folder, "."), "digest": _digest_python(folder)} for folder in folders}
+def _describe_git(folder: Path, *paths: str, is_whole: bool = False) -> dict[str, Any]:
+    """Return the commit of a folder's repository and whether the paths differ from it, None if git tracks none.
 
-
-def _describe_source_tree(root: Path) -> dict[str, Any]:
-    """Return commit and dirty flag of the source tree if it is the whole of a repository, not a copy in another."""
-    toplevel = _git(root, "rev-parse", "--show-toplevel")
-    if toplevel is None or Path(toplevel).resolve() != root.resolve():
+    None too where the folder must be the whole of the repository, and is a copy in another.
+    """
+    toplevel = _git(folder, "rev-parse", "--show-toplevel")
+    is_copy = is_whole and toplevel is not None and Path(toplevel).resolve() != folder.resolve()
+    if is_copy or not _git(folder, "ls-files", "--", *paths):
         return {"commit": None, "dirty": None}
-    return _describe_git(root, *SOURCES)
-
-
-def _describe_git(folder: Path, *paths: str) -> dict[str, Any]:
-    """Return the commit of a folder's repository and whether the paths differ from it, None if git tracks none."""
-    if not _git(folder, "ls-files", "--", *paths):
-        return {"commit": None, "dirty": None}
-    return {
-        "commit": _git(folder, "rev-parse", "HEAD"),
-        "dirty": bool(_git(folder, "status", "--porcelain", "--", *paths)),
-    }
+    dirty = bool(_git(folder, "status", "--porcelain", "--", *paths))
+    return {"commit": _git(folder, "rev-parse", "HEAD"), "dirty": dirty}
 
 
 def _digest_python(folder: Path) -> str:

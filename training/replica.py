@@ -1,6 +1,6 @@
 """A replica, one network in a batched training, and what the training of all replicas reports and saves."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -48,14 +48,6 @@ class TrainingProgress(NamedTuple):
     diverged: int
     sequences: int
     """Training sequences of all replicas so far."""
-
-
-def compute_progress(replicas: Sequence[Replica], *, update: int, updates: int, batch_size: int) -> TrainingProgress:
-    """Count the replicas by what became of them after `update` of `updates`."""
-    solved = sum(replica.updates_to_solve is not None for replica in replicas)
-    diverged = sum(replica.diverged for replica in replicas)
-    sequences = sum(replica.updates for replica in replicas) * batch_size
-    return TrainingProgress(update, updates, len(replicas) - solved - diverged, solved, diverged, sequences)
 
 
 State = dict[str, Any]
