@@ -30,60 +30,39 @@ DECISIVE = ("numpy", "torch", "numba")
 """Packages whose version may change the last bits of a number."""
 
 
-class Checkpoints:
-    """The checkpoints of one training job, the last and the one before, in a folder of their own.
+LAST, PREVIOUS, DRAFT = "last.checkpoint", "previous.checkpoint", "draft.checkpoint"
+"""The files in the folder of a job, which is named after its key: the hash of its settings and code."""
 
-    The folder is named after the key of the job, the hash of the settings and the code that determine the numbers: a
-    checkpoint with another, or one that other versions of the libraries wrote, is not loaded.
+
+def save_state(state: State, folder: Path) -> None:
+    """Write a state; a kill at any moment, or a full disk, leaves one whole checkpoint that was there before."""
+    payload = pack(state)
+    header = {**_describe_job(folder), "sha256": hashlib.sha256(payload).hexdigest()}
+    write_bytes(folder / DRAFT, json.dumps(header).encode() + b"\n" + payload)
+    if (folder / LAST).exists():
+        os.replace(folder / LAST, folder / PREVIOUS)
+    os.replace(folder / DRAFT, folder / LAST)
+
+
+def load_state(folder: Path, log: Callable[[str], None]) -> State | None:
+    """Return the last whole state of the folder's job, or None; `log` gets a line for every file that is not used.
+
+    A file of a job with another key, or that other versions of the libraries wrote, is not used.
     """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.last = folder / "last.checkpoint"
-        self.previous = folder / "previous.checkpoint"
-
-    def save(self, state: State) -> None:
-        """Write a state; a kill at any moment, or a full disk, leaves one whole checkpoint that was there before."""
-        payload = pack(state)
-        header = {**self._describe_job(), "sha256": hashlib.sha256(payload).hexdigest()}
-        draft = self.folder / ".draft"
-        write_bytes(draft, json.dumps(header).encode() + b"\n" + payload)
-        if self.last.exists():
-            os.replace(self.last, self.previous)
-        os.replace(draft, self.last)
-
-    def load(self, log: Callable[[str], None]) -> State | None:
-        """Return the last whole state of this job, or None; `log` gets a line for every file that cannot be used."""
-        for path in (self.last, self.previous):
-            try:
-                return self._load(path)
-            except FileNotFoundError:
-                continue
-            except (OSError, ValueError) as error:
-                log(f"checkpoint {path} is not used: {error}")
-        return None
-
-    def remove(self) -> None:
-        """Remove the checkpoints: the run is recorded."""
-        for path in (self.last, self.previous, *self.folder.glob(".*draft*")):
-            path.unlink(missing_ok=True)
-
-    def _load(self, path: Path) -> State:
-        line, _, payload = path.read_bytes().partition(b"\n")
+    for path in (folder / LAST, folder / PREVIOUS):
         try:
-            header = dict(json.loads(line[:HEADER_BYTES]))
-        except (ValueError, TypeError, RecursionError):
-            raise ValueError("it has no header of a checkpoint") from None
-        for name, expected in self._describe_job().items():
-            if header.get(name) != expected:
-                raise ValueError(f"its {name} must be {expected}; came: {header.get(name)}")
-        if hashlib.sha256(payload).hexdigest() != header.get("sha256"):
-            raise ValueError("its checksum is wrong: it is damaged or cut off")
-        return unpack(payload)
+            return _read_state(path)
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError) as error:
+            log(f"checkpoint {path} is not used: {error}")
+    return None
 
-    def _describe_job(self) -> dict[str, Any]:
-        versions = {name: package_version(name) for name in DECISIVE}
-        return {"format": FORMAT, "settings and code": self.folder.name, "versions": versions}
+
+def remove_states(folder: Path) -> None:
+    """Remove the checkpoints: the run is recorded."""
+    for path in folder.glob("*.checkpoint*"):
+        path.unlink(missing_ok=True)
 
 
 def pack(state: State) -> bytes:
@@ -109,3 +88,22 @@ def unpack(payload: bytes) -> State:
 
         state: State = json.loads(archive["state"].tobytes(), object_hook=restore_array)
     return state
+
+
+def _read_state(path: Path) -> State:
+    line, _, payload = path.read_bytes().partition(b"\n")
+    try:
+        header = dict(json.loads(line[:HEADER_BYTES]))
+    except (ValueError, TypeError, RecursionError):
+        raise ValueError("it has no header of a checkpoint") from None
+    for name, expected in _describe_job(path.parent).items():
+        if header.get(name) != expected:
+            raise ValueError(f"its {name} must be {expected}; came: {header.get(name)}")
+    if hashlib.sha256(payload).hexdigest() != header.get("sha256"):
+        raise ValueError("its checksum is wrong: it is damaged or cut off")
+    return unpack(payload)
+
+
+def _describe_job(folder: Path) -> dict[str, Any]:
+    versions = {name: package_version(name) for name in DECISIVE}
+    return {"format": FORMAT, "settings and code": folder.name, "versions": versions}

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from training.checkpoint import Checkpoints
+from training.checkpoint import load_state, remove_states, save_state
 from training.lock import Lock, hold_lock
 from training.provenance import processor
 from training.replica import State
@@ -26,11 +26,9 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class FileCheckpointer:
     """A `training.replica.Checkpointer` that writes files."""
 
-    def __init__(
-        self, checkpoints: Checkpoints, *, lock: Lock, log: Callable[[str], None], every: float, limit: float | None
-    ) -> None:
-        self.checkpoints = checkpoints
+    def __init__(self, lock: Lock, *, log: Callable[[str], None], every: float, limit: float | None) -> None:
         self.lock = lock
+        self.folder = lock.path.parent
         self.log = log
         self.every = every
         self.started = self.saved = time.monotonic()
@@ -47,7 +45,7 @@ class FileCheckpointer:
     def load(self) -> State | None:
         """Return the last whole state, if there is one; from now on a signal ends the training at the next offer."""
         self.handlers = {number: signal.signal(number, self._handle_signal) for number in SIGNALS}
-        state = self.checkpoints.load(self.log)
+        state = load_state(self.folder, self.log)
         if state is None:
             return None
         job = state["job"]
@@ -72,7 +70,7 @@ class FileCheckpointer:
         job = {"restarts": self.restarts, "seconds": seconds, "processors": self.processors}
         outcome = "the next start continues from there"
         try:
-            self.checkpoints.save(current | {"job": job})
+            save_state(current | {"job": job}, self.folder)
         except OSError as error:
             outcome = f"this state could not be written ({error}); the next start continues from the one before, if any"
             if cause is None:
@@ -106,13 +104,12 @@ def open_checkpointer(
     Without an error the folder is gone afterwards.
     """
     with hold_lock(folder / "lock", log=log) as lock:
-        checkpoints = Checkpoints(folder)
-        checkpointer = FileCheckpointer(checkpoints, lock=lock, log=log, every=every, limit=limit)
+        checkpointer = FileCheckpointer(lock, log=log, every=every, limit=limit)
         try:
             yield checkpointer
         finally:
             checkpointer.restore_handlers()
-        checkpoints.remove()
+        remove_states(folder)
 
 
 def _place(state: State) -> str:

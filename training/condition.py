@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from tasks.task import Batch, Task
-from training.evaluation import evaluate
+from training.evaluation import SCORES, evaluate
 from training.networks import open_stream
 from training.protocol import TrainingProtocol, load_protocol, train
 from training.replica import Checkpointer, TrainingProgress
@@ -53,8 +53,8 @@ def _compute_record(settings: Mapping[str, Any], protocol: TrainingProtocol) -> 
             "solved": replica.updates_to_solve is not None,
             "diverged": replica.diverged,
             "best_update": replica.best_update,
-            **{f"validation_{name}": _number(replica.validation.get(name)) for name in test._fields},
-            **{f"test_{name}": _number(value) for name, value in test.select(row).items()},
+            **{f"validation_{name}": _number(replica.validation.get(name)) for name in SCORES},
+            **{f"test_{name}": _number(value) for name, value in test[row].items()},
             **protocol.describe(row),
         }
 

@@ -1,6 +1,6 @@
 """What every replica's weights give on data that its own seed determines: loss and gradient, accuracy, exact match."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,16 +15,9 @@ SEQUENCES_AT_ONCE = 256
 """Sequences per forward pass: bounds the memory."""
 
 
-class Scores(NamedTuple):
-    """Numbers per replica, (R,) float64; all NaN where the loss is not finite, for such outputs are never right."""
-
-    loss: np.ndarray
-    accuracy: np.ndarray
-    exact_match: np.ndarray
-
-    def select(self, row: int) -> dict[str, float]:
-        """Return the numbers of one replica by name."""
-        return {name: float(values[row]) for name, values in self._asdict().items()}
+Scores = dict[str, float]
+"""Of a replica: all NaN where the loss is not finite, for such outputs are never right."""
+SCORES = ("loss", "accuracy", "exact_match")
 
 
 class Tensors(NamedTuple):
@@ -62,12 +55,13 @@ def compute_gradient(
 
 
 @torch.no_grad()
-def evaluate(network: Network, weights: Tensor, *, task: Task, data: Sequence[Batch], rows: Sequence[int]) -> Scores:
+def evaluate(
+    network: Network, weights: Tensor, *, task: Task, data: Sequence[Batch], rows: Sequence[int]
+) -> list[Scores]:
     """Score replica r, row r of weights (R, P), on the sequences `data[rows[r]]`."""
     size = data[0].starts.size
     flow = GradientFlow(frozenset())  # the values are the same under any
-    loss = torch.zeros(len(rows), dtype=torch.float64)
-    right, exact = torch.zeros_like(loss), torch.zeros_like(loss)
+    loss, right, exact = torch.zeros(3, len(rows), dtype=torch.float64)
     scored = 1
     for begin in range(0, size, SEQUENCES_AT_ONCE):
         part = slice(begin, begin + SEQUENCES_AT_ONCE)
@@ -79,11 +73,10 @@ def evaluate(network: Network, weights: Tensor, *, task: Task, data: Sequence[Ba
         loss += task.loss(outputs, targets).double().cpu() * starts.shape[1]
         right += correct.sum(dim=(1, 2))
         exact += correct.all(dim=1).sum(dim=1)
-    finite = torch.isfinite(loss)
-    totals = (torch.where(finite, total, torch.nan) for total in (loss, right / scored, exact))
-    return Scores(*((total / size).numpy() for total in totals))
+    totals = torch.where(torch.isfinite(loss), torch.stack([loss, right / scored, exact]), torch.nan)
+    return [dict(zip(SCORES, row, strict=True)) for row in (totals / size).T.tolist()]
 
 
-def rank(score: Mapping[str, float]) -> tuple[float, float]:
+def rank(score: Scores) -> tuple[float, float]:
     """Return what orders scores: accuracy, then loss."""
     return score["accuracy"], -score["loss"]

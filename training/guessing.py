@@ -14,7 +14,7 @@ import torch
 
 from models.network import Network
 from tasks.task import Batch, Task
-from training.evaluation import evaluate, rank
+from training.evaluation import Scores, evaluate, rank
 from training.networks import load_network, open_stream
 from training.replica import Checkpointer, TrainingProgress
 
@@ -27,7 +27,7 @@ class Best(NamedTuple):
 
     weights: torch.Tensor
     """(1, P)"""
-    validation: Mapping[str, float]
+    validation: Scores
 
 
 def guess_condition(
@@ -50,8 +50,8 @@ def guess_condition(
     scores: dict[str, float] = {}
     if best is not None:
         data = [task.sample(open_stream("test", settings, seed=options["seed"]), size)]
-        test = evaluate(network, best.weights, task=task, data=data, rows=[0])
-        scores = {f"test_{name}": value for name, value in test.select(0).items()}
+        (test,) = evaluate(network, best.weights, task=task, data=data, rows=[0])
+        scores = {f"test_{name}": value for name, value in test.items()}
         scores |= {f"validation_{name}": value for name, value in best.validation.items()}
     is_finite = all(np.isfinite(value) for value in scores.values())
     return {
@@ -82,8 +82,7 @@ def find_best_guess(
         guesses = [sample_guess(network, task, options=options, number=number, rng=rng) for number in numbers]
         weights = torch.from_numpy(np.stack(guesses)).to(like)
         scores = evaluate(network, weights, task=task, data=[validation], rows=[0] * len(numbers))
-        for row in range(len(numbers)):
-            score = scores.select(row)
+        for row, score in enumerate(scores):
             if np.isfinite(score["loss"]) and (best is None or rank(score) > rank(best.validation)):
                 best = Best(weights[row : row + 1].clone(), score)
     return best

@@ -22,11 +22,6 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64}
 Purpose = Literal["weights", "training", "validation", "test", "guesses"]
 
 
-def limit_threads(threads: int) -> None:
-    """Set the number of threads that torch may use."""
-    torch.set_num_threads(threads)
-
-
 def load_network(settings: Mapping[str, Any]) -> tuple[Network, Task, Tensor]:
     """Load the network and the task of the settings, and an empty tensor with the device and dtype of its weights.
 

@@ -8,9 +8,7 @@ from training.replica import TrainingProgress
 
 
 class ProgressLog:
-    """Writes a line at most every `interval` seconds, and at the end: updates, sequences per second, replicas, time
-    left.
-    """
+    """Writes a line at most every `interval` seconds, and at the end."""
 
     def __init__(self, write: Callable[[str], None], label: str, *, interval: float = 10.0) -> None:
         self.write = write
@@ -30,11 +28,9 @@ class ProgressLog:
 
 def format_progress(progress: TrainingProgress, *, seconds: float) -> str:
     """Format the progress `seconds` after the start; the time left is the longest it can take."""
-    per_update = seconds / max(progress.update, 1)
-    left = 0.0 if progress.alive == 0 else per_update * (progress.updates - progress.update)
-    rate = progress.sequences / max(seconds, 1e-9)
+    update, updates, alive, solved, diverged, sequences = progress
+    left = seconds / max(update, 1) * (updates - update) if alive else 0.0
     return (
-        f"update {progress.update}/{progress.updates}, {rate:.0f} sequences/s, "
-        f"{progress.solved} solved, {progress.diverged} diverged, {progress.alive} alive, "
-        f"at most {timedelta(seconds=round(left))} left"
+        f"update {update}/{updates}, {sequences / max(seconds, 1e-9):.0f} sequences/s, {solved} solved, "
+        f"{diverged} diverged, {alive} alive, at most {timedelta(seconds=round(left))} left"
     )

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from training import checkpoint
-from training.checkpoint import Checkpoints
+from training.checkpoint import LAST, PREVIOUS, load_state, remove_states, save_state
 from training.replica import State
 
 
@@ -31,24 +31,24 @@ def same(loaded: State | None, update: int) -> bool:
 
 
 @pytest.fixture
-def saved(tmp_path: Path) -> Checkpoints:
+def saved(tmp_path: Path) -> Path:
     """Two checkpoints, of updates 1 and 2."""
-    kept = Checkpoints(tmp_path / ("a" * 64))
-    kept.save(state(1))
-    kept.save(state(2))
-    return kept
+    folder = tmp_path / ("a" * 64)
+    save_state(state(1), folder)
+    save_state(state(2), folder)
+    return folder
 
 
-def test_what_was_saved_comes_back_to_the_bit(saved: Checkpoints) -> None:
+def test_what_was_saved_comes_back_to_the_bit(saved: Path) -> None:
     logged: list[str] = []
-    loaded = saved.load(logged.append)
+    loaded = load_state(saved, logged.append)
     assert same(loaded, 2)
     assert loaded is not None
     assert loaded["streams"][0]["state"] == 2**127 + 1
     assert loaded["half"].dtype == torch.float32
     assert loaded["moments"]["mean"].tolist() == [0.5]
     assert logged == []
-    assert Checkpoints(saved.folder.with_name("other")).load(logged.append) is None
+    assert load_state(saved.with_name("other"), logged.append) is None
     assert logged == []
 
 
@@ -87,30 +87,30 @@ def with_header(**changes: object) -> Callable[[bytes], bytes]:
     ],
 )
 def test_a_damaged_or_foreign_one_gives_a_line_and_the_one_before(
-    saved: Checkpoints, damage: Callable[[bytes], bytes], reason: str
+    saved: Path, damage: Callable[[bytes], bytes], reason: str
 ) -> None:
-    saved.last.write_bytes(damage(saved.last.read_bytes()))
+    (saved / LAST).write_bytes(damage((saved / LAST).read_bytes()))
     logged: list[str] = []
-    assert same(saved.load(logged.append), 1)
+    assert same(load_state(saved, logged.append), 1)
     assert len(logged) == 1
-    assert logged[0].startswith(f"checkpoint {saved.last} is not used: {reason}")
+    assert logged[0].startswith(f"checkpoint {saved / LAST} is not used: {reason}")
     assert logged[0].isprintable()
-    saved.previous.write_bytes(damage(saved.previous.read_bytes()))
-    assert saved.load(logged.append) is None
+    (saved / PREVIOUS).write_bytes(damage((saved / PREVIOUS).read_bytes()))
+    assert load_state(saved, logged.append) is None
     assert len(logged) == 3
 
 
-def test_a_header_without_end_is_not_read_to_its_end(saved: Checkpoints) -> None:
-    saved.last.write_bytes(b"[" * 10_000_000)
+def test_a_header_without_end_is_not_read_to_its_end(saved: Path) -> None:
+    (saved / LAST).write_bytes(b"[" * 10_000_000)
     logged: list[str] = []
-    assert same(saved.load(logged.append), 1)
+    assert same(load_state(saved, logged.append), 1)
     assert "it has no header" in logged[0]
 
 
-def test_arrays_of_objects_are_never_unpickled(saved: Checkpoints) -> None:
+def test_arrays_of_objects_are_never_unpickled(saved: Path) -> None:
     with pytest.raises(ValueError, match="Object arrays cannot be saved when allow_pickle=False"):
-        saved.save({"evil": np.array([print], dtype=object)})
-    assert same(saved.load(print), 2)
+        save_state({"evil": np.array([print], dtype=object)}, saved)
+    assert same(load_state(saved, print), 2)
 
 
 class Killed(BaseException):
@@ -119,7 +119,7 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("moment", ["write", "fsync", "draft", "first replace", "second replace", "after"])
 def test_a_kill_at_any_moment_of_a_save_leaves_a_whole_one(
-    saved: Checkpoints, moment: str, monkeypatch: pytest.MonkeyPatch
+    saved: Path, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     replace, calls = os.replace, iter(["draft", "first replace", "second replace"])
 
@@ -135,15 +135,15 @@ def test_a_kill_at_any_moment_of_a_save_leaves_a_whole_one(
     monkeypatch.setattr(os, "fsync", fsync)
     monkeypatch.setattr(os, "replace", replaced)
     if moment == "write":
-        draft = saved.folder / f"..draft.host.{os.getpid() + 1}"
-        draft.write_bytes(saved.last.read_bytes()[:300])
+        draft = saved / f".draft.checkpoint.host.{os.getpid() + 1}"
+        draft.write_bytes((saved / LAST).read_bytes()[:300])
     elif moment == "after":
-        saved.save(state(3))
+        save_state(state(3), saved)
     else:
         with pytest.raises(Killed):
-            saved.save(state(3))
+            save_state(state(3), saved)
     logged: list[str] = []
-    assert same(saved.load(logged.append), {"after": 3, "second replace": 2}.get(moment, 2))
+    assert same(load_state(saved, logged.append), {"after": 3, "second replace": 2}.get(moment, 2))
     assert logged == []
-    saved.remove()
-    assert list(saved.folder.iterdir()) == []
+    remove_states(saved)
+    assert list(saved.iterdir()) == []

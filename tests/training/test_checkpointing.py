@@ -10,7 +10,7 @@ import pytest
 
 from tests.training.checkpointers import expect_stop
 from training import checkpointing
-from training.checkpoint import Checkpoints
+from training.checkpoint import load_state
 from training.checkpointing import FileCheckpointer, open_checkpointer
 from training.replica import State
 
@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def last_update(folder: Path) -> int:
-    loaded = Checkpoints(folder).load(print)
+    loaded = load_state(folder, print)
     assert loaded is not None
     return int(loaded["update"])
 
@@ -39,7 +39,7 @@ def last_update(folder: Path) -> int:
 def test_it_keeps_a_state_when_the_interval_is_over_and_none_before(folder: Path) -> None:
     with open_checkpointer(folder, log=print, every=0.2) as checkpointer:
         training(checkpointer, updates=range(1, 4))
-        assert not checkpointer.checkpoints.last.exists()
+        assert not (folder / "last.checkpoint").exists()
         time.sleep(0.21)
         training(checkpointer, updates=range(4, 6))
         assert last_update(folder) == 4

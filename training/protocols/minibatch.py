@@ -94,8 +94,7 @@ class Minibatch(TrainingProtocol):
         setup, rows = self.setup, [replica.seed for replica in self.replicas]
         scores = evaluate(setup.network, self.weights, task=setup.task, data=setup.validation, rows=rows)
         since = self.update - self.evaluated
-        for row, replica in enumerate(self.replicas):
-            score = scores.select(row)
+        for row, (replica, score) in enumerate(zip(self.replicas, scores, strict=True)):
             train_loss = float(self.losses[row]) / since if since else None
             replica.add_point(self.update, train_loss=train_loss, loss=score["loss"], accuracy=score["accuracy"])
             if replica.snapshots is not None:

@@ -15,8 +15,10 @@ with log_errors():  # an import may fail too
     process.limit_threads(job.threads, kernel=job.settings["training"]["kernel"])
     with process.importing():
         compute = pkgutil.resolve_name(job.entry)
-        from training import checkpointing, networks, progress, provenance
-    networks.limit_threads(job.threads)
+        import torch
+
+        from training import checkpointing, progress, provenance
+    torch.set_num_threads(job.threads)
     with checkpointing.open_checkpointer(job.checkpoints, log=log_line, every=job.every, limit=job.limit) as saved:
         if not job.holds(job.record):  # else a process for which this one waited has written it
             record = {"settings": job.settings, "sources": job.sources}
