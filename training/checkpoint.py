@@ -20,6 +20,13 @@ from records.writing import write_bytes
 from training.provenance import package_version
 from training.replica import State
 
+MISMATCHES = {
+    "format": "it has another format",
+    "key": "it belongs to a run with other settings or code",
+    "versions": "it was written under other versions of the libraries",
+}
+"""What another value of the header means."""
+
 FORMAT = 3
 """Changes whenever the state's layout does."""
 
@@ -98,7 +105,7 @@ def _read_state(path: Path) -> State:
         raise ValueError("it has no header of a checkpoint") from None
     for name, expected in _describe_job(path.parent).items():
         if header.get(name) != expected:
-            raise ValueError(f"its {name} must be {expected}; came: {header.get(name)}")
+            raise ValueError(f"{MISMATCHES[name]}: expected {expected}; came: {header.get(name)}")
     if hashlib.sha256(payload).hexdigest() != header.get("sha256"):
         raise ValueError("its checksum is wrong: it is damaged or cut off")
     return unpack(payload)
@@ -106,4 +113,4 @@ def _read_state(path: Path) -> State:
 
 def _describe_job(folder: Path) -> dict[str, Any]:
     versions = {name: package_version(name) for name in DECISIVE}
-    return {"format": FORMAT, "settings and code": folder.name, "versions": versions}
+    return {"format": FORMAT, "key": folder.name, "versions": versions}

@@ -80,9 +80,9 @@ def with_header(**changes: object) -> Callable[[bytes], bytes]:
         (lambda content: content + b"x", "its checksum is wrong"),
         (flipped, "its checksum is wrong"),
         (lambda content: b'"text"\n', "it has no header of a checkpoint"),
-        (with_header(format=0), "its format must be 3; came: 0"),
-        (with_header(**{"settings and code": "b" * 64}), f"its settings and code must be {'a' * 64}; came: bbbb"),
-        (with_header(versions={"torch": "1.0"}), "its versions must be {'numpy': "),
+        (with_header(format=0), "it has another format: expected 3; came: 0"),
+        (with_header(key="b" * 64), "it belongs to a run with other settings or code: expected aaaa"),
+        (with_header(versions={"torch": "1.0"}), "it was written under other versions of the libraries: expected {"),
         (with_header(sha256="0" * 64), "its checksum is wrong"),
     ],
 )
