@@ -7,7 +7,6 @@ import pytest
 
 from records.condition import Condition
 from tests.settings import TINY
-from tests.workflow.conftest import Tree
 from workflow.experiment.experiment import Experiment
 from workflow.experiment.reading import merge
 from workflow.experiment.source_tree import SourceTree
@@ -63,54 +62,37 @@ def test_settings_hold_what_determines_a_guess_and_nothing_else():
 
 def test_a_guess_depends_on_its_task_cell_and_kernel_and_on_nothing_that_trains():
     closure = {path.as_posix() for path in SourceTree(ROOT).closure(["training/guessing.py"])}
-    assert {"training/evaluation.py", "training/streams.py", "models/network.py", "tasks/task.py"} <= closure
-    assert not closure & {"training/setup.py", "training/optimiser.py", "training/condition.py", "models/lstm.py"}
+    assert {"training/evaluation.py", "models/network.py", "tasks/task.py"} <= closure
+    assert not closure & {"training/condition.py", "training/protocols/minibatch.py", "models/lstm.py"}
     points = (Condition("cpu", task, lag, "rnn") for task, lag in (("copy", 11), ("adding", 2)))
     copy, adding = (baselines()[point].sources for point in points)
     assert copy != adding
 
 
-def test_dry_run_has_one_job_per_point_only_where_the_table_is_asked_for(fresh: Tree):
-    assert "baseline" not in fresh.jobs()
-    jobs = fresh.jobs("results/tiny/baselines.csv")
-    assert jobs["baseline"] == {f"{d}, {t}, {lag}, {m}" for d, t, lag, m in POINTS}
-    assert set(jobs) == {"baseline", "baselines"}
-    fresh.configure(tables=["surface"], figures=["truncation_surface"])
-    assert {"baseline", "baselines", "surface", "train"} <= set(fresh.jobs())
+def test_there_is_one_job_per_point_where_a_table_or_a_figure_needs_it(workspace):
+    plan = workspace.plan("results/tiny/baselines.csv")
+    assert plan.names("baseline") == {f"{task}/lag={lag}/{model}" for _, task, lag, model in POINTS}
+    assert plan.rules() == {"baseline", "baselines"}
+    workspace.configure(tables=["surface"], figures=["truncation_surface"])
+    assert {"baseline", "baselines", "surface", "train"} <= workspace.plan().rules()
 
 
 @pytest.mark.slow
-def test_guesses_stand_beside_accuracies_and_nothing_is_guessed_twice(fresh: Tree):
-    fresh.configure(tables=["baselines", "surface"], figures=["truncation_surface", "accuracy_versus_lag"])
-    fresh.snakemake("--cores", "2", "--quiet", "all")
-    results = fresh.root / "results/tiny"
+def test_guesses_are_joined_to_accuracies(workspace):
+    workspace.configure(tables=["baselines", "surface"], figures=["truncation_surface"])
+    workspace.snakemake("--cores", "2")
+    results = workspace.root / "results/tiny"
     tables = {name: read_csv(results / f"{name}.csv") for name in ("baselines", "statistics", "surface")}
-    assert {
-        tuple(row) for row in tables["baselines"][["device", "task", "lag", "model"]].itertuples(index=False)
-    } == POINTS
+    key = ["device", "task", "lag", "model"]
+    assert {tuple(row) for row in tables["baselines"][key].itertuples(index=False)} == POINTS
     assert (tables["baselines"]["guesses"] == 6).all()
     for path in (results / "baselines").rglob("rnn.json"):
-        computed, record = (json.loads(item.read_text()) for item in (path.with_suffix(".provenance.json"), path))
-        assert (computed["sources"], computed["kernel"]) == (record["sources"], record["kernel"])
-        assert computed["versions"]["torch"]
+        provenance, record = (json.loads(item.read_text()) for item in (path.with_suffix(".provenance.json"), path))
+        assert (provenance["sources"], provenance["kernel"]) == (record["sources"], record["kernel"])
+        assert provenance["versions"]["torch"]
     for name in ("statistics", "surface"):
-        joined = tables[name].merge(tables["baselines"], on=["device", "task", "lag", "model"], suffixes=("", "_"))
+        joined = tables[name].merge(tables["baselines"], on=key, suffixes=("", "_"))
         assert len(joined) == len(tables[name]) == 5
         assert (joined["guess_accuracy"] == joined["guess_accuracy_"]).all()
     assert (results / "figures/truncation_surface.pdf").exists()
-    assert "Nothing to be done" in fresh.snakemake("--cores", "2", "all")
-    fresh.edit("training/guessing.py", "GUESSES_AT_ONCE = 64", "GUESSES_AT_ONCE = 64  # a comment")
-    assert "baseline" not in fresh.jobs()
-    fresh.edit("training/guessing.py", "GUESSES_AT_ONCE = 64", "GUESSES_AT_ONCE = 32")
-    jobs = fresh.jobs()
-    assert len(jobs["baseline"]) == 5
-    assert "train" not in jobs
-
-
-@pytest.mark.slow
-def test_a_failed_guess_is_told_in_one_line(fresh: Tree):
-    begin = "    task_settings, model"
-    fresh.edit("training/guessing.py", begin, f"    raise ValueError('no luck')\n{begin}")
-    fresh.configure(tables=["baselines"])
-    output = fresh.snakemake("--cores", "2", "--quiet", "all", check=False)
-    assert "failed: results/tiny/baselines/cpu/adding/lag=2/rnn.json: no luck" in output
+    assert workspace.plan().jobs == []

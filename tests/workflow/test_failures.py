@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +12,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from records.log import describe_error, log_errors, log_line
 from records.paths import log_path
 from records.writing import write_json
-from tests.settings import TINY, TINY_RUNS
-from tests.workflow.conftest import Tree
+from tests.settings import TINY
 from workflow.jobs.resources import training_need
 from workflow.operations.failures import NO_REASON, End, FailedJobs, explain_end, list_failures, read_end
 
@@ -141,36 +139,6 @@ def test_state_that_slurm_gave_a_job_is_explained(last, state, line):
     ((kept, state),) = failed.jobs.values()
     assert kept == path
     assert explain_end(End(last), state=state, need=training_need(SETTINGS)).startswith(line)
-
-
-@pytest.mark.slow
-def test_killed_job_and_one_without_memory_are_told_apart_and_leave_the_others(fresh: Tree):
-    limit = 2_500_000_000  # bytes of address space: enough for torch, not for sequences of two million steps
-    fresh.configure(tasks={"adding": {"lags": [2, 3, 1_000_000]}}, training={"validation_sequences": 64}, figures=[])
-    fresh.edit(
-        "workflow/scripts/job.py",
-        "with log_errors():",
-        "import os, resource\n"
-        f"resource.setrlimit(resource.RLIMIT_AS, ({limit}, {limit}))\n"
-        "if '/copy/' in ' '.join(sys.argv):\n"
-        "    os.kill(os.getpid(), 9)\n"
-        "with log_errors():",
-    )
-    output = fresh.snakemake("--cores", "2", "--quiet", "host", "rules", check=False)
-    listed = {
-        line.split(": ")[1]: line.split(": ", 2)[2] for line in output.splitlines() if line.startswith("failed: ")
-    }
-    runs = "results/tiny/runs/cpu"
-    killed = listed.pop(f"{runs}/copy/lag=11/rnn/full/seeds=0-2.json")
-    assert re.match(r"killed by SIGKILL, as a system does that is out of memory \(about \d+ MB would fit; ", killed)
-    long = [f"{runs}/adding/lag=1000000/{group}/seeds=0-2.json" for group in ("rnn/full", "lstm_peephole/tbptt")]
-    assert sorted(listed) == sorted(long)
-    for path in long:
-        reports = re.match(r"out of memory \(about (\d+) MB would fit; ", listed[path])
-        assert reports
-        assert int(reports[1]) > limit / 1e6
-    there = {path.relative_to(fresh.root / runs).as_posix() for path in (fresh.root / runs).rglob("seeds=0-2.json")}
-    assert there == {f"{run}.json" for run in TINY_RUNS if not run.startswith("copy")}
 
 
 def test_record_is_written_whole_or_not_at_all(tmp_path):

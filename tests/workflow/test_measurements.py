@@ -1,23 +1,17 @@
 """Measuring jobs: one per run record, kept and repeated as runs are, and the tables and figures made of them."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-from base64 import urlsafe_b64encode
 from pathlib import Path
 
 import pytest
 
-from records import paths
-from tests.settings import TINY, TINY_RUNS
-from tests.workflow.conftest import Tree
+from tests.settings import TINY, TINY_RUNS, tiny
+from tests.workflow.echo import SMALL, write_cell
+from tests.workflow.workspace import Workspace
 from workflow.experiment.experiment import Experiment
 from workflow.experiment.reading import merge
+from workflow.experiment.source_tree import SourceTree
 from workflow.jobs.requested import list_requests, list_requests_at
-from workflow.jobs.resources import measuring_need
-from workflow.operations import running
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = ["snapshots", "gradient_versus_lag", "path_shares", "attribution", "alignment", "truncation_cost"]
@@ -33,20 +27,20 @@ MEASURING = {
 }
 
 
-def measured(tree: Tree) -> set[str]:
-    return tree.jobs().get("measure", set())
+def test_there_is_one_job_per_run_record_and_per_table(workspace: Workspace) -> None:
+    workspace.configure(**MEASURING)
+    plan = workspace.plan()
+    assert plan.names("measure") == plan.names() == TINY_RUNS
+    assert {job.wildcards["figure"] for job in plan.of("figure")} == set(FIGURES)
+    assert {*TABLES, "summary"} <= plan.rules()
 
 
-def test_one_job_per_run_record_and_per_table(fresh: Tree) -> None:
-    fresh.configure(**MEASURING)
-    jobs = fresh.jobs()
-    assert len(jobs["measure"]) == len(jobs["train"]) == len(TINY_RUNS)
-    assert jobs["figure"] == set(FIGURES)
-    assert {*TABLES, "summary"} <= set(jobs)
-
-
-def test_an_experiment_without_a_measurement_measures_nothing(fresh: Tree) -> None:
-    assert not {"measure", "snapshots"} & set(fresh.jobs())
+def test_what_only_measuring_loads_trains_nothing_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SourceTree, "digest", SourceTree.closure)
+    experiment = Experiment(tiny(**MEASURING), root=ROOT)
+    run, measurement = (map(str, list_requests(experiment, kind)[0].sources) for kind in ("run", "measurement"))
+    own = "training/gradients/decomposition.py"
+    assert own in set(measurement) - set(run)
 
 
 def test_a_job_is_given_the_rate_and_the_flows_that_its_model_can_have() -> None:
@@ -63,85 +57,42 @@ def test_a_job_is_given_the_rate_and_the_flows_that_its_model_can_have() -> None
     assert list(prefixed.values()) == requests
 
 
-def test_a_failed_measurement_is_told_in_one_line(fresh: Tree) -> None:
-    fresh.configure(**MEASURING)
-    failing = "raise ValueError(f'no luck in {job.minutes} minutes')\n    process.limit"
-    fresh.edit("workflow/scripts/job.py", "process.limit", failing)
-    record = "results/tiny/measurements/cpu/adding/lag=2/rnn/full/seeds=0-2.json"
-    experiment = Experiment(merge(TINY, MEASURING), root=ROOT)
-    minutes = measuring_need(list_requests_at(experiment, "measurement", [record])[record].settings).runtime(1)
-    output = fresh.snakemake("--cores", "1", record, check=False)
-    assert [line.partition(" (log")[0] for line in output.splitlines() if line.startswith("failed: ")] == [
-        f"failed: {record}: no luck in {minutes:.1f} minutes"
-    ]
-
-
-def test_a_job_s_checkpoints_lie_where_its_status_is_read_and_not_with_those_of_its_training() -> None:
-    experiment = Experiment(merge(TINY, MEASURING), root=ROOT)
-    measurement, run = (list_requests(experiment, kind)[0] for kind in ("measurement", "run"))
-    given = json.loads(json.dumps(measurement.settings))  # as on the command line
-    folder = paths.checkpoint_folder(Path(measurement.path), key=paths.compute_key(given, sources=measurement.sources))
-    assert folder == running.checkpoint_folder(measurement, results="results/tiny")
-    assert folder != running.checkpoint_folder(run, results="results/tiny")
-    assert folder.parent == Path("results/tiny/checkpoints")
+KILLED = (
+    "import os, pathlib; pathlib.Path('kill').exists() and [*pathlib.Path('results').rglob('last.checkpoint')] "
+    "and os.kill(os.getpid(), 9)"
+)
 
 
 @pytest.mark.slow
-def test_a_killed_measurement_goes_on_and_a_finished_one_is_not_made_again(fresh: Tree) -> None:
-    """It is killed when it has measured, and then finished without Snakemake's knowing."""
-    fresh.configure(**MEASURING, grid=GRID[:1], tasks={"adding": {"lags": [3]}}, checkpoint_minutes=1e-6)
-    killing = f"            os.kill(os.getpid(), {signal.SIGKILL:d})\n            origin = provenance."
-    fresh.edit("workflow/scripts/job.py", "import pkgutil\n", "import os\nimport pkgutil\n")
-    fresh.edit("workflow/scripts/job.py", "            origin = provenance.", killing)
-    path = "results/tiny/measurements/cpu/adding/lag=3/rnn/full/seeds=0-2.json"
-    record, log = fresh.root / path, fresh.root / paths.log_path(path)
-    assert f"failed: {path}: killed by SIGKILL, as a system does" in fresh.snakemake("--cores", "1", path, check=False)
-    status = [sys.executable, "-m", "workflow", "status", "tiny.yaml"]
-    reports = subprocess.run(status, cwd=fresh.root, capture_output=True, text=True, timeout=60, check=True).stdout
-    (line,) = (line for line in reports.splitlines() if line.startswith("failed: "))
-    assert line.startswith(f"failed: {path}: ")
+def test_a_killed_measurement_goes_on_from_its_checkpoint(workspace: Workspace) -> None:
+    changes = MEASURING | SMALL | {"tasks": {"copy": {"lags": [11]}}, "checkpoint_minutes": 1e-6}
+    workspace.configure(**changes)
+    write_cell(workspace, before_step=KILLED)
+    (workspace.root / "kill").touch()
+    path = "results/tiny/measurements/cpu/copy/lag=11/echo/full/seeds=0-2.json"
+    output = workspace.snakemake("--cores", "1", path, check=False)
+    assert f"failed: {path}: killed by SIGKILL, as a system does" in output
+    (line,) = (line for line in workspace.command("status", "tiny.yaml").stdout.splitlines() if path in line)
+    assert line.startswith("failed: ")
     assert "; the next run goes on from its checkpoint (log: " in line
-    fresh.edit("workflow/scripts/job.py", killing, "            origin = provenance.")
-    fresh.snakemake("--cores", "1", path)
-    assert "continuing after update 2 of 2, restart 1\n" in log.read_text()
-    assert json.loads(record.with_suffix(".provenance.json").read_text())["restarts"] == 1
-    assert not (fresh.root / "results/tiny/checkpoints").exists()
-
-    incomplete = fresh.root / ".snakemake/incomplete"
-    for file in (path, path.replace(".json", ".provenance.json")):
-        mark = urlsafe_b64encode(file.encode()).decode()
-        (incomplete / mark).write_text("{}")
-    before = os.stat(record).st_mtime_ns
-    output = fresh.snakemake("--cores", "1", path)
-    assert "runs that were finished without Snakemake's knowing are kept: 1\n" in output
-    assert os.stat(record).st_mtime_ns == before
+    (workspace.root / "kill").unlink()
+    workspace.snakemake("--cores", "1", path)
+    provenance = (workspace.root / path).with_suffix(".provenance.json")
+    assert json.loads(provenance.read_text())["restarts"] == 1
+    assert not (workspace.root / "results/tiny/checkpoints").exists()
 
 
 @pytest.mark.slow
-def test_measurements_are_reproducible_kept_and_repeated_when_they_must_be(fresh: Tree) -> None:
+def test_measurements_are_kept_and_repeated_when_they_must_be(workspace: Workspace) -> None:
     small = MEASURING | {"grid": GRID, "seeds": [0, 1], "tasks": {"adding": {"lags": [3]}}, "figures": FIGURES[:1]}
-    fresh.configure(**small)
-    fresh.snakemake("--cores", "2")
-    results = fresh.root / "results" / "tiny"
-    computed = {
-        path: path.read_bytes()
-        for path in results.rglob("*")
-        if path.suffix in (".csv", ".png") or "seeds" in path.name
-    }
-    assert {f"{table}.csv" for table in TABLES} | {f"{figure}.png" for figure in FIGURES[:1]} <= {
-        p.name for p in computed
-    }
-    assert "Nothing to be done" in fresh.snakemake("--cores", "2")
-    fresh.snakemake("--cores", "1", "--forcerun", "measure", "train")
-    for path, content in computed.items():
-        if "provenance" not in path.name and path.suffix != ".log":
-            assert path.read_bytes() == content, path
-    fresh.configure(**small | {"seeds": [0, 1, 2]})
-    assert {job.rpartition(" ")[2] for job in measured(fresh)} == {"2"}
-    fresh.configure(**merge(small, {"measurement": {"sequences": 3}}))
-    assert len(measured(fresh)) == 3
-    assert not fresh.to_train()
-    fresh.configure(**small)
-    fresh.edit("training/gradients/decomposition.py", "DIGITS = 6", "DIGITS = 5")
-    assert len(measured(fresh)) == 3
-    assert not fresh.to_train()  # what only measuring imports trains nothing again
+    workspace.configure(**small)
+    workspace.snakemake("--cores", "2")
+    names = {path.name for path in (workspace.root / "results/tiny").rglob("*")}
+    assert {f"{table}.csv" for table in TABLES} | {f"{figure}.png" for figure in FIGURES[:1]} <= names
+    assert workspace.plan().jobs == []
+    workspace.configure(**small | {"seeds": [0, 1, 2]})
+    assert {name.rpartition("=")[2] for name in workspace.plan().names("measure")} == {"2"}
+    workspace.configure(**merge(small, {"measurement": {"sequences": 3}}))
+    plan = workspace.plan()
+    assert len(plan.names("measure")) == 3
+    assert not plan.names()

@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflow.conftest import Tree
-
 SEARCH = {
     "hidden_size": {"draws": 2, "from": 2, "to": 8},
     "learning_rate": {"draws": 5, "from": 0.001, "to": 0.1},
@@ -24,35 +22,28 @@ CHANGES = {
 }
 
 
-def test_dry_run_trains_every_model_at_every_drawn_size(fresh: Tree):
-    fresh.configure(**CHANGES)
-    jobs = fresh.jobs()
-    sizes = {run.split("/")[2].partition(".h")[2] for run in jobs["train"]}
+def test_every_model_is_trained_at_every_sampled_size(workspace):
+    workspace.configure(**CHANGES)
+    plan = workspace.plan()
+    sizes = {job.wildcards["model"].partition(".h")[2] for job in plan.of("train")}
     assert len(sizes) == 2
-    assert jobs["train"] == {
+    assert plan.names() == {
         f"{task}/lag={lag}/{model}.h{size}/full/seeds=0-1"
         for task, lag in (("adding", 2), ("copy", 11))
         for model in ("rnn", "lstm")
         for size in sizes
     }
-    assert "comparisons" not in jobs
-    assert {"odyssey", "odyssey_importance"} <= set(jobs)
-
-
-def test_table_needs_a_search(fresh: Tree):
-    fresh.configure(tables=["odyssey"])
-    assert "config: search: the key is missing; it is needed, as tables names odyssey" in fresh.snakemake(
-        "-n", check=False
-    )
+    assert "comparisons" not in plan.rules()
+    assert {"odyssey", "odyssey_importance"} <= plan.rules()
 
 
 @pytest.mark.slow
-def test_search_runs_to_its_tables_and_reruns_nothing(fresh: Tree):
-    fresh.configure(**CHANGES)
-    fresh.snakemake("--cores", "2")
+def test_search_runs_to_its_tables_and_reruns_nothing(workspace):
+    workspace.configure(**CHANGES)
+    workspace.snakemake("--cores", "2")
     for name in ("statistics", "odyssey"):
-        assert all(row["guess_accuracy"] for row in read(fresh.root / f"results/tiny/{name}.csv"))
-    results = fresh.root / "results/tiny"
+        assert all(row["guess_accuracy"] for row in read(workspace.root / f"results/tiny/{name}.csv"))
+    results = workspace.root / "results/tiny"
     assert {path.name for path in (results / "figures").glob("[!.]*")} == {
         f"{name}.{kind}" for name in CHANGES["figures"] for kind in ("pdf", "svg", "png")
     }
@@ -66,11 +57,11 @@ def test_search_runs_to_its_tables_and_reruns_nothing(fresh: Tree):
     assert len(trials) == 20
     assert len(rows["summary"]) == 80
     first = {name: (results / f"{name}.csv").read_bytes() for name in rows}
-    assert "Nothing to be done" in fresh.snakemake("--cores", "2")
+    assert workspace.plan().jobs == []
 
-    fresh.configure(**CHANGES | {"search": SEARCH | {"reference": "lstm"}})
-    assert fresh.to_train() == set()
-    fresh.snakemake("--cores", "2")
+    workspace.configure(**CHANGES | {"search": SEARCH | {"reference": "lstm"}})
+    assert workspace.plan().names() == set()
+    workspace.snakemake("--cores", "2", *(f"results/tiny/{name}.csv" for name in ("odyssey", "odyssey_importance")))
     assert (results / "odyssey.csv").read_bytes() != first["odyssey"]
     assert (results / "odyssey_importance.csv").read_bytes() == first["odyssey_importance"]
 

@@ -4,12 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-import yaml
 
 from records.canonical_json import compute_digest
 from records.condition import Condition
-from tests.workflow.conftest import Tree
-from workflow.experiment.experiment import Experiment, complete
 from workflow.jobs.requested import Request, requested_records
 from workflow.operations.outcome import (
     PACKAGES,
@@ -66,53 +63,12 @@ def test_a_record_without_whole_provenance_is_left_out(tmp_path, text):
     assert load_versions([request(tmp_path / "seeds=0.json", {})]) == {}
 
 
-def age(tree: Tree, *runs: str) -> None:
-    """Write provenance as another version of torch would have, for some of the runs."""
-    for path in (tree.root / "results/tiny/runs").rglob("seeds=*.json"):
-        if "provenance" not in path.name:
-            record = json.loads(path.read_text())
-            versions = read_installed_versions()
-            if any(run in str(path) for run in runs):
-                versions["torch"] = "1.0"
-            details = {
-                "versions": versions,
-                "sources": record["sources"],
-                "settings": compute_digest(record["settings"]),
-            }
-            path.with_suffix(".provenance.json").write_text(json.dumps(details))
-
-
-def listed(tree: Tree) -> list[str]:
-    config = complete(yaml.safe_load((tree.root / "tiny.yaml").read_text()), root=tree.root)
-    requests = [
-        item._replace(path=str(tree.root / item.path)) for item in requested_records(Experiment(config, root=tree.root))
-    ]
-    return [
-        str(Path(path).relative_to(tree.root))
-        for path, own in load_versions(requests).items()
-        if own != read_installed_versions()
-    ]
-
-
-@pytest.mark.slow
-def test_runs_of_other_versions_are_kept_until_the_user_asks(tree):
-    age(tree, "copy/", "lag=3/rnn")
-    assert tree.to_train() == set()
-    stale = listed(tree)
-    assert [Path(path).relative_to("results/tiny/runs/cpu").as_posix() for path in sorted(stale)] == [
-        "adding/lag=3/rnn/full/seeds=0-2.json",
-        "copy/lag=11/rnn/full/seeds=0-2.json",
-    ]
-    assert tree.to_train("--forcerun", *stale) == {"adding/lag=3/rnn/full/seeds=0-2", "copy/lag=11/rnn/full/seeds=0-2"}
-    output = tree.snakemake("--cores", "2", "--until", "train")
-    assert "stale: 2 runs were made under another torch: 1.0 (2 runs), " in output or "Nothing to be done" in output
-    age(tree)
-    assert listed(tree) == []
-
-
-@pytest.mark.slow
-def test_changed_code_is_told_before_it_is_trained_again(tree):
-    age(tree)
-    tree.edit("models/rnn.py", "class RNNCell(Cell):", "EDITED = True\n\n\nclass RNNCell(Cell):")
-    output = tree.snakemake("--cores", "2", "--until", "train")
-    assert "stale: 3 of 5 records, as their code or config has changed" in output
+def test_runs_of_other_versions_are_kept_until_the_user_retrains_them(workspace, monkeypatch):
+    monkeypatch.chdir(workspace.root)
+    stale = [f"results/tiny/runs/cpu/{run}/seeds=0-2.json" for run in ("adding/lag=3/rnn/full", "copy/lag=11/rnn/full")]
+    workspace.write_records(other_version=stale)
+    assert workspace.plan().names() == set()
+    versions = load_versions(requested_records(workspace.load_experiment()))
+    assert sorted(path for path, own in versions.items() if own != read_installed_versions()) == stale
+    names = {"adding/lag=3/rnn/full/seeds=0-2", "copy/lag=11/rnn/full/seeds=0-2"}
+    assert workspace.plan(forcerun=frozenset(stale)).names() == names

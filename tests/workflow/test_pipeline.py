@@ -120,7 +120,7 @@ def test_edited_code_computes_what_it_determines_and_no_more(done):
     before = (done.root / RESULTS / "summary.csv").read_text()
     assert done.plan().names() == ECHO
     output = done.snakemake("--cores", "2")
-    assert "stale: 2 of 4 runs, as what determines their numbers has changed: the code of 2, the config of 0" in output
+    assert "stale: 2 of 4 records" in output
     assert (done.root / RESULTS / "summary.csv").read_text() != before
     assert done.plan().jobs == []
 
@@ -209,6 +209,14 @@ def test_jobs_that_fail_stop_no_other_and_are_listed_with_their_reasons(workspac
     assert {path.parts[-3] for path in (workspace.root / RESULTS / "runs").rglob("seeds=0-2.json")} == {"rnn"}
     write_cell(workspace, name="broken")
     assert workspace.plan().names() == {f"copy/lag=11/{name}/{end}" for name in BROKEN}
+
+
+def test_partial_results_of_nothing_are_no_failure_and_need_no_gpu(workspace):
+    workspace.configure(grid=[GRID[0] | {"devices": ["cuda"], "tasks": ["copy"], "models": ["rnn"]}])
+    output = workspace.snakemake("--cores", "1", "partial")
+    assert "runs: 0 of 1 done\n" in output
+    assert (workspace.root / RESULTS / "partial/figures/coverage.png").exists()
+    assert not (workspace.root / RESULTS / "runs").exists()
 
 
 def test_packed_runs_of_an_imported_workflow_lie_below_its_prefix_and_are_kept(tmp_path):

@@ -11,7 +11,6 @@ import yaml
 from records.condition import Condition
 from records.paths import RecordPath
 from tasks.task import load_task
-from tests.settings import TINY, TINY_RUNS
 from workflow.experiment.declarations import load_registry
 from workflow.experiment.experiment import Experiment, complete
 from workflow.experiment.reading import merge, read
@@ -120,22 +119,15 @@ def test_no_task_has_longer_sequences_or_wider_inputs(label, lag):
     assert batch.inputs.nbytes <= 8 * task.sequence_length * 4 * FEATURES
 
 
-def test_jobs_ask_for_what_is_computed_and_for_a_gpu_where_they_train_on_one(fresh):
+def test_jobs_request_what_is_computed_and_a_gpu_where_they_train_on_one(workspace):
     grid = [{"devices": ["cpu", "cuda"], "tasks": ["adding"], "models": ["rnn"], "gradients": ["full"]}]
-    fresh.configure(grid=grid)
-    output = fresh.snakemake("-n", "--until", "train")
-    experiment = Experiment(merge(TINY, {"grid": grid}), root=ROOT)
+    workspace.configure(grid=grid)
+    experiment = workspace.load_experiment()
+    jobs = {job.wildcards["device"]: job for job in workspace.plan().of("train") if job.wildcards["lag"] == "2"}
     for device, gpu in (("cpu", 0), ("cuda", 1)):
         need = training_need(experiment.settings(Condition(device, "adding", 2, "rnn", "full"), range(3)))
-        job = output.partition(f"wildcards: device={device}, task=adding, lag=2,")[2].partition("\n\n")[0]
-        for resource in (f"mem_mb={need.mem_mb(1)}", f"runtime={need.runtime(1)}", f"gpu={gpu}"):
-            assert resource in job
-
-
-def test_a_user_may_set_memory_and_time(fresh):
-    output = fresh.snakemake("-n", "--until", "train", "--set-resources", "train:runtime=7", "train:mem_mb=321*attempt")
-    jobs = [line for line in output.splitlines() if line.strip().startswith("resources:")]
-    assert sum("runtime=7" in job and "mem_mb=321," in job for job in jobs) == len(TINY_RUNS)
+        requested = {name: jobs[device].resources[name] for name in ("mem_mb", "runtime", "gpu")}
+        assert requested == {"mem_mb": need.mem_mb(1), "runtime": need.runtime(1), "gpu": gpu}
 
 
 def test_the_slurm_profile_has_no_option_that_the_plugin_lacks():

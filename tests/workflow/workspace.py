@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,12 +93,13 @@ class Workspace:
         with chdir(self.root):
             return Experiment(complete(yaml.safe_load(Path(CONFIG).read_text()), root=ROOT), root=ROOT)
 
-    def write_records(self) -> None:
-        """Write all run records and their provenance, without training."""
+    def write_records(self, *, other_version: Collection[str] = ()) -> None:
+        """Write all run records and their provenance, without training; those that are named as of another torch."""
         with chdir(self.root):
             versions = read_installed_versions()
             for request in list_requests(self.load_experiment(), "run"):
-                path, stamps = Path(request.path), {"sources": request.sources, "versions": versions}
+                own = versions | {"torch": "0.1"} if request.path in other_version else versions
+                path, stamps = Path(request.path), {"sources": request.sources, "versions": own}
                 write_json(path, {"settings": request.settings, "sources": request.sources})
                 provenance = stamps | {"settings": compute_digest(request.settings)}
                 write_json(path.with_suffix(".provenance.json"), provenance)
