@@ -16,7 +16,7 @@ EXPERIMENT = Experiment(TINY, root=Path(__file__).resolve().parents[2])
 
 
 def compute(name: str, *, experiment: Any = EXPERIMENT, **tables: pd.DataFrame) -> pd.DataFrame:
-    """Compute a table from others; of an experiment its `search` or `published` may be enough."""
+    """Compute a table from others; of an experiment a `config` of `search` or `published` may be enough."""
     file = load_table(name)
     return set_types(file.compute(tables, experiment), file.COLUMNS)
 
@@ -28,7 +28,7 @@ def compute_of(name: str, records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 def searching(search: Mapping[str, Any]) -> Any:
     """Return what an experiment tells of its random search."""
-    return SimpleNamespace(search=search)
+    return SimpleNamespace(config={"search": search})
 
 
 def select_lags(table: pd.DataFrame) -> Callable[[Collection[int]], pd.DataFrame]:

@@ -29,14 +29,14 @@ def test_largest_lag_solved_is_censored() -> None:
 def test_one_seed_has_no_interval() -> None:
     actual = compute_horizon(np.array([[1.0, 1.0, 0.0]]), LAGS)
     assert actual.horizon == 50
-    assert math.isnan(actual.low)
-    assert math.isnan(actual.high)
+    assert math.isnan(actual.horizon_low)
+    assert math.isnan(actual.horizon_high)
 
 
 def test_lags_that_were_not_run_are_not_solved() -> None:
     outcomes = np.array([[1.0, np.nan, np.nan], [1.0, 1.0, np.nan]])
     assert compute_horizon(outcomes, LAGS).horizon == 50
-    assert not compute_horizon(outcomes, LAGS).censored
+    assert not compute_horizon(outcomes, LAGS).horizon_censored
 
 
 def test_interval_equals_the_enumeration_of_all_resamples() -> None:
@@ -58,7 +58,7 @@ def test_seeds_are_resampled_whole() -> None:
     Drawn lag by lag instead, a quarter of all resamples would have solved neither.
     """
     outcomes = np.array([[1.0, 0.0], [0.0, 1.0]])
-    assert compute_horizon(outcomes, np.array([10, 50])).low == 10
+    assert compute_horizon(outcomes, np.array([10, 50])).horizon_low == 10
 
 
 def test_table_has_one_row_per_series() -> None:

@@ -68,7 +68,7 @@ def test_tables_written_in_parts_are_the_whole_tables(runs_of, tmp_path: Path, m
     monkeypatch.setattr(csv_files, "AT_ONCE", at_once)
     monkeypatch.setattr(csv_files, "list_requests_at", lambda *_: requests)
     for name in ("summary", "curves"):
-        csv_files.write_records_table(name, EXPERIMENT, records=requests, path=tmp_path / f"{name}.csv")
+        csv_files.write_table(name, EXPERIMENT, inputs=list(requests), path=tmp_path / f"{name}.csv")
         write_csv(compute_of(name, runs), tmp_path / "whole.csv")
         assert (tmp_path / f"{name}.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
 

@@ -13,7 +13,7 @@ with log_errors(snakemake.log[0]):
     process.limit_threads(1, kernel="reference")
     from workflow.experiment.experiment import Experiment
     from workflow.jobs.derived import Derived, write_digest
-    from workflow.tables.schema.csv_files import write_records_table, write_rows_table, write_table
+    from workflow.tables.schema.csv_files import write_rows_table, write_table
 
     experiment, files = Experiment(snakemake.config, root=root), snakemake.input
     name, path = snakemake.wildcards.table, Path(snakemake.output[0])
@@ -22,8 +22,6 @@ with log_errors(snakemake.log[0]):
         collect_table = pkgutil.resolve_name("training.provenance:collect_table")
         describe = partial(collect_table, root=root, started=process.STARTED)
         write_rows_table(name, experiment, compute_rows=compute_rows, describe=describe, path=path)
-    elif records := files.get("records"):
-        write_records_table(name, experiment, records=records, path=path)
     else:
-        write_table(name, experiment, inputs=files.tables, path=path)
+        write_table(name, experiment, inputs=[*files.tables, *files.get("records", [])], path=path)
     write_digest(Derived([str(path)], files.tables, snakemake.params.basis))

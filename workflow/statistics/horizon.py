@@ -12,9 +12,9 @@ class Horizon(NamedTuple):
     """A horizon, its 95 % interval, and whether the largest lag tested was still solved."""
 
     horizon: int
-    low: float
-    high: float
-    censored: bool
+    horizon_low: float
+    horizon_high: float
+    horizon_censored: bool
 
 
 def compute_horizon(outcomes: NDArray, lags: NDArray) -> Horizon:

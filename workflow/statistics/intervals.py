@@ -34,6 +34,12 @@ def wilson_interval(successes: int, trials: int) -> Interval:
     return Interval(float(limits.low), float(limits.high))
 
 
+def take_limits(resamples: NDArray) -> NDArray:
+    """Return the ends of the percentile interval (2, ...) of resamples (..., resamples), values that one took."""
+    tail = (1 - LEVEL) / 2
+    return np.quantile(resamples, [tail, 1 - tail], axis=-1, method="inverted_cdf")
+
+
 def batch_of(size: int) -> int:
     """Return how many resamples of so many numbers are drawn at once; the numbers drawn do not depend on it."""
     return max(1, min(RESAMPLES, AT_ONCE // max(size, 1)))
@@ -42,9 +48,8 @@ def batch_of(size: int) -> int:
 def bootstrap_interval(units: int, statistic: Callable[[NDArray[np.intp]], NDArray], *, width: int = 1) -> Interval:
     """Return the percentile bootstrap interval of a statistic of `units` exchangeable units.
 
-    `statistic` maps indices of drawn units (..., units) to values (...). The limits are values that a resample took
-    (no interpolation), the resamples are the same in every call, and one unit alone has no interval. `width` is how
-    many numbers a unit has.
+    `statistic` maps indices of drawn units (..., units) to values (...); `width` is how many numbers a unit has. The
+    resamples are the same in every call, and one unit alone has no interval.
     """
     if units < 2:
         return NOTHING
@@ -59,9 +64,7 @@ def bootstrap_interval(units: int, statistic: Callable[[NDArray[np.intp]], NDArr
         axis=-1,
         rng=np.random.default_rng(SEED),
     )
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(result.bootstrap_distribution, [tail, 1 - tail], method="inverted_cdf")
-    return Interval(float(low), float(high))
+    return Interval(*take_limits(result.bootstrap_distribution).tolist())
 
 
 def compute_interval(values: NDArray, statistic: Callable[..., Any] = np.mean) -> Interval:
@@ -81,9 +84,7 @@ def stratified_mean_interval(strata: Sequence[NDArray]) -> Interval:
     rng = np.random.default_rng(SEED)
     total = sum(len(values) for values in strata)
     sums = sum(rng.choice(values, size=(RESAMPLES, len(values))).sum(axis=1) for values in strata)
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(sums / total, [tail, 1 - tail], method="inverted_cdf")
-    return Interval(float(low), float(high))
+    return Interval(*take_limits(sums / total).tolist())
 
 
 def median_time(times: NDArray, *, reached: NDArray[np.bool_]) -> float:

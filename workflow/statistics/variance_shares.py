@@ -19,7 +19,7 @@ import numpy as np
 from numpy.polynomial.legendre import legvander
 from numpy.typing import NDArray
 
-from workflow.statistics.intervals import LEVEL, RESAMPLES, SEED
+from workflow.statistics.intervals import RESAMPLES, SEED, take_limits
 
 SHARES = ("u", "v", "interaction", "remainder")
 U_DEGREES, V_DEGREES = range(1, 8), range(1, 4)
@@ -68,9 +68,7 @@ def share_variance(values: Array, *, u: Array, v: Array) -> dict[str, tuple[floa
     rare = np.random.default_rng(SEED).random((len(values), RESAMPLES)) < MAMMEN_PROBABILITY
     factors = np.where(rare, MAMMEN_HIGH, MAMMEN_LOW)
     resampled = compute_shares(expansion, (values - residuals)[:, None] + scaled[:, None] * factors)
-    tail = (1 - LEVEL) / 2
-    limits = np.quantile(resampled, [tail, 1 - tail], axis=1, method="inverted_cdf")
-    columns = np.stack([compute_shares(expansion, values[:, None])[:, 0], *limits], axis=1)
+    columns = np.stack([compute_shares(expansion, values[:, None])[:, 0], *take_limits(resampled)], axis=1)
     return {name: tuple(numbers) for name, numbers in zip(SHARES, columns.tolist(), strict=True)}
 
 

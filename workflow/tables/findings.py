@@ -108,25 +108,13 @@ def evaluate_claims(
 def list_findings(findings: Sequence[Finding]) -> Iterator[dict[str, Any]]:
     """Yield the rows of the table; a check for which nothing was measured has one without a group."""
     for claim, verdict, condition, checks in findings:
+        of_claim = (claim["id"], claim["statement"], verdict, condition)
         for place, result in enumerate(checks, start=1):
+            rule = describe_rule(result.check["rule"])
+            of_check = (place, result.check["asks"], result.verdict, "/".join(result.source), rule, result.note)
             for group in result.groups or [Group({}, math.nan, NOTHING, 0, UNDECIDED)]:
-                yield {
-                    "claim": claim["id"],
-                    "statement": claim["statement"],
-                    "verdict": verdict,
-                    "condition": condition,
-                    "check": place,
-                    "asks": result.check["asks"],
-                    "check_verdict": result.verdict,
-                    "read_from": "/".join(result.source),
-                    "rule": describe_rule(result.check["rule"]),
-                    "note": result.note,
-                    "group": group.name,
-                    "group_verdict": group.verdict,
-                    "estimate": group.estimate,
-                    **group.interval._asdict(),
-                    "seeds": group.seeds,
-                }
+                of_group = (group.name, group.verdict, group.estimate, *group.interval, group.seeds)
+                yield dict(zip(COLUMNS, (*of_claim, *of_check, *of_group), strict=True))
 
 
 def _evaluate(check: Mapping[str, Any], *, tables: Mapping[Source, pd.DataFrame], experiment: str) -> CheckResult:

@@ -15,7 +15,7 @@ from workflow.statistics.replicas import list_groups, score_accuracies
 from workflow.statistics.trials import SEARCHED, rank_trials
 from workflow.statistics.variance_shares import map_to_unit, share_variance
 from workflow.tables import odyssey
-from workflow.tables.schema.columns import Frames, limits, number
+from workflow.tables.schema.columns import Frames, estimate, number
 
 NEEDS = ("summary",)
 REQUIRES = "search"
@@ -23,14 +23,10 @@ KEY = tuple(SEARCHED)
 COLUMNS = {
     **{name: odyssey.COLUMNS[name] for name in (*SEARCHED, "trials")},
     "deviation": number("standard deviation of test accuracy over the trials; the shares are of its square"),
-    "learning_rate_share": number("share of the learning rate"),
-    **limits("learning_rate_share", by="wild bootstrap"),
-    "hidden_size_share": number("share of the hidden size"),
-    **limits("hidden_size_share", by="wild bootstrap"),
-    "interaction_share": number("share of both together"),
-    **limits("interaction_share", by="wild bootstrap"),
-    "rest_share": number("the remainder: seeds, and what no polynomial follows"),
-    **limits("rest_share", by="wild bootstrap"),
+    **estimate("learning_rate_share", "share of the learning rate", by="wild bootstrap"),
+    **estimate("hidden_size_share", "share of the hidden size", by="wild bootstrap"),
+    **estimate("interaction_share", "share of both together", by="wild bootstrap"),
+    **estimate("rest_share", "the remainder: seeds, and what no polynomial follows", by="wild bootstrap"),
 }
 SHARES = ("learning_rate_share", "hidden_size_share", "interaction_share", "rest_share")
 

@@ -7,7 +7,7 @@ times, and roughly so for means of 10 or 20 skewed ones. Of 20 rows that hold, o
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -70,21 +70,17 @@ COLUMNS = {
 }
 
 
-class Verdict(NamedTuple):
-    """The verdict on a published mean, and the interval in which it was to be."""
+def judge_mean(paper: float, *, times: NDArray, reached: NDArray[np.bool_], trials: int) -> tuple[Interval, str]:
+    """Judge a published mean over `trials` by the times of our seeds, those not `reached` being censored.
 
-    predicted: Interval
-    verdict: str
-
-
-def judge_mean(paper: float, *, times: NDArray, reached: NDArray[np.bool_], trials: int) -> Verdict:
-    """Judge a published mean over `trials` by the times of our seeds, those not `reached` being censored."""
+    Return the interval in which it was to be, and the verdict.
+    """
     if len(times) < 2 or not reached.all():
-        return Verdict(NOTHING, "censored")
+        return NOTHING, "censored"
     spread = float(np.std(times, ddof=1)) * np.sqrt(1 / trials + 1 / len(times))
     half = float(stats.t.ppf((1 + LEVEL) / 2, df=len(times) - 1)) * spread
     low, high = float(np.mean(times)) - half, float(np.mean(times)) + half
-    return Verdict(Interval(max(low, 0.0), high), "inside" if low <= paper <= high else "outside")
+    return Interval(max(low, 0.0), high), "inside" if low <= paper <= high else "outside"
 
 
 def compute(tables: Frames, experiment: Experiment) -> pd.DataFrame:

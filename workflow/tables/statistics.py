@@ -26,9 +26,7 @@ from workflow.statistics.replicas import (
 )
 from workflow.tables.baselines import join_baselines
 from workflow.tables.schema import columns
-from workflow.tables.schema.columns import Frames, count, flag, limits, number, optional_count
-
-HORIZON = ("horizon", "horizon_low", "horizon_high", "horizon_censored")
+from workflow.tables.schema.columns import Frames, count, estimate, flag, limits, number, optional_count
 
 NEEDS = ("summary",)
 OPTIONAL = ("baselines",)
@@ -44,8 +42,7 @@ COLUMNS = {
     "solved_on_test": count(
         "how many of these reach the criterion on test data too: stopping at a threshold favours lucky evaluations"
     ),
-    "accuracy": number("mean test accuracy over the seeds"),
-    **limits("accuracy"),
+    **estimate("accuracy", "mean test accuracy over the seeds"),
     "diverged": count("how many seeds diverged"),
     "updates_to_solve_median": number("Kaplan-Meier median, unsolved seeds censored at the budget; empty: not reached"),
     **limits("updates"),
@@ -77,8 +74,7 @@ def compute_horizons(replicas: pd.DataFrame) -> pd.DataFrame:
     for key, series in list_groups(replicas, SERIES):
         outcomes = series.pivot(index="seed", columns="lag", values="solved").sort_index().sort_index(axis="columns")
         solved = outcomes.to_numpy(dtype=float, na_value=float("nan"))
-        horizon = compute_horizon(solved, outcomes.columns.to_numpy(dtype=int))
-        rows.append(key | dict(zip(HORIZON, horizon, strict=True)))
+        rows.append(key | compute_horizon(solved, outcomes.columns.to_numpy(dtype=int))._asdict())
     return pd.DataFrame(rows)
 
 

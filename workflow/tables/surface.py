@@ -17,7 +17,7 @@ from workflow.statistics.intervals import NOTHING, compute_interval
 from workflow.statistics.replicas import CONDITION, list_groups, score_accuracies, select_replicas
 from workflow.tables.baselines import join_baselines
 from workflow.tables.schema import columns
-from workflow.tables.schema.columns import Frames, count, limits, number, optional_count, text
+from workflow.tables.schema.columns import Frames, count, estimate, number, optional_count, text
 
 WINDOWINGS = ("aligned", "every_step", "half", "other", "whole")
 
@@ -35,19 +35,15 @@ COLUMNS = {
     "sequence_length": count("steps of the longest sequence"),
     "learning_rate": number("chosen by validation"),
     "seeds": count("how many seeds ran"),
-    "accuracy": number("mean test accuracy over the seeds"),
-    **limits("accuracy"),
-    "loss": number("mean test loss over the seeds; empty where one is not finite"),
-    **limits("loss"),
+    **estimate("accuracy", "mean test accuracy over the seeds"),
+    **estimate("loss", "mean test loss over the seeds; empty where one is not finite"),
     "success_accuracy": number("the task's success criterion"),
     "reach": number("share of the scored steps whose window holds the step one lag before"),
     "reach_law": number("the same for windows at a random place: clip((num_steps - lag) / k1, 0, 1)"),
     "floor_accuracy": number("of the best predictor that sees only what the windows show"),
     "floor_loss": number("loss of that predictor"),
-    "excess_accuracy": number("accuracy minus floor: above 0 the network uses the state carried into the window"),
-    **limits("excess_accuracy"),
-    "excess_loss": number("floor minus loss, so that more is better here too"),
-    **limits("excess_loss"),
+    **estimate("excess_accuracy", "accuracy minus floor: above 0 the network uses the state carried into the window"),
+    **estimate("excess_loss", "floor minus loss, so that more is better here too"),
     **columns.CONTROLS,
 }
 

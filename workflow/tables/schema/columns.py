@@ -43,6 +43,11 @@ def limits(
     return {f"{name}_{end}".lstrip("_"): column(meaning) for end, meaning in meanings.items()}
 
 
+def estimate(name: str, meaning: str, *, by: str = "bootstrap over seeds") -> dict[str, Column]:
+    """Return the three columns of a number and its 95 % interval."""
+    return {name: number(meaning), **limits(name, by=by)}
+
+
 BASELINE = {
     "device": text("cpu or cuda"),
     "task": text("label of the task in the config"),

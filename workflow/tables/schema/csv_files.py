@@ -1,7 +1,7 @@
 """Tables as CSV files: equal tables give equal bytes, and come back exactly; one of records is written in parts."""
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from workflow.experiment.experiment import Experiment
 from workflow.experiment.tables import compute_sources, list_settings
 from workflow.jobs.records import read_json, read_record
 from workflow.jobs.requested import Request, list_requests_at
-from workflow.tables.schema.columns import set_types
+from workflow.tables.schema.columns import Frames, Records, set_types
 from workflow.tables.schema.computing import compute_table, load_table
 
 AT_ONCE = 200
@@ -52,10 +52,20 @@ def read_lags(path: Path, lags: Collection[int]) -> pd.DataFrame:
         return pd.concat([piece[piece["lag"].isin(lags)] for piece in pieces], ignore_index=True)
 
 
-def write_table(name: str, experiment: Experiment, *, inputs: Iterable[str], path: Path) -> None:
-    """Write a table that is computed from tables."""
-    tables = {Path(file).stem: read_csv(Path(file)) for file in inputs}
-    write_csv(compute_table(name, tables, experiment), path)
+def write_table(name: str, experiment: Experiment, *, inputs: Sequence[str], path: Path) -> None:
+    """Write a table that is computed from tables or from records.
+
+    The bytes are those of the whole table: one of records is sorted by condition, so that it can be written in parts.
+    """
+    file = experiment.registry.tables[name]
+    parts: Iterable[Frames | Records]
+    if file.needs:
+        parts = [{Path(table).stem: read_csv(Path(table)) for table in inputs}]
+    elif getattr(load_table(name), "PART", "") == "provenance":
+        parts = [[read_provenance(Path(record)) for record in inputs]]
+    else:
+        parts = _read_parts(list_requests_at(experiment, file.records, inputs))
+    write_csv_parts((compute_table(name, part, experiment) for part in parts), path)
 
 
 def write_rows_table(
@@ -74,19 +84,6 @@ def write_rows_table(
     write_json(path.with_suffix(".provenance.json"), provenance)
 
 
-def write_records_table(name: str, experiment: Experiment, *, records: Iterable[str], path: Path) -> None:
-    """Write a table that is computed from records.
-
-    The bytes are those of the whole table: it is sorted by condition, so that it can be written in parts.
-    """
-    kind = experiment.registry.tables[name].records
-    if getattr(load_table(name), "PART", "") == "provenance":
-        parts: Iterable[list[dict[str, Any]]] = [[read_provenance(Path(record)) for record in records]]
-    else:
-        parts = _read_parts(list_requests_at(experiment, kind, records))
-    write_csv_parts((compute_table(name, part, experiment) for part in parts), path)
-
-
 def read_provenance(record: Path) -> dict[str, Any]:
     """Read the provenance next to a record, with `run`, the record's path below the folder of its kind."""
     name = f"{RecordPath.from_path(record).name}.json"
@@ -97,7 +94,7 @@ def read_provenance(record: Path) -> dict[str, Any]:
         raise ValueError(f"provenance {path}: {error}; run the workflow again") from None
 
 
-def _read_parts(requests: dict[str, Request]) -> Iterator[list[dict[str, Any]]]:
+def _read_parts(requests: Mapping[str, Request]) -> Iterator[list[dict[str, Any]]]:
     paths: dict[Condition, list[str]] = {}
     for path, request in requests.items():
         paths.setdefault(request.condition, []).append(path)
