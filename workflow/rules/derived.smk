@@ -72,7 +72,6 @@ rule figure:
     resources:
         mem_mb=4000,
         runtime=60,
-        disk_mb=100,
     params:
         basis=lambda wildcards: figure_of(wildcards).basis,
         labels=EXPERIMENT.labels,
@@ -102,10 +101,6 @@ rule findings:
         f"{PLACE.logs}/findings.log",
     conda:
         "../envs/lagbench.yaml"
-    resources:
-        mem_mb=2000,
-        runtime=30,
-        disk_mb=100,
     params:
         claims=FINDINGS.claims,
         experiment=FINDINGS.name,

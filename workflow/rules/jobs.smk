@@ -22,8 +22,6 @@ rule kernel:
     threads: (workflow.resource_settings.cores or 1) if workflow.local_exec else 1
     resources:
         mem_mb=4000,
-        runtime=30,
-        disk_mb=100,
     shell:
         '"$LAGBENCH_PYTHON" "$LAGBENCH_ROOT/workflow/scripts/compile_kernel.py" 2> {log:q}'
         ' || echo "the fused kernel was not compiled ahead of the jobs; the log of rule kernel says why"'
