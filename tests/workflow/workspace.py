@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Collection, Mapping
-from contextlib import chdir
+from contextlib import ExitStack, chdir
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -121,7 +121,9 @@ class Workspace:
             mock.patch.dict(os.environ, outside, clear=True),
             mock.patch.object(sys, "path", [*sys.path]),
             SnakemakeApi(OutputSettings(dryrun=True, enable_file_logging=False)) as snakemake,
+            ExitStack() as end,
         ):
+            end.callback(sys.modules.update, dict(sys.modules))  # an imported workflow that fails leaves ours out
             api = snakemake.workflow(
                 resource_settings=ResourceSettings(cores=cores),
                 config_settings=ConfigSettings(configfiles=files),
