@@ -12,7 +12,7 @@ from workflow.experiment.declarations import Declaration, is_met
 from workflow.experiment.experiment import Experiment
 from workflow.experiment.gate import require_devices
 from workflow.experiment.reading import merge
-from workflow.jobs.requested import digest_requests, list_requests, list_requests_at, request_job
+from workflow.jobs.requested import digest_requests, list_requests, list_requests_at
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = Configuration.model_json_schema()
@@ -112,9 +112,9 @@ def test_paths_and_window_are_resolved_against_the_cell():
     ],
 )
 def test_settings_do_not_depend_on_what_changes_no_number(changes):
-    wildcards = {"device": "cpu", "task": "adding", "lag": "2", "model": "rnn", "gradient": "full", "seeds": "0-2"}
-    requested = request_job(experiment(**changes), "run", wildcards)
-    assert requested == request_job(experiment(), "run", wildcards)
+    path = "results/tiny/runs/cpu/adding/lag=2/rnn/full/seeds=0-2.json"
+    requested = list_requests_at(experiment(**changes), "run", [path])[path]
+    assert requested == list_requests_at(experiment(), "run", [path])[path]
     assert requested.settings["seeds"] == [0, 1, 2]
 
 

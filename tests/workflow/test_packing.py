@@ -12,7 +12,7 @@ from workflow.experiment.reading import merge
 from workflow.jobs import packing
 from workflow.jobs.arguments import Job
 from workflow.jobs.packing import adopt_record, is_stored, read_members, store_path, train_pack
-from workflow.jobs.packs import Packs, pack_device, pack_need
+from workflow.jobs.packs import pack_device, pack_need, plan_packs
 from workflow.jobs.resources import training_need
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,12 +28,14 @@ pathlib.Path(words["--record"]).write_text(json.dumps({"settings": settings, "so
 """
 
 
-def packs(**changes):
-    return Packs(Experiment(merge(TINY, {"conditions_per_job": 2, **changes}), root=ROOT))
+def plan(**changes):
+    """Plan the packs of the tiny experiment and return their files."""
+    experiment = Experiment(merge(TINY, {"conditions_per_job": 2, **changes}), root=ROOT)
+    return [f"{name}.json" for name in plan_packs(experiment, folder="packs")]
 
 
 def members_of(planned):
-    return [read_members(Path(path).with_suffix(".json")) for path in planned]
+    return [read_members(Path(path)) for path in planned]
 
 
 @pytest.fixture
@@ -55,27 +57,27 @@ def adopted(job: Job) -> bool:
 
 
 def test_every_run_that_is_to_do_is_in_one_pack_and_no_pack_is_larger_than_asked(here):
-    groups = members_of(packs().plan())
+    groups = members_of(plan())
     assert [len(group) for group in groups] == [2, 2, 1]
     assert {member.label for group in groups for member in group} == TINY_RUNS
-    assert packs().plan() == packs().plan()
+    assert plan() == plan()
 
 
 def test_packs_are_of_one_device(here):
     grid = [{"devices": ["cpu", "cuda"], "tasks": ["adding"], "models": ["rnn"], "gradients": ["full"]}]
-    planned = packs(grid=grid, conditions_per_job=3).plan()
-    assert [pack_device(str(Path(path).with_suffix(".json"))) for path in planned] == ["cpu", "cuda"]
+    planned = plan(grid=grid, conditions_per_job=3)
+    assert [pack_device(path) for path in planned] == ["cpu", "cuda"]
 
 
 def test_a_pack_asks_for_the_time_of_all_and_the_memory_of_the_largest(here):
-    path = str(Path(packs(conditions_per_job=5).plan()[0]).with_suffix(".json"))
+    (path,) = plan(conditions_per_job=5)
     needs = [training_need(member.settings) for member in read_members(Path(path))]
     assert pack_need(path).seconds == pytest.approx(sum(need.seconds for need in needs))
     assert pack_need(path).memory == max(need.memory for need in needs)
 
 
 def test_a_member_that_fails_leaves_the_others_and_is_tried_alone_the_next_time(here):
-    (members,) = members_of(packs(conditions_per_job=5).plan())
+    (members,) = members_of(plan(conditions_per_job=5))
     failed = train(members)
     assert len(failed) == 2
     assert all("lag=3" in line and line.endswith(": lag 3 is too much") for line in failed)
@@ -84,19 +86,19 @@ def test_a_member_that_fails_leaves_the_others_and_is_tried_alone_the_next_time(
     times = [store_path(member.record).stat().st_mtime_ns for member in stored]
     train(members)
     assert [store_path(member.record).stat().st_mtime_ns for member in stored] == times
-    (again,) = members_of(packs(conditions_per_job=5).plan())
+    (again,) = members_of(plan(conditions_per_job=5))
     assert {member.label for member in again} == {member.label for member in members if member not in stored}
 
 
 def test_a_member_without_time_left_waits_for_the_next_attempt(here):
-    (members,) = members_of(packs(conditions_per_job=5).plan())
+    (members,) = members_of(plan(conditions_per_job=5))
     failed = train_pack(members, train=Path("job.py"), threads=1, minutes=1)
     assert all("no time was left" in line for line in failed)
     assert len(failed) == 5
 
 
 def test_a_record_is_adopted_with_its_provenance_and_log(here, capsys):
-    (members,) = members_of(packs(conditions_per_job=5).plan())
+    (members,) = members_of(plan(conditions_per_job=5))
     train(members)
     member = next(member for member in members if is_stored(member))
     job = member
@@ -108,7 +110,7 @@ def test_a_record_is_adopted_with_its_provenance_and_log(here, capsys):
 
 
 def test_a_record_without_its_provenance_is_trained_again(here):
-    (members,) = members_of(packs(conditions_per_job=5).plan())
+    (members,) = members_of(plan(conditions_per_job=5))
     train(members)
     member = next(member for member in members if is_stored(member))
     store_path(member.record).with_suffix(".provenance.json").unlink()
@@ -117,7 +119,7 @@ def test_a_record_without_its_provenance_is_trained_again(here):
 
 
 def test_a_job_that_is_killed_while_it_adopts_leaves_the_store_as_it_was(here, monkeypatch):
-    (members,) = members_of(packs(conditions_per_job=5).plan())
+    (members,) = members_of(plan(conditions_per_job=5))
     train(members)
     member = next(member for member in members if is_stored(member))
     monkeypatch.setattr(packing, "write_text", _full)
@@ -132,7 +134,7 @@ def _full(path, text):
 
 @pytest.mark.parametrize("field", ["settings", "sources"])
 def test_a_record_of_other_settings_or_code_is_not_adopted(here, field):
-    (members,) = members_of(packs(conditions_per_job=5).plan())
+    (members,) = members_of(plan(conditions_per_job=5))
     train(members)
     job = next(member for member in members if is_stored(member))
     other = (
@@ -143,7 +145,7 @@ def test_a_record_of_other_settings_or_code_is_not_adopted(here, field):
 
 def test_where_nothing_should_train_a_job_without_a_record_tells_the_reason_of_its_pack(here, monkeypatch, capsys):
     monkeypatch.setenv("LAGBENCH_PACKED", "yes")
-    (members,) = members_of(packs(conditions_per_job=5).plan())
+    (members,) = members_of(plan(conditions_per_job=5))
     job = next(member for member in members if member.settings["task"]["lag"] == 3)
     with pytest.raises(RuntimeError, match="run the target `packed` first"):
         adopted(job)
@@ -153,16 +155,16 @@ def test_where_nothing_should_train_a_job_without_a_record_tells_the_reason_of_i
 
 
 def test_a_finished_run_is_not_packed_unless_its_settings_or_code_have_changed(here):
-    (members,) = members_of(packs(conditions_per_job=5).plan())
+    (members,) = members_of(plan(conditions_per_job=5))
     train([member for member in members if member.settings["task"]["lag"] == 2])
     for member in members:
         if is_stored(member):
             adopted(member)
             details = {"settings": _digest(member.settings), "sources": member.sources}
             member.provenance.write_text(json.dumps(details))
-    left = {member.label for group in members_of(packs().plan()) for member in group}
+    left = {member.label for group in members_of(plan()) for member in group}
     assert left == {run for run in TINY_RUNS if "/lag=2/" not in run}
-    changed = packs(learning_rates=[0.02]).plan()
+    changed = plan(learning_rates=[0.02])
     assert {member.label for group in members_of(changed) for member in group} == TINY_RUNS
 
 

@@ -28,23 +28,15 @@ def store_path(run: Path) -> Path:
     return Path(place._replace(folder=str(Path(place.folder).with_name(PACKED))).to_path())
 
 
-def build_member(run: str, *, entry: str, settings: dict[str, Any], sources: str) -> Job:
-    """Return a training job that a pack does, with its run record's place."""
-    return Job(entry, settings, sources, 1, Path(run), provenance_path(Path(run)))
-
-
 def write_members(path: Path, members: Sequence[Job]) -> None:
     """Write who belongs to a pack."""
-    content = [
-        {"run": str(job.record), "entry": job.entry, "settings": job.settings, "sources": job.sources}
-        for job in members
-    ]
-    write_text(path, json.dumps(content) + "\n")
+    write_text(path, json.dumps([member._asdict() for member in members], default=str) + "\n")
 
 
 def read_members(path: Path) -> list[Job]:
     """Read who belongs to a pack."""
-    return [build_member(**member) for member in json.loads(path.read_bytes())]
+    members = [Job(**member) for member in json.loads(path.read_bytes())]
+    return [job._replace(record=Path(job.record), provenance=Path(job.provenance)) for job in members]
 
 
 def is_stored(member: Job) -> bool:

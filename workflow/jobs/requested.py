@@ -4,11 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from records.blocks import Block, block_seeds, list_blocks_on_disk
+from records.blocks import Block, list_blocks_on_disk
 from records.canonical_json import compute_digest
 from records.condition import Condition
 from records.paths import RUNS, RecordPath
-from workflow.experiment.errors import make_error
 from workflow.experiment.experiment import Experiment
 from workflow.experiment.tables import list_tables, sort_tables
 from workflow.jobs import baseline, measurement, run
@@ -66,14 +65,9 @@ class Request(NamedTuple):
 
 
 def requested_records(experiment: Experiment) -> list[Request]:
-    """Return the records that the tables of an experiment are computed from, those of runs first."""
-    return [request for kind in requested_kinds(experiment) for request in list_requests(experiment, kind)]
-
-
-def requested_kinds(experiment: Experiment) -> list[str]:
-    """Return the kinds of job that feed the experiment's tables and those that its figures show."""
+    """Return the records that the tables of an experiment, and those of its figures, are computed from: runs first."""
     kinds = {experiment.registry.tables[table].records for table in sort_tables(experiment)}
-    return [kind for kind in KINDS if kind in kinds]
+    return [request for kind in KINDS if kind in kinds for request in list_requests(experiment, kind)]
 
 
 def requested_files(experiment: Experiment) -> list[str]:
@@ -112,15 +106,6 @@ def list_requests_at(experiment: Experiment, kind: str, paths: Iterable[str]) ->
     }
 
 
-def request_job(experiment: Experiment, kind: str, wildcards: Mapping[str, str]) -> Request:
-    """Return the request for the record of the job with these wildcards, all of its seeds."""
-    name = wildcards.get("seeds", "")
-    seeds = block_seeds(name) if name else ()
-    if seeds is None:
-        raise make_error("", f"{name!r} names no seed block; expected sorted seeds such as 0-2_5")
-    return build_request(experiment, kind, Condition.from_wildcards(wildcards), block=Block(seeds, seeds))
-
-
 def build_request(experiment: Experiment, kind: str, condition: Condition, *, block: Block) -> Request:
     """Return the request for one record."""
     job = KINDS[kind]
@@ -135,29 +120,3 @@ def digest_requests(requests: Iterable[Request], *, old: Mapping[str, tuple[str,
     return compute_digest(
         [[request.path, *old.get(request.path, request.digests), request.seeds] for request in requests]
     )
-
-
-class RequestedRecords:
-    """The records that an experiment requests, by kind, as they were when a rule first asked for them."""
-
-    def __init__(self, experiment: Experiment) -> None:
-        self.experiment = experiment
-        self.by_kind: dict[str, list[Request]] = {}
-        self.by_job: dict[tuple[Any, ...], Request] = {}
-
-    def list_kind(self, kind: str) -> list[Request]:
-        """Return the requested records of a kind."""
-        if kind not in self.by_kind:
-            self.by_kind[kind] = list_requests(self.experiment, kind)
-        return self.by_kind[kind]
-
-    def request_job(self, kind: str, wildcards: Mapping[str, str]) -> Request:
-        """Return the request for the record of the job with these wildcards, all of its seeds."""
-        job = kind, *sorted(wildcards.items())
-        if job not in self.by_job:
-            self.by_job[job] = request_job(self.experiment, kind, wildcards)
-        return self.by_job[job]
-
-    def estimate_need(self, kind: str, wildcards: Mapping[str, str]) -> Need:
-        """Return the memory and time that the job with these wildcards needs."""
-        return KINDS[kind].estimate_need(self.request_job(kind, wildcards).settings)

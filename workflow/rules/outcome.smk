@@ -17,7 +17,7 @@ logger.addHandler(FAILED)
 
 
 onstart:
-    os.environ.update(LAGBENCH_PACKED="" if workflow.local_exec or PACKS.size == 1 else "yes")
+    os.environ.update(LAGBENCH_PACKED="" if workflow.local_exec or config["conditions_per_job"] == 1 else "yes")
     if workflow.local_exec and not is_partial(workflow.dag_settings.targets):
         MISSING = {run.condition.device for run in requested("run") if not os.path.exists(run.path)}
         require_devices(EXPERIMENT, devices=MISSING, python=sys.executable)

@@ -1,15 +1,15 @@
 # Several conditions per job of a cluster: `snakemake packed` trains them into a store, from which rule train takes them.
-from workflow.jobs.packs import Packs, pack_device, pack_need
+from workflow.jobs.packs import pack_device, pack_need, plan_packs
 
-PACKS = Packs(EXPERIMENT, at=AT)
+PACKS = f"{PLACE.results}/packs"
 
 
 # No rule depends on a pack, for Snakemake would train finished runs again when packing is turned on or off.
 rule pack:
     input:
-        f"{PACKS.folder}/{{pack}}.json",
+        f"{PACKS}/{{pack}}.json",
     output:
-        temp(touch(f"{PACKS.folder}/{{pack}}.done")),
+        temp(touch(f"{PACKS}/{{pack}}.done")),
     log:
         f"{PLACE.logs}/packs/{{pack}}.log",
     conda:
@@ -28,5 +28,5 @@ rule pack:
 
 rule packed:
     input:
-        lambda wildcards: PACKS.plan(),
+        lambda wildcards: [f"{pack}.done" for pack in plan_packs(EXPERIMENT, folder=PACKS, at=AT)],
     localrule: True
