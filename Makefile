@@ -12,6 +12,10 @@ CORES ?= all
 CONFIG ?= config/default.yaml
 export CONFIG
 unexport PYTHONSAFEPATH # python -m finds the packages of this folder
+# Snakemake needs a cache folder, which a user without a home, as in a container, does not have.
+ifneq ($(shell d="$${XDG_CACHE_HOME:-$$HOME/.cache}"; mkdir -p "$$d" 2>/dev/null && [ -w "$$d" ] && echo yes),yes)
+export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
+endif
 BIN := .venv/bin
 STAMP := .venv/.lagbench-setup
 BENCH_STAMP := .venv/.lagbench-bench

@@ -29,8 +29,9 @@ class ProgressLog:
 def format_progress(progress: TrainingProgress, *, seconds: float) -> str:
     """Format the progress `seconds` after the start; the time left is the longest it can take."""
     update, updates, alive, solved, diverged, sequences = progress
+    seconds = max(seconds, 1e-9)  # the clock may have been set back
     left = seconds / max(update, 1) * (updates - update) if alive else 0.0
     return (
-        f"update {update}/{updates}, {sequences / max(seconds, 1e-9):.0f} sequences/s, {solved} solved, "
+        f"update {update}/{updates}, {sequences / seconds:.0f} sequences/s, {solved} solved, "
         f"{diverged} diverged, {alive} alive, at most {timedelta(seconds=round(left))} left"
     )

@@ -103,6 +103,7 @@ def test_the_progress_line_says_what_there_is_to_know() -> None:
     assert format_progress(progress, seconds=30) == (
         "update 50/200, 200 sequences/s, 2 solved, 1 diverged, 3 alive, at most 0:01:30 left"
     )
+    assert format_progress(progress, seconds=-30).endswith("at most 0:00:00 left")  # the clock was set back
     written: list[str] = []
     log = ProgressLog(written.append, "adding/lag=10", interval=3600)
     log(progress)

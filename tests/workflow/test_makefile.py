@@ -97,6 +97,15 @@ def test_benchmark_installs_its_rivals_once_and_keeps_openblas_from_pretending(r
     assert "PYTHONSAFEPATH" not in environment
 
 
+@pytest.mark.parametrize("has_home", [True, False])
+def test_a_user_without_a_home_has_a_cache_folder_in_the_checkout(ready, monkeypatch, has_home):
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(ready) if has_home else "/proc/nowhere")
+    assert make(ready, "bench").returncode == 0
+    environment = (ready / "bench.environment").read_text()
+    assert (f"XDG_CACHE_HOME={ready}/.snakemake/cache\n" in environment) == (not has_home)
+
+
 def test_benchmark_runs_without_jax_and_says_so_in_one_line(ready):
     python = PYTHON.format(version="3.13.1", old=0, without_venv=0, pip=1)
     (ready / ".venv/bin/python").write_text(python)

@@ -1,10 +1,12 @@
-# The configuration, validated, and the files that it requests.
+# The configuration, validated, and what it requests.
+from functools import cache
+
 from snakemake.io import IOFile
 
 from workflow.experiment.sources import read_docstring
 from workflow.jobs.derived import describe_figure, describe_table, is_derived_current
 from workflow.jobs.records import is_current
-from workflow.jobs.requested import requested_files
+from workflow.jobs.requested import KINDS, list_requests, list_requests_at, requested_files, requested_records
 from records.canonical_json import format_canonical_json
 from records.paths import log_path
 
@@ -18,6 +20,8 @@ EXPERIMENT = FINDINGS.experiment
 PLACE = EXPERIMENT.place
 AT = workflow.modifier.path_modifier.modify  # where a path lies: a workflow that imports this one may add a prefix
 FILES = requested_files(EXPERIMENT)
+requested = cache(lambda kind: list_requests(EXPERIMENT, kind))
+request_path = cache(lambda kind, path: list_requests_at(EXPERIMENT, kind, [path])[path])
 MACHINES = workflow.resource_settings.cores or workflow.resource_settings.nodes
 # One job at a time: its progress may go to the terminal too.
 ALONE = (workflow.resource_settings.cores or 0) < 2 * int(config["threads"])
@@ -27,6 +31,17 @@ os.environ.update(
 )
 # Snakemake asks its metadata what is current, which can be lost or switched off and which copied results do not have.
 FORCES = workflow.is_main_process and bool(MACHINES or workflow.output_settings.dryrun)
+
+
+def request_job(kind, wildcards):
+    """Return the request for the record of the job with these wildcards."""
+    name = KINDS[kind].PATTERN.format(**dict(wildcards.items()))
+    return request_path(kind, f"{PLACE.results}/{KINDS[kind].FOLDER}/{name}.json")
+
+
+def need(kind, wildcards):
+    """Return the memory and time that the job with these wildcards needs."""
+    return KINDS[kind].estimate_need(request_job(kind, wildcards).settings)
 
 
 def update_record(request):

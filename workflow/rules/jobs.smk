@@ -1,22 +1,5 @@
 # One rule per kind of job: it writes a record and its provenance, from settings and code alone.
-from functools import cache
-
-from workflow.jobs.requested import KINDS, list_requests, list_requests_at, requested_records
-
 KERNEL = f"{PLACE.results}/kernel.compiled"
-requested = cache(lambda kind: list_requests(EXPERIMENT, kind))
-request_path = cache(lambda kind, path: list_requests_at(EXPERIMENT, kind, [path])[path])
-
-
-def request_job(kind, wildcards):
-    """Return the request for the record of the job with these wildcards."""
-    name = KINDS[kind].PATTERN.format(**dict(wildcards.items()))
-    return request_path(kind, f"{PLACE.results}/{KINDS[kind].FOLDER}/{name}.json")
-
-
-def need(kind, wildcards):
-    """Return the memory and time that the job with these wildcards needs."""
-    return KINDS[kind].estimate_need(request_job(kind, wildcards).settings)
 
 
 # The fused kernel, compiled before anything trains: jobs that start together then load its machine code. No run has it as
