@@ -99,7 +99,7 @@ def test_bars_have_the_lengths_of_the_table_and_fill_the_row() -> None:
     (axes,) = draw("odyssey_importance", tables).axes
     legend = {text.get_text(): to_hex(line.get_color()) for item in axes.figure.legends
               for text, line in zip(item.get_texts(), item.get_lines(), strict=True)}  # fmt: skip
-    bars = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
+    bars = sorted((bar for bar in axes.patches if isinstance(bar, Rectangle)), key=lambda bar: -bar.get_y())
     for share in SHARES:
         colour = legend[share.removesuffix("_share").replace("_", " ")]
         lengths = [bar.get_width() for bar in bars if to_hex(bar.get_facecolor()) == colour]

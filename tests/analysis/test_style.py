@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from workflow.figures.style.look import DASHES, Labels, choose_colours, choose_dashes, list_series
-from workflow.figures.style.panels import LagAxis, list_facets, make_panels, thin_labels
+from workflow.figures.style.panels import SweepAxis, list_facets, make_panels, thin_labels
 
 
 def labels(models: int) -> Labels:
@@ -39,7 +39,7 @@ def test_series_stand_in_the_order_of_the_config(full_tables) -> None:
 
 @pytest.mark.parametrize("lags", [[10], [10, 25], [10, 25, 50, 100, 200], [*range(10, 110, 10)], [1, 2, 1000]])
 def test_no_series_reaches_the_place_of_another_lag(lags: list[int]) -> None:
-    axis = LagAxis(Figure().subplots(), lags)
+    axis = SweepAxis(Figure().subplots(), lags)
     left, right = (axis.place(pd.Series(lags), offset=offset) for offset in (-0.7, 0.7))
     assert (left < lags).all()
     assert (right > lags).all()

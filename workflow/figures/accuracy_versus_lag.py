@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from workflow.figures.style.legends import finish
 from workflow.figures.style.look import REFERENCE, Tables, apply_style, list_series
-from workflow.figures.style.panels import LagAxis, list_facets, make_panels
+from workflow.figures.style.panels import SweepAxis, list_facets, make_panels
 from workflow.statistics.replicas import score_accuracies, select_replicas
 
 GUESS: dict[str, Any] = {"color": REFERENCE, "linestyle": (0, (1, 1.5)), "linewidth": 1.0}
@@ -25,11 +25,10 @@ EASY: dict[str, Any] = {"color": "0.9", "linewidth": 7}
 def draw(tables: Tables) -> Figure:
     """Draw the figure."""
     statistics, replicas = tables.statistics, select_replicas(tables.summary, tables.statistics)
-    facets = list_facets(statistics, tables.labels)
-    figure, panels = make_panels(facets, heights=[2.3], ylabels=["test accuracy"])
+    figure, panels = make_panels(list_facets(statistics, tables.labels), heights=[2.3], ylabels=["test accuracy"])
     for facet, (axes,) in panels:
         conditions = facet.select(statistics)
-        lag_axis = LagAxis(axes, conditions["lag"])
+        lag_axis = SweepAxis(axes, conditions["lag"])
         chance = conditions.drop_duplicates("lag").sort_values("lag")["chance_accuracy"]
         lag_axis.draw_reference(chance, label="chance")
         if "easy" in conditions:
@@ -39,7 +38,7 @@ def draw(tables: Tables) -> Figure:
             x = lag_axis.place(line["lag"], offset=series.offset)
             low, high = line["accuracy_low"], line["accuracy_high"]
             axes.plot(x, line["accuracy"], **series.points, zorder=3)
-            if len(lag_axis.lags) > 1:
+            if len(lag_axis.values) > 1:
                 axes.fill_between(x, low, high, color=series.colour, alpha=0.13, linewidth=0, zorder=2)
             else:
                 axes.vlines(x, low, high, color=series.colour, linewidth=1, zorder=2)
@@ -54,7 +53,7 @@ def draw(tables: Tables) -> Figure:
     return figure
 
 
-def _draw_guesses(lag_axis: LagAxis, conditions: pd.DataFrame) -> None:
+def _draw_guesses(lag_axis: SweepAxis, conditions: pd.DataFrame) -> None:
     """Draw the best guess of any model at each lag, and a band over each lag that a guess solves."""
     guesses = conditions.groupby("lag", as_index=False)[["guess_accuracy", "easy"]].max()
     x = lag_axis.place(guesses["lag"], offset=0)

@@ -12,10 +12,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from workflow.figures.style.legends import list_model_looks, place_below
+from workflow.figures.style.legends import MOMENTS, describe_quartiles, list_model_looks, place_below
 from workflow.figures.style.look import REFERENCE, Tables, apply_style, choose_colours, select_rows
-from workflow.figures.style.measured import MOMENTS, break_label, describe_seeds, select_largest_lag, select_trained
-from workflow.figures.style.panels import draw_quartiles, list_facets, make_grid
+from workflow.figures.style.panels import draw_quartiles, list_facets, make_grid, select_measured
 
 NEEDS = ("gradient_versus_lag",)
 LOWEST = 1e-8  # of the norm at u = 0: float32 sees nothing of it
@@ -24,14 +23,13 @@ LOWEST = 1e-8  # of the norm at u = 0: float32 sees nothing of it
 @apply_style
 def draw(tables: Tables) -> Figure:
     """Draw the figure."""
-    measured = select_trained(tables.needs["gradient_versus_lag"], tables.labels)
-    table = compute_relative_norms(select_largest_lag(measured))
+    table = compute_relative_norms(select_measured(tables.needs["gradient_versus_lag"], tables.labels))
     rows = list(product(list_facets(table, tables.labels, by=("device", "task", "lag")), MOMENTS))
     flows = [flow for flow in tables.labels.gradients if flow in set(table["flow"])]
     names = [(facet.title.replace(", ", "\n") if moment == "half_way" else "\n") for facet, moment in rows]
     labels = [f"{name}\n{MOMENTS[moment]}" for name, (_, moment) in zip(names, rows, strict=True)]
     sharing = {"sharex": "row", "sharey": True}
-    figure, grid = make_grid(labels, [*map(break_label, flows)], height=1.05, xlabel="u (steps back)", **sharing)
+    figure, grid = make_grid(labels, flows, height=1.05, xlabel="u (steps back)", **sharing)
     for (facet, moment), row in zip(rows, grid, strict=True):
         for flow, axes in zip(flows, row, strict=True):
             panel = select_rows(facet.select(table), snapshot=moment, flow=flow)
@@ -40,13 +38,12 @@ def draw(tables: Tables) -> Figure:
             axes.axvline(facet.keys["lag"], color=REFERENCE, linewidth=0.7, zorder=1, gid="lag")
             axes.xaxis.set_major_locator(MaxNLocator(nbins=3, integer=True, prune="upper"))
             axes.tick_params(labelbottom=moment == list(MOMENTS)[-1])
+    gradient = table["gradient"].iloc[0]
     corner, highest = grid[0, 0], max(10.0, 3 * float(table["relative"].max()))
     corner.set(yscale="log", ylim=(LOWEST, min(highest, 1 / LOWEST)))
     corner.yaxis.set_major_locator(LogLocator(numticks=4))
     corner.yaxis.set_minor_locator(NullLocator())
-    note = (
-        f"{describe_seeds(table)}; y: norm relative to u = 0; grey: the lag; trained under: {table['gradient'].iloc[0]}"
-    )
+    note = f"{describe_quartiles(table)}; y: norm relative to u = 0; grey: the lag; trained under: {gradient}"
     place_below(figure, {"model": list_model_looks(tables, table)}, note=note)
     return figure
 

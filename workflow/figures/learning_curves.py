@@ -50,9 +50,9 @@ def draw(tables: Tables) -> Figure:
 
 def spread_lags(lags: Sequence[int] | pd.Series) -> list[int]:
     """Return at most four of the lags, evenly spaced in rank, with the smallest and the largest."""
-    tested = sorted({int(lag) for lag in lags})
+    tested = np.unique(lags)
     ranks = np.linspace(0, len(tested) - 1, min(COLUMNS, len(tested))).round().astype(int)
-    return [tested[rank] for rank in ranks]
+    return [int(lag) for lag in tested[ranks]]
 
 
 def extend_curves(curves: pd.DataFrame, *, until: float) -> pd.DataFrame:

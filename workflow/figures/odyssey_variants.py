@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from workflow.figures.style.legends import OPEN, describe_count, place_below
+from workflow.figures.style.legends import OPEN, describe_count, describe_easy, place_below
 from workflow.figures.style.look import COLOURS, REFERENCE, Tables, apply_style, select_rows
 from workflow.figures.style.panels import make_variant_panels
 from workflow.statistics.trials import find_variants, rank_trials
@@ -45,13 +45,10 @@ def draw(tables: Tables) -> Figure:
             axes.plot(row.get("guess_accuracy", np.nan), place, **GUESS)
             if np.isnan(row["difference"]):
                 axes.axvline(row["best_accuracy"], **BEST)
-        if "easy" in table and rows["easy"].any():
-            axes.set_title(f"{facet.title}*")
+        axes.set_title(f"{facet.title}*" if describe_easy(rows) else facet.title)
         axes.set_xlim(-0.03, 1.03)
     spread = "bars: 95 % bootstrap interval of the best tenth over jobs"
-    note = describe_count(table["trials"], "trials of a variant", spread=spread)
-    if "easy" in table and table["easy"].any():
-        note += "; *: random weight guessing solves it"
+    note = describe_count(table["trials"], "trials of a variant", spread=spread) + describe_easy(table)
     reference = ", ".join(dict.fromkeys(table.loc[table["difference"].isna(), "variant"]))
     symbols = {
         "trial": {"color": COLOUR, "marker": ".", "linestyle": "none", "alpha": 0.4},

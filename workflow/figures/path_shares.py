@@ -12,10 +12,16 @@ from itertools import product
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from workflow.figures.style.legends import name_omitted, place_below
+from workflow.figures.style.legends import describe_quartiles, name_omitted, place_below
 from workflow.figures.style.look import EDGE, Tables, apply_style, choose_colours, choose_dashes, select_rows
-from workflow.figures.style.measured import break_label, describe_seeds, select_largest_lag, select_trained
-from workflow.figures.style.panels import draw_level, draw_quartiles, list_facets, make_grid, number_plainly
+from workflow.figures.style.panels import (
+    draw_level,
+    draw_quartiles,
+    list_facets,
+    make_grid,
+    number_plainly,
+    select_measured,
+)
 
 NEEDS = ("path_shares", "attribution")
 PATHS = ("cell", "gates", "block_input", "peepholes", "output_peephole")  # the LSTM's, in the order of its equations
@@ -27,7 +33,7 @@ def draw(tables: Tables) -> Figure:
     """Draw the figure."""
     all_steps = select_rows(tables.needs["attribution"], kind="shapley").rename(columns={"paths": "path"})
     kinds = {
-        name: select_largest_lag(select_trained(select_rows(table, snapshot="solved", quantity="c"), tables.labels))
+        name: select_measured(select_rows(table, snapshot="solved", quantity="c"), tables.labels)
         for name, table in {"one step": tables.needs["path_shares"], "all steps": all_steps}.items()
     }
     table = kinds["one step"]
@@ -37,8 +43,8 @@ def draw(tables: Tables) -> Figure:
     colours = choose_colours(tables.labels, table)
     rows = list(product(list_facets(table, tables.labels, by=("device", "task", "lag")), kinds))
     labels = [f"{facet.title}, {kind}".replace(", ", "\n") for facet, kind in rows]
-    titles, sharing = [break_label(model) for model in colours], {"sharex": "row", "sharey": True}
-    figure, grid = make_grid(labels, titles, height=1.1, xlabel="u (steps back)", **sharing)
+    sharing = {"sharex": "row", "sharey": True}
+    figure, grid = make_grid(labels, list(colours), height=1.1, xlabel="u (steps back)", **sharing)
     for (facet, kind), row in zip(rows, grid, strict=True):
         for (model, colour), axes in zip(colours.items(), row, strict=True):
             draw_level(axes, 0)
@@ -50,6 +56,6 @@ def draw(tables: Tables) -> Figure:
             number_plainly(axes.xaxis, dense=False)
             axes.xaxis.set_minor_locator(NullLocator())
             axes.set_ylim(*LIMITS)
-    note = f"{describe_seeds(table)}; y: share of dC/dc(T-u)" + name_omitted(tables, colours, reason="without a c")
+    note = f"{describe_quartiles(table)}; y: share of dC/dc(T-u)" + name_omitted(tables, colours, reason="without a c")
     place_below(figure, {"path": lines}, note=note)
     return figure

@@ -9,12 +9,10 @@ bar then, and no verdict. A star behind an experiment's name: random weight gues
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import LogLocator, NullLocator
 
-from workflow.figures.style.legends import OPEN, describe_count, place_below
+from workflow.figures.style.legends import OPEN, describe_count, describe_easy, place_below
 from workflow.figures.style.look import COLOURS, REFERENCE, SMALL, Tables, apply_style, choose_dashes, select_rows
 from workflow.figures.style.panels import label_right, new_figure
 
@@ -65,26 +63,18 @@ def draw(tables: Tables) -> Figure:
             axes.plot(lane["budget"], height, ">", color=COLOUR, mfc="white", markersize=4, markeredgewidth=0.8)
             label_right(axes, height, label=str(unsolved), x=lane["budget"], gap=4, colour=COLOUR)
         label_right(axes, height, label=f"{lane['learning_rate']:g}", gap=3, colour="black")
-    _scale_axes(axes, table)
+    axes.set(xscale="log", xlabel="training sequences", ylim=(table["height"].min() - 1.5 * LANE, 0), yticks=[])
+    axes.margins(x=0.08)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}".replace(",", " "))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.spines["left"].set_visible(False)
     trained = [name for name in markers if name in set(table["gradient"])]
     symbols = {"paper": PAPER} | {name: {"linestyle": "none", "marker": markers[name]} for name in trained}
     if (table["learning_rate"] != table["paper_learning_rate"]).any():
         symbols["other rate"] = OPEN | {"marker": "o"}
     symbols |= {"seeds unsolved": OPEN | {"marker": ">"}, "predicted": BAR}
     spread = "right: learning rate, filled where it is the paper's; bars: 95 % of means as the paper's"
-    note = describe_count(table["seeds"], "seeds", spread=spread)
-    note += "; *: random weight guessing solves it" if "easy" in table and table["easy"].any() else ""
+    note = describe_count(table["seeds"], "seeds", spread=spread) + describe_easy(table)
     place_below(figure, {"": symbols}, note=note)
     return figure
-
-
-def _scale_axes(axes: Axes, table: pd.DataFrame) -> None:
-    limits = [table["paper_sequences"], table["predicted_low"].replace(0, np.nan), table["median_low"]]
-    limits += [table["predicted_high"], table["budget"].where(table["solved"] < table["seeds"])]
-    values = pd.concat(limits).dropna().to_numpy(dtype=float)
-    axes.set(xscale="log", xlim=(0.6 * values.min(), 1.7 * values.max()), xlabel="training sequences")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}".replace(",", " ")))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.set(ylim=(table["height"].min() - 1.5 * LANE, 0), yticks=[])
-    axes.spines["left"].set_visible(False)

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from workflow.figures.style.legends import OPEN, finish
 from workflow.figures.style.look import Series, Tables, apply_style, list_series
-from workflow.figures.style.panels import LagAxis, list_facets, make_panels
+from workflow.figures.style.panels import SweepAxis, list_facets, make_panels
 
 SYMBOLS = {
     "horizon at or beyond the largest lag": OPEN | {"marker": ">"},
@@ -29,8 +29,8 @@ def draw(tables: Tables) -> Figure:
     figure, panels = make_panels(facets, heights=heights, ylabels=["solved fraction", "horizon"])
     for facet, (above, below) in panels:
         conditions = facet.select(tables.statistics)
-        lag_axis, left = LagAxis(above, conditions["lag"]), LagAxis(below, conditions["lag"]).limits[0]
-        lag_axis.draw_reference([0.5] * len(lag_axis.lags), label="half")
+        lag_axis, left = SweepAxis(above, conditions["lag"]), SweepAxis(below, conditions["lag"]).limits[0]
+        lag_axis.draw_reference([0.5] * len(lag_axis.values), label="half")
         for rank, series in enumerate(every):
             line = series.select(conditions)
             x = lag_axis.place(line["lag"], offset=series.offset)
@@ -39,7 +39,7 @@ def draw(tables: Tables) -> Figure:
             above.plot(x, line["solved_fraction"], **series.points, zorder=3)
             if len(line):
                 _draw_horizon(below, line.iloc[0], series, height=len(every) - 1 - rank, left=left)
-        above.set(xlabel="", ylim=(-0.04, 1.04))
+        above.set_ylim(-0.04, 1.04)
         below.set(yticks=[], ylim=(-0.7, len(every) - 0.3))
         below.spines["left"].set_visible(False)
         below.grid(axis="x", color="0.9", linewidth=0.5, zorder=0)

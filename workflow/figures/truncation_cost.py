@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from workflow.figures.style.legends import OPEN, describe_count, list_model_looks, name_omitted, place_below
 from workflow.figures.style.look import Tables, apply_style, choose_colours, select_rows, spread_evenly
-from workflow.figures.style.panels import LagAxis, draw_level, list_facets, make_grid
+from workflow.figures.style.panels import SweepAxis, draw_level, list_facets, make_panels
 from workflow.tables.truncation_cost import ALL
 
 NEEDS = ("truncation_cost",)
@@ -31,14 +31,13 @@ def draw(tables: Tables) -> Figure:
     """Draw the figure."""
     table = select_single_conditions(tables.needs["truncation_cost"])
     facets, colours = list_facets(table, tables.labels), choose_colours(tables.labels, table)
-    titles, sharing = [facet.title for facet in facets], {"sharex": "col", "sharey": "row"}
-    figure, grid = make_grid([*MEASURES.values()], titles, height=1.7, **sharing)
-    for measure, row in zip(MEASURES, grid, strict=True):
-        for facet, axes in zip(facets, row, strict=True):
+    ylabels, columns = [*MEASURES.values()], len(facets)
+    figure, panels = make_panels(facets, heights=[1.8, 1.8], ylabels=ylabels, columns=columns)
+    for facet, stack in panels:
+        for measure, axes in zip(MEASURES, stack, strict=True):
             points = select_rows(facet.select(table), measure=measure)
-            lag_axis = LagAxis(axes, points["lag"])
-            axes.set_xlabel("lag (steps)" if axes in grid[-1] else "")
-            draw_level(axes, 0, label="no cost" if axes is row[-1] else "")
+            lag_axis = SweepAxis(axes, points["lag"])
+            draw_level(axes, 0, label="no cost" if facet is facets[-1] else "")
             for (model, colour), offset in zip(colours.items(), spread_evenly(len(colours)), strict=True):
                 line = select_rows(points, model=model).sort_values("lag")
                 x = lag_axis.place(line["lag"], offset=offset)

@@ -7,6 +7,8 @@ window what they do before it; below 0 it has not learned what the window shows.
 interval over seeds holds 0. Lines and columns are those of the figure truncation_surface.
 """
 
+from typing import Any
+
 from matplotlib.figure import Figure
 
 from workflow.figures.style.heatmaps import draw_maps
@@ -18,10 +20,7 @@ NEEDS = ("surface",)
 @apply_style
 def draw(tables: Tables) -> Figure:
     """Draw the figure."""
-    note, label = (
-        "cells: mean over seeds; dot: its 95 % bootstrap interval holds 0",
-        "test accuracy minus floor (points)",
-    )
-    return draw_maps(
-        tables, value="excess_accuracy", cmap="PuOr_r", limits=(-100, 100), form="+d", label=label, note=note
-    )
+    label = "test accuracy minus floor (points)"
+    note = "cells: mean over seeds; dot: its 95 % bootstrap interval holds 0"
+    colours: dict[str, Any] = {"cmap": "PuOr_r", "vmin": -100, "vmax": 100}
+    return draw_maps(tables, value="excess_accuracy", colours=colours, form="+d", label=label, note=note)

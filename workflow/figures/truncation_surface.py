@@ -7,6 +7,8 @@ of the dashed line windows show all that the target depends on. What is right le
 with the carried state, along which no error went back (figure truncation_excess).
 """
 
+from typing import Any
+
 from matplotlib.figure import Figure
 
 from workflow.figures.style.heatmaps import draw_maps
@@ -18,7 +20,6 @@ NEEDS = ("surface",)
 @apply_style
 def draw(tables: Tables) -> Figure:
     """Draw the figure."""
+    colours: dict[str, Any] = {"cmap": "cividis", "vmin": 0, "vmax": 100}
     note = "cells: mean over seeds; all: the whole sequence"
-    return draw_maps(
-        tables, value="accuracy", cmap="cividis", limits=(0, 100), form="d", label="test accuracy (%)", note=note
-    )
+    return draw_maps(tables, value="accuracy", colours=colours, form="d", label="test accuracy (%)", note=note)

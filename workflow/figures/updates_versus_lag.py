@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from workflow.figures.style.legends import OPEN, finish
 from workflow.figures.style.look import Tables, apply_style, list_series, select_rows
-from workflow.figures.style.panels import LagAxis, list_facets, make_panels, number_plainly
+from workflow.figures.style.panels import SweepAxis, list_facets, make_panels, number_plainly
 from workflow.statistics.replicas import compute_budgets, select_replicas
 
 SYMBOLS = {"not solved by half of the seeds within the budget": OPEN | {"marker": "^"}}
@@ -29,7 +29,7 @@ def draw(tables: Tables) -> Figure:
         trained = facet.select(replicas)
         budgets = trained.groupby("lag", as_index=False)["allowed"].max()
         conditions = facet.select(tables.statistics).merge(budgets, on="lag")
-        lag_axis = LagAxis(axes, conditions["lag"])
+        lag_axis = SweepAxis(axes, conditions["lag"])
         lag_axis.draw_reference(budgets["allowed"], label="budget")
         for series in list_series(tables):
             line, solved = series.select(conditions), series.select(select_rows(trained, solved=True))

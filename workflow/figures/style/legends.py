@@ -17,6 +17,8 @@ CHARACTERS = 18
 """Of a note per inch."""
 Looks = Mapping[str, Mapping[str, Any]]
 """The entries of a legend: label and keywords of a line, which is dark grey unless they say otherwise."""
+MOMENTS = {"initial": "as drawn", "half_way": "half-way", "solved": "solved"}
+"""Of a training: the names of its measured networks."""
 OPEN: dict[str, Any] = {"linestyle": "none", "markerfacecolor": "white"}
 """The look of an open symbol."""
 
@@ -42,6 +44,17 @@ def describe_count(counts: pd.Series, noun: str, *, spread: str) -> str:
     if most == 1:
         return f"n = 1 {noun.removesuffix('s')}, so no interval over {noun}"
     return f"n = {fewest} {noun}; {spread}" if fewest == most else f"n = {fewest} to {most} {noun}; {spread}"
+
+
+def describe_quartiles(table: pd.DataFrame) -> str:
+    """Return the beginning of a note on medians over the seeds of a table of measurements."""
+    seeds = table.groupby(["device", "task", "lag", "model"])["seed"].nunique()
+    return describe_count(seeds, "seeds", spread="line: median; band: quartiles")
+
+
+def describe_easy(table: pd.DataFrame) -> str:
+    """Return what a star says, for a note; nothing if random weight guessing solves nothing, or was not measured."""
+    return "; *: random weight guessing solves it" if "easy" in table and table["easy"].any() else ""
 
 
 def name_omitted(tables: Tables, models: Collection[str], *, reason: str) -> str:

@@ -18,14 +18,9 @@ from records.writing import write_bytes
 # Okabe & Ito (2008), darkest first; their yellow is too pale for a line on white
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 Dash = Literal["solid"] | tuple[float, tuple[float, ...]]
-DASHES: tuple[Dash, ...] = (
-    "solid",
-    (0, (4, 1.5)),
-    (0, (1.2, 1.2)),
-    (0, (5, 1.2, 1.2, 1.2)),
-    (0, (8, 2)),
-    (0, (5, 1.2, 1.2, 1.2, 1.2, 1.2)),
-)
+LENGTHS: tuple[tuple[float, ...], ...]
+LENGTHS = ((4, 1.5), (1.2, 1.2), (5, 1.2, 1.2, 1.2), (8, 2), (5, 1.2, 1.2, 1.2, 1.2, 1.2))
+DASHES: tuple[Dash, ...] = ("solid", *((0, lengths) for lengths in LENGTHS))
 MARKERS = ("o", "s", "D", "v", "P", "X")
 REFERENCE = "0.35"  # grey of chance and budget lines and of what belongs to no model
 SMALL, NORMAL = 7, 8

@@ -1,8 +1,8 @@
 """The panels of a figure: which part of the tables each shows, where it stands, its axes and reference lines."""
 
 import math
+import textwrap
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
 from workflow.figures.style.look import REFERENCE, SMALL, Labels, Series, select_rows
@@ -48,6 +48,12 @@ def list_facets(table: pd.DataFrame, labels: Labels, *, by: Sequence[str] = ("de
     return facets
 
 
+def select_measured(table: pd.DataFrame, labels: Labels, *, every_lag: bool = False) -> pd.DataFrame:
+    """Return the networks at each task's largest lag, trained under the config's first gradient that a table has."""
+    table = select_rows(table, gradient=next(label for label in labels.gradients if label in set(table["gradient"])))
+    return table if every_lag else table[table["lag"] == table.groupby(["device", "task"])["lag"].transform("max")]
+
+
 def new_figure(*, columns: int, height: float) -> Figure:
     """Return an empty figure, one column of a paper wide for one panel and both columns wide for more."""
     width = COLUMN_WIDTH if columns == 1 else PAGE_WIDTH
@@ -60,7 +66,7 @@ def make_panels(
     *,
     heights: Sequence[float],
     ylabels: Sequence[str] = (),
-    xlabel: str = "",
+    xlabel: str = "lag (steps)",
     columns: int | None = None,
     sharey: bool = True,
 ) -> tuple[Figure, list[tuple[Facet, NDArray[Any]]]]:
@@ -97,7 +103,7 @@ def make_grid(
     figure = new_figure(columns=len(columns), height=height * len(rows) + 0.2)
     grid = figure.subplots(len(rows), len(columns), squeeze=False, **sharing)
     for axes, title in zip(grid[0], columns, strict=True):
-        axes.set_title(title)
+        axes.set_title(textwrap.fill(title.replace("_", "_ "), 14).replace("_ ", "_"))
     for axes, label in zip(grid[:, 0], rows, strict=True):
         axes.set_ylabel(label)
     for axes in grid[-1]:
@@ -122,28 +128,26 @@ def make_variant_panels(
     return figure, panels, places
 
 
-class LagAxis:
-    """The x-axis of a panel: its lags, and where several series stand at one lag without hiding each other."""
+class SweepAxis:
+    """The x-axis of a panel: the values swept, lags or rates, and the room of several series at each of them."""
 
-    def __init__(self, axes: Axes, lags: Iterable[int]) -> None:
-        """Give the axes the scale, the limits and a tick at each lag; a label that would touch the next is left out."""
-        self.axes, self.lags = axes, sorted({int(lag) for lag in lags})
-        self._log = self.lags[-1] >= 3 * self.lags[0]
-        places = self._to_axis(self.lags)
-        span = places[-1] - places[0]
-        gaps = np.diff(places)
+    def __init__(self, axes: Axes, values: Iterable[float]) -> None:
+        """Give the axes the scale, the limits and a tick at each value; a name that would touch the next is omitted."""
+        self.axes, self.values = axes, np.unique(np.asarray(values, dtype=float))
+        self._log = self.values[-1] >= 3 * self.values[0]
+        places = self._to_axis(self.values)
+        span, gaps = np.ptp(places), np.diff(places)
         self._room = min(0.5 * gaps.min(), 0.12 * span) if len(gaps) else 0.5
         margin = 0.08 * span + 0.5 * self._room if len(gaps) else 0.5
         self.limits = tuple(self._from_axis(places[[0, -1]] + [-margin, margin]))
         axes.set_xscale("log", base=2) if self._log else axes.set_xscale("linear")
         axes.set_xlim(*self.limits)
-        axes.set_xticks(self.lags, labels=thin_labels(places, self.lags))
+        axes.set_xticks(self.values, labels=thin_labels(places, [f"{value:g}" for value in self.values]))
         axes.xaxis.set_minor_locator(NullLocator())
-        axes.set_xlabel("lag (steps)")
 
-    def place(self, lags: pd.Series, *, offset: ArrayLike) -> NDArray[np.float64]:
-        """Return the x values of lags, moved sideways by `offset` (-0.5 to 0.5) of the room that a lag has."""
-        return self._from_axis(self._to_axis(lags) + np.asarray(offset) * self._room)
+    def place(self, values: ArrayLike, *, offset: ArrayLike) -> NDArray[np.float64]:
+        """Return x for values, moved sideways by `offset` (-0.5 to 0.5) of the room that each has."""
+        return self._from_axis(self._to_axis(values) + np.asarray(offset) * self._room)
 
     def draw_seeds(self, replicas: pd.DataFrame, y: ArrayLike, *, series: Series) -> None:
         """Draw single seeds as small dots around their series, evenly spaced in the order of the seeds."""
@@ -153,37 +157,26 @@ class LagAxis:
         self.axes.scatter(x, y, s=2.5, color=series.colour, alpha=0.55, linewidth=0, zorder=2)
 
     def draw_reference(self, y: ArrayLike, *, label: str) -> None:
-        """Draw a thin grey line through `y`, one value per lag by ascending lag, labelled outside the right edge."""
+        """Draw a thin grey line through `y`, a height per value by ascending x, labelled at the right edge."""
         heights = np.pad(np.asarray(y, dtype=float), 1, mode="edge")
-        x = [self.limits[0], *self.lags, self.limits[1]]
+        x = [self.limits[0], *self.values, self.limits[1]]
         self.axes.plot(x, heights, color=REFERENCE, linewidth=0.7, zorder=1, gid=label)
         label_right(self.axes, heights[-1], label=label)
 
-    def _to_axis(self, lags: ArrayLike) -> NDArray[np.float64]:
-        places = np.asarray(lags, dtype=float)
+    def _to_axis(self, values: ArrayLike) -> NDArray[np.float64]:
+        places = np.asarray(values, dtype=float)
         return np.log2(places) if self._log else places
 
     def _from_axis(self, places: NDArray[np.float64]) -> NDArray[np.float64]:
         return 2.0**places if self._log else places
 
 
-def scale_rates(axes: Axes, rates: Sequence[float]) -> float:
-    """Give the axes a logarithmic scale with a tick at each rate; return the smallest ratio between two rates."""
-    step = min((after / before for before, after in pairwise(rates)), default=2.0)
-    margin = max(step**0.4, (rates[-1] / rates[0]) ** 0.08)
-    axes.set_xscale("log")
-    axes.set_xticks(rates, labels=thin_labels(np.log(rates), [f"{rate:g}" for rate in rates]))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xlim(rates[0] / margin, rates[-1] * margin)
-    return step
-
-
-def thin_labels(places: Sequence[float] | NDArray[Any], labels: Sequence[Any]) -> list[str]:
+def thin_labels(places: Sequence[float] | NDArray[Any], labels: Sequence[str]) -> list[str]:
     """Return the labels of ascending ticks, empty where one would touch its right neighbour in a narrow panel."""
     kept: list[str] = []
     free = math.inf
     span = places[-1] - places[0] or 1.0
-    for place, label in reversed(list(zip(places, map(str, labels), strict=True))):  # a reader looks for the largest
+    for place, label in reversed(list(zip(places, labels, strict=True))):  # a reader looks for the largest
         centre, half = (place - places[0]) / span, 0.026 * len(label)
         fits = centre + half <= free
         kept.append(label if fits else "")
@@ -194,7 +187,7 @@ def thin_labels(places: Sequence[float] | NDArray[Any], labels: Sequence[Any]) -
 def number_plainly(axis: Axis, *, dense: bool) -> None:
     """Number a logarithmic axis without powers, at 1, 10, 100 and so on, and if `dense` at 2 and 5 too."""
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if dense else (1.0,)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_major_formatter("{x:g}")
     axis.set_minor_formatter(NullFormatter())
 
 
