@@ -30,30 +30,8 @@ from training.gradients.backward import (
 DIGITS = 6
 
 
-class Series:
-    """Numbers per snapshot, one u after another, by key: a value for each of `names`."""
-
-    def __init__(self, *names: str) -> None:
-        self.names = names
-        self.columns: dict[tuple[str, ...], dict[str, list[Tensor]]] = defaultdict(lambda: defaultdict(list))
-
-    def add(self, *key: str, norm: Tensor, **more: Tensor) -> None:
-        """Add the numbers (R,) of the next u to the series of this key."""
-        for name, value in {"norm": norm, **more}.items():
-            self.columns[key][name].append(value)
-
-    def add_part(self, *key: str, part: Tensor, whole: Tensor) -> None:
-        """Add the norm of an error (R, B, n), and its share in a whole."""
-        self.add(*key, norm=root_mean_square(part), share=share(part, whole))
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Return one record per series, without those that are 0 throughout."""
-        return [
-            dict(zip(self.names, key, strict=True))
-            | {name: _rounded(torch.stack(value, dim=1)) for name, value in columns.items()}
-            for key, columns in self.columns.items()
-            if torch.stack(columns["norm"]).any()
-        ]
+Series = dict[tuple[str, ...], list[dict[str, Tensor]]]
+"""By what they belong to, numbers (R,) per snapshot by name, one u after another."""
 
 
 def decompose(
@@ -73,8 +51,9 @@ def decompose(
     """
     subsets = list_subsets(forward.cell.paths)
     at = [u for u in list_steps_back(forward.steps, lag=lag) if u < forward.steps - int(forward.starts.max())]
-    by_flow, by_path = Series("flow", "quantity"), Series("path", "quantity")
-    attribution = Series("kind", "paths", "quantity")
+    by_flow: Series = defaultdict(list)
+    by_path: Series = defaultdict(list)
+    attribution: Series = defaultdict(list)
     for step in run_backward(forward, subsets):
         if step.u > at[-1]:
             break
@@ -86,8 +65,12 @@ def decompose(
         if step.u + 1 in at:
             _add_split(by_path, step, forward)
         after_step()
-    rows = {"flows": by_flow.rows(), "paths": by_path.rows(), "attribution": attribution.rows()}
-    return {"u": at} | rows
+    return {
+        "u": at,
+        "flows": _list_rows(by_flow, "flow", "quantity"),
+        "paths": _list_rows(by_path, "path", "quantity"),
+        "attribution": _list_rows(attribution, "kind", "paths", "quantity"),
+    }
 
 
 def compare_flows(
@@ -134,10 +117,10 @@ def share(part: Tensor, whole: Tensor) -> Tensor:
 
 def _add_norms(series: Series, step: BackwardStep, forward: ForwardPass, *, row: int, label: str) -> None:
     for quantity, place in forward.measured.items():
-        series.add(label, quantity, norm=root_mean_square(step.at[place][row]))
+        series[label, quantity].append({"norm": root_mean_square(step.at[place][row])})
     for symbol, term in step.terms.items():
         if term.ndim == 4:  # (F, R, sources, units): a matrix
-            series.add(label, symbol, norm=term[row].flatten(1).norm(dim=1))
+            series[label, symbol].append({"norm": term[row].flatten(1).norm(dim=1)})
 
 
 def _add_attribution(series: Series, step: BackwardStep, forward: ForwardPass, *, subsets: Sequence[Paths]) -> None:
@@ -146,9 +129,9 @@ def _add_attribution(series: Series, step: BackwardStep, forward: ForwardPass, *
     whole = errors[subsets[-1]]
     for paths, error in errors.items():
         label = "+".join(path for path in forward.cell.paths if path in paths)
-        series.add_part("subset", label, quantity, part=error, whole=whole)
+        series["subset", label, quantity].append(_measure_part(error, whole=whole))
     for path, value in compute_shapley(errors, paths=forward.cell.paths).items():
-        series.add_part("shapley", path, quantity, part=value, whole=whole)
+        series["shapley", path, quantity].append(_measure_part(value, whole=whole))
 
 
 def _add_split(series: Series, step: BackwardStep, forward: ForwardPass) -> None:
@@ -161,7 +144,21 @@ def _add_split(series: Series, step: BackwardStep, forward: ForwardPass) -> None
         measured["c"] = step_back(forward, full, u=step.u + 1, arriving=stacked).at[forward.measured["c"]]
     for quantity, errors in measured.items():
         for path, error in zip(parts, errors, strict=True):
-            series.add_part(path, quantity, part=error, whole=errors.sum(dim=0))
+            series[path, quantity].append(_measure_part(error, whole=errors.sum(dim=0)))
+
+
+def _measure_part(part: Tensor, *, whole: Tensor) -> dict[str, Tensor]:
+    return {"norm": root_mean_square(part), "share": share(part, whole)}
+
+
+def _list_rows(series: Series, *names: str) -> list[dict[str, Any]]:
+    """Return one record per series, without those that are 0 throughout."""
+    return [
+        dict(zip(names, key, strict=True))
+        | {name: _rounded(torch.stack([part[name] for part in parts], dim=1)) for name in parts[0]}
+        for key, parts in series.items()
+        if any(part["norm"].any() for part in parts)
+    ]
 
 
 def _rounded(values: Tensor) -> list[list[float | None]]:

@@ -38,15 +38,20 @@ STOP_RULE = True
 CHUNK = 500
 """Sequences sampled and trained at once: bounds the memory. The data depend on it."""
 
+SCALARS, ARRAYS = ("to_error", "to_streak", "since"), ("weights", "losses", "right")
+"""What the state of a learner holds."""
+
 Array = NDArray[np.float64]
 
 
 @dataclass
-class StopMonitor:
-    """The two halves of a stop rule over a training stream."""
+class Learner:
+    """One replica in training with its stop rule."""
 
+    replica: Replica
+    weights: Array
+    """(P,)"""
     stop: Stop
-    seen: int = 0
     to_error: int | None = None
     """The first sequence at which the mean loss of the last `streak` was below `error`; None without such a half."""
     to_streak: int | None = None
@@ -55,40 +60,24 @@ class StopMonitor:
     """Of the last `streak` sequences."""
     right: Array = field(default_factory=lambda: np.zeros(0))
     """Which of them were right: 1 or 0."""
+    since: list[float] = field(default_factory=list)
+    """The losses since the last point of the curve."""
 
-    def add(self, losses: Array, right: NDArray[np.bool_]) -> int | None:
-        """Add the next sequences, and return after how many of them both halves held first, or None."""
+    def apply_stop_rule(self, losses: Array, right: NDArray[np.bool_]) -> int | None:
+        """Add the sequences after `replica.updates`; return after how many of them both halves held first, or None."""
         before, (error, streak) = len(self.losses), self.stop
         self.losses, self.right = np.concatenate([self.losses, losses]), np.concatenate([self.right, right])
         is_streak = _compute_moving_mean(self.right, streak)[before:] == 1
-        is_low = (
-            np.ones_like(is_streak) if error is None else _compute_moving_mean(self.losses, streak)[before:] < error
-        )
+        is_low = np.ones_like(is_streak)
+        if error is not None:
+            is_low = _compute_moving_mean(self.losses, streak)[before:] < error
         ends = [int(held.argmax()) + 1 if held.any() else None for held in (is_low, is_streak, is_low & is_streak)]
         if self.to_error is None and error is not None and ends[0] is not None:
-            self.to_error = self.seen + ends[0]
+            self.to_error = self.replica.updates + ends[0]
         if self.to_streak is None and ends[1] is not None:
-            self.to_streak = self.seen + ends[1]
-        self.seen += len(losses)
+            self.to_streak = self.replica.updates + ends[1]
         self.losses, self.right = self.losses[-streak:], self.right[-streak:]
         return ends[2]
-
-
-def _compute_moving_mean(history: Array, streak: int) -> Array:
-    """Return the mean of the last `streak` numbers at each of them, NaN before there are so many."""
-    sums, means = np.concatenate([[0.0], np.cumsum(history)]), np.full(len(history), np.nan)
-    means[streak - 1 :] = (sums[streak:] - sums[:-streak]) / streak
-    return means
-
-
-@dataclass
-class Learner:
-    """One replica in training: its weights (P,), its stop rule, and the losses since the last point of its curve."""
-
-    replica: Replica
-    weights: Array
-    monitor: StopMonitor
-    since: list[float] = field(default_factory=list)
 
     def add_points(self, losses: Array, *, every: int, last: bool) -> None:
         """Add the points of the curve that are due, and that of the remaining losses if these are the `last` ones."""
@@ -113,7 +102,7 @@ class Online(TrainingProtocol):
             raise ValueError(f"protocol online needs a task with a stop rule; {type(setup.task).__name__} has none")
         self.cell = setup.network.cell
         self.learners = [
-            Learner(replica, weights, StopMonitor(setup.task.stop))
+            Learner(replica, weights, setup.task.stop)
             for replica, weights in zip(setup.replicas, setup.weights.numpy(), strict=True)
         ]
 
@@ -131,25 +120,18 @@ class Online(TrainingProtocol):
         nets = self._train_on(learners, batches=batches, rows=rows)
         self.update += size
         for learner, weights, row, net in zip(learners, before, rows, nets, strict=True):
-            self._apply_stop_rule(learner, before=weights, batch=batches[row], nets=net)
+            self._record_chunk(learner, before=weights, batch=batches[row], nets=net)
             if learner.replica.updates == setup.updates:
                 learner.add_points(np.zeros(0), every=setup.evaluate_every, last=True)
 
     def collect_state(self) -> State:
-        """Return the state of every learner, without its stop rule."""
-        return {
-            "learners": [
-                {"weights": learner.weights, "since": learner.since, "monitor": vars(learner.monitor) | {"stop": None}}
-                for learner in self.learners
-            ]
-        }
+        """Return the state of every learner."""
+        return {"learners": [{name: vars(learner)[name] for name in (*SCALARS, *ARRAYS)} for learner in self.learners]}
 
     def restore(self, state: State) -> None:
         """Set the state of every learner."""
         for learner, saved in zip(self.learners, state["learners"], strict=True):
-            learner.weights, learner.since = saved["weights"].numpy(), saved["since"]
-            history = {name: saved["monitor"][name].numpy() for name in ("losses", "right")}
-            vars(learner.monitor).update(saved["monitor"] | history | {"stop": self.setup.task.stop})
+            vars(learner).update(saved | {name: saved[name].numpy() for name in ARRAYS})
 
     def finish(self) -> Tensor:
         """Return the weights right after the last sequence of each learner."""
@@ -157,8 +139,8 @@ class Online(TrainingProtocol):
 
     def describe(self, row: int) -> Mapping[str, Any]:
         """Return when the halves of the stop rule held first."""
-        monitor = self.learners[row].monitor
-        return {"sequences_to_error": monitor.to_error, "sequences_to_streak": monitor.to_streak}
+        learner = self.learners[row]
+        return {"sequences_to_error": learner.to_error, "sequences_to_streak": learner.to_streak}
 
     def _train_on(self, learners: Sequence[Learner], *, batches: Sequence[Batch], rows: Sequence[int]) -> Array:
         """Train learner r on all of `batches[rows[r]]`; return the net outputs before each update (R, n, outputs)."""
@@ -178,12 +160,12 @@ class Online(TrainingProtocol):
             learner.weights = trained
         return nets
 
-    def _apply_stop_rule(self, learner: Learner, *, before: Array, batch: Batch, nets: Array) -> None:
-        """Apply the stop rule to the outputs of a chunk; one that has stopped gets the weights of that sequence."""
+    def _record_chunk(self, learner: Learner, *, before: Array, batch: Batch, nets: Array) -> None:
+        """Apply the stop rule to the outputs of a chunk; a learner that stops gets the weights of that sequence."""
         replica, finite = learner.replica, np.isfinite(nets).all(axis=1)
         usable = len(nets) if finite.all() else int(finite.argmin())
         losses, right = _score(self.setup.task, nets[:usable], batch.targets[:, :usable])
-        end = learner.monitor.add(losses, right)
+        end = learner.apply_stop_rule(losses, right)
         if end is not None:
             replica.updates_to_solve = replica.updates + end
             if end < len(nets):
@@ -206,3 +188,10 @@ def _score(task: Task, nets: Array, targets: np.ndarray) -> tuple[Array, NDArray
     answers = answers.double() if answers.is_floating_point() else answers
     losses = task.loss(outputs[:, None, None], answers[0, :, None, None])  # every sequence as a batch of its own
     return losses.numpy(), task.correct(outputs[None, None], answers[None])[0, 0].numpy()
+
+
+def _compute_moving_mean(history: Array, streak: int) -> Array:
+    """Return the mean of the last `streak` numbers at each of them, NaN before there are so many."""
+    sums, means = np.concatenate([[0.0], np.cumsum(history)]), np.full(len(history), np.nan)
+    means[streak - 1 :] = (sums[streak:] - sums[:-streak]) / streak
+    return means

@@ -18,8 +18,8 @@ from tasks.task import Stop, load_task
 from tests.settings import online_settings
 from training.condition import train_condition
 from training.networks import stream
-from training.protocols.online import StopMonitor
-from training.replica import TrainingProgress
+from training.protocols.online import Learner
+from training.replica import Replica, TrainingProgress
 
 CHUNK = 7
 SEEDS, RATES = online_settings()["seeds"], online_settings()["learning_rates"]
@@ -164,12 +164,13 @@ def test_a_stop_rule_is_watched_over_the_ends_of_what_it_is_given() -> None:
     assert any(low)
     assert any(long)
     for size in (1, 3, 12, 50, 400):
-        monitor, ends = StopMonitor(Stop(error=0.12, streak=12)), []
+        learner, ends = Learner(Replica(0, 0.1), np.zeros(1), Stop(error=0.12, streak=12)), []
         for begin in range(0, 400, size):
             part = slice(begin, begin + size)
-            end = monitor.add(losses[part], right[part])
+            end = learner.apply_stop_rule(losses[part], right[part])
+            learner.replica.updates += len(losses[part])
             ends += [] if end is None else [begin + end]
-        assert (monitor.to_error, monitor.to_streak) == (low.index(True) + 1, long.index(True) + 1)
+        assert (learner.to_error, learner.to_streak) == (low.index(True) + 1, long.index(True) + 1)
         assert ends[:1] == ([both.index(True) + 1] if any(both) else [])
 
 
