@@ -8,7 +8,7 @@ import torch
 
 from tasks.task import Batch, Task
 from training.evaluation import SCORES, evaluate
-from training.networks import open_stream
+from training.networks import stream
 from training.protocol import TrainingProtocol, load_protocol, train
 from training.replica import Checkpointer, TrainingProgress
 from training.setup import prepare_condition
@@ -22,10 +22,7 @@ def train_condition(
 ) -> dict[str, Any]:
     """Train every (seed, learning rate) of the settings and return the run record.
 
-    The settings are those of a run's job: device, seeds, learning_rates, task, model, gradient, training, optimiser,
-    and schedule where the learning rate is not constant. The record holds them, the kernel that ran, the length of a
-    sequence in steps, the success criterion, how many steps are scored, the chance level, the floor at the flow's k2,
-    one entry per replica and the learning curves; the same versions on the same kind of machine make the same record
+    The settings are those of `workflow/jobs/run.py`. The same versions on the same kind of machine make the same record
     again, also where `checkpointer` has the state of a training that was cut short. Settings that do not fit together
     are a ValueError, a missing GPU a RuntimeError.
     """
@@ -38,7 +35,8 @@ def _compute_record(settings: Mapping[str, Any], protocol: TrainingProtocol) -> 
     """Score the trained weights on test data and return the run record."""
     setup, seeds, size = protocol.setup, settings["seeds"], settings["training"]["test_sequences"]
     network, task, replicas = setup.network, setup.task, setup.replicas
-    data = [task.sample(open_stream("test", settings, seed=seed), size) for seed in seeds]
+    streams = (stream("test", task=settings["task"]["name"], lag=task.lag, seed=seed) for seed in seeds)
+    data = [task.sample(rng, size) for rng in streams]
     rows = [replica.seed for replica in replicas]
     test = evaluate(network, protocol.finish(), task=task, data=data, rows=rows)
     names = [{"seed": seeds[replica.seed], "learning_rate": replica.learning_rate} for replica in replicas]

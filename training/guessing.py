@@ -7,6 +7,7 @@ as published, then the model's own initial weights times each of `scales`.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ import torch
 from models.network import Network
 from tasks.task import Batch, Task
 from training.evaluation import Scores, evaluate, rank
-from training.networks import load_network, open_stream
+from training.networks import load_network, stream
 from training.replica import Checkpointer, TrainingProgress
 
 GUESSES_AT_ONCE = 64
@@ -43,13 +44,12 @@ def guess_condition(
     """
     options, size = settings["guessing"], settings["training"]["test_sequences"]
     network, task, like = load_network(settings)
-    rng = open_stream("guesses", settings, seed=options["seed"])
-    validating = open_stream("validation", settings, seed=options["seed"])
-    validation = task.sample(validating, options["validation_sequences"])
+    open_stream = partial(stream, task=settings["task"]["name"], lag=task.lag, seed=options["seed"])
+    rng, validation = open_stream("guesses"), task.sample(open_stream("validation"), options["validation_sequences"])
     best = find_best_guess(network, task, validation=validation, options=options, rng=rng, like=like)
     scores: dict[str, float] = {}
     if best is not None:
-        data = [task.sample(open_stream("test", settings, seed=options["seed"]), size)]
+        data = [task.sample(open_stream("test"), size)]
         (test,) = evaluate(network, best.weights, task=task, data=data, rows=[0])
         scores = {f"test_{name}": value for name, value in test.items()}
         scores |= {f"validation_{name}": value for name, value in best.validation.items()}

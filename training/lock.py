@@ -69,7 +69,7 @@ def start_of(process: int) -> str | None:
 
 def _wait(path: Path, *, log: Callable[[str], None]) -> None:
     """Wait until a lock file has gone, and remove it when it is stale."""
-    last, since, is_logged = None, 0.0, False
+    last, since, is_logged = None, time.monotonic(), False
     while (holder := _read_holder(path)) is not None:
         with suppress(FileNotFoundError):
             sighting = (holder, path.stat().st_mtime)
@@ -98,11 +98,10 @@ def _acquire(path: Path) -> bool:
     """Create the lock file; False if there is one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        opened = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(json.dumps(_describe_this_process()))
     except (FileExistsError, FileNotFoundError):  # not found: the last holder has just removed the folder
         return False
-    with os.fdopen(opened, "w", encoding="utf-8") as file:
-        file.write(json.dumps(_describe_this_process()))
     return True
 
 

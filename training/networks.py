@@ -45,11 +45,6 @@ def use_reference(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {**settings, "device": "cpu", "training": training}
 
 
-def open_stream(purpose: Purpose, settings: Mapping[str, Any], *, seed: int) -> np.random.Generator:
-    """Return the generator of a purpose for the task of the settings, under this seed."""
-    return stream(purpose, task=settings["task"]["name"], lag=settings["task"]["lag"], seed=seed)
-
-
 def stream(purpose: Purpose, *, task: str, lag: int, seed: int) -> np.random.Generator:
     """Return the generator of a purpose for the task of this name at this lag, under this seed."""
     words = [zlib.crc32(purpose.encode()), zlib.crc32(task.encode()), lag, seed]

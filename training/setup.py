@@ -10,7 +10,7 @@ from torch import Tensor
 from models.gradient_flow import GradientFlow
 from models.network import Network
 from tasks.task import Batch, Task
-from training.networks import Purpose, load_network, open_stream
+from training.networks import Purpose, load_network, stream
 from training.optimiser import Optimiser
 from training.plugins import load_instance
 from training.replica import Replica
@@ -47,7 +47,7 @@ def prepare_condition(settings: Mapping[str, Any]) -> Setup:
     network.cell.check_flow(flow)
 
     def open_streams(purpose: Purpose) -> list[np.random.Generator]:
-        return [open_stream(purpose, settings, seed=seed) for seed in settings["seeds"]]
+        return [stream(purpose, task=settings["task"]["name"], lag=task.lag, seed=seed) for seed in settings["seeds"]]
 
     schedule: Schedule | None = None
     if "schedule" in settings:

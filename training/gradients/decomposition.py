@@ -29,7 +29,6 @@ from training.gradients.backward import (
 
 DIGITS = 6
 
-
 Series = dict[tuple[str, ...], list[dict[str, Tensor]]]
 """By what they belong to, numbers (R,) per snapshot by name, one u after another."""
 
@@ -39,15 +38,10 @@ def decompose(
 ) -> dict[str, Any]:
     """Measure a forward pass at `u` steps back (those at which every sequence has begun); its replicas are snapshots.
 
-    `flows`, by flow and quantity, u from 0 on: the norms of dC/dh and dC/dc (`h`, `c`; root mean square over sequences
-    of the norm of the error of a sequence's own loss), and of the terms of each weight matrix (`W_i`; Frobenius norm of
-    the mean over sequences).
-    `paths`, by path and quantity, u from 1 on: what reaches the state of step T - u from the step after it under the
-    full flow, as norm and share of the whole: `eps_h`, `eps_c`, and `c`, which is eps_c with what eps_h does to c by
-    way of the same step's h.
-    `attribution`, u from 1 on: dC/dc, or dC/dh in a cell without c, of every set of paths alone (`kind` subset, paths
-    joined by +) and of every path's Shapley value (`kind` shapley), as norm and share of that under the full flow.
-    `after_step` is called whenever the error has gone back a step; it may end the measuring by an exception.
+    The numbers are those of workflow/tables/: `flows` of gradient_versus_lag.py, u from 0 on; `paths` of path_shares.py
+    and `attribution` of attribution.py, u from 1 on. Norms of errors are root mean squares over the sequences, each of
+    its own loss; those of a matrix's terms are Frobenius norms of the mean over the sequences. `after_step` is called
+    whenever the error has gone back a step; it may end the measuring by an exception.
     """
     subsets = list_subsets(forward.cell.paths)
     at = [u for u in list_steps_back(forward.steps, lag=lag) if u < forward.steps - int(forward.starts.max())]

@@ -39,13 +39,11 @@ def measure_condition(
 ) -> dict[str, Any]:
     """Train the condition of the settings, measure its gradient and return the measurement.
 
-    The settings are those of a run of protocol minibatch with one learning rate, and `measurement`: the number of
-    `sequences`, the number of `evaluations` at which the full and the 1997 gradient are compared besides the snapshots,
-    and the measured `flows` by label, each a list of paths that the cell has. The record holds them, the `snapshots`
-    (seed, moment, update, whether they solved the task), what `decompose` returns of them, and the `alignment`, none
-    for a cell without a cell path. The same versions on the same kind of machine make the same record again, also where
-    `checkpointer` has the state of a training that was cut short; it is offered the trained networks again while they
-    are measured.
+    The settings are those of `workflow/jobs/measurement.py`: of a run of protocol minibatch with one learning rate, and
+    `measurement`, with the number of `evaluations` at which the full and the 1997 gradient are compared besides the
+    snapshots. A cell without a cell path has no `alignment`. The same versions on the same kind of machine make the
+    same record again, also where `checkpointer` has the state of a training that was cut short; it is offered the
+    trained networks again while they are measured.
     """
     setup, measurement = prepare_condition(settings), settings["measurement"]
     if type(setup.network.cell).unroll is not Cell.unroll:
