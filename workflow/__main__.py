@@ -3,6 +3,8 @@
 import argparse
 import inspect
 import os
+import secrets
+import signal
 import subprocess
 import sys
 import tempfile
@@ -136,14 +138,16 @@ def retrain(config: Path, *, cores: str = "all") -> bool:
     return False
 
 
-_SEED = "seed of the sample; without one it is sampled, and reported"
+_SEED = "seed of the sample, by default a random one"
+RANDOM_SEED = secrets.randbelow(1_000_000)
 
 
 @command(sample="how many runs", seed=_SEED, cores="cores")
-def verify(config_or_archive: Path, *, sample: int = 10, seed: int | None = None, cores: str = "all") -> bool:
+def verify(config_or_archive: Path, *, sample: int = 10, seed: int = RANDOM_SEED, cores: str = "all") -> bool:
     """Compute published tables and a random sample of runs again and compare."""
     from workflow.verification.report import verify_config
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C does, it leaves nothing behind
     config = config_or_archive
     with tempfile.TemporaryDirectory(prefix="lagbench-archive-") as folder:
         if zipfile.is_zipfile(config_or_archive) or config_or_archive.suffix == ".zip":
@@ -161,8 +165,9 @@ def archive(config: Path, *, report: bool = False) -> None:
     if report:
         packing.write_report(experiment, config)
     folder = packing.add_metadata(experiment)
+    count = manifests.write(folder)
     path = packing.pack(folder, folder.with_name(f"{folder.name}.zip"))
-    print(f"archive: {path.absolute()}: {len(manifests.list_files(folder))} files, {path.stat().st_size} bytes")
+    print(f"archive: {path.absolute()}: {count} files, {path.stat().st_size} bytes")
 
 
 @command(check="report which files differ, are missing or are extra")
@@ -172,17 +177,18 @@ def manifest(folder: Path, *, check: bool = False) -> bool:
         return _report_differences(folder, manifests.check(folder))
     if not folder.is_dir():
         raise ValueError(f"expected a folder of results; came {folder}")
-    print(f"manifest: {manifests.write(folder)}: {len(manifests.list_files(folder))} files")
+    print(f"manifest: {folder / manifests.NAME}: {manifests.write(folder)} files")
     return False
 
 
 @command(sample="how many records at least", seed=_SEED, cores="cores", old="source tree that computed the records")
 def restamp(
-    config: Path, *, sample: int = 10, seed: int | None = None, cores: str = "all", old: Path | None = None
+    config: Path, *, sample: int = 10, seed: int = RANDOM_SEED, cores: str = "all", old: Path | None = None
 ) -> None:
     """Give published records the digests of today's code, once a random sample came out bit for bit."""
     from workflow.verification.restamp import restamp_config
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C does, it leaves nothing behind
     restamp_config(config, size=sample, seed=seed, cores=cores, root=ROOT, old=old)
 
 

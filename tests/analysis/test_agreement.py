@@ -3,14 +3,22 @@
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from workflow.verification.agreement import compare_run, find_rounding_reasons
+from workflow.verification import agreement
+from workflow.verification.agreement import find_rounding_reasons
+from workflow.verification.comparison import Verdict
 
 Rows = list[dict[str, str]]
 PUBLISHED = {"versions.torch": "2.13.0", "versions.snakemake": "9.27.1", "processor": "AMD EPYC", "sources": "aa"}
 PUBLISHED |= {"platform": "Linux-6.1-x86_64-with-glibc2.36"}
 ELSEWHERE = PUBLISHED | {"versions.torch": "2.14.0"}
+
+
+def compare_run(published: Rows, recomputed: Rows, *, provenances: tuple[dict[str, str], dict[str, str]]) -> Verdict:
+    pair = pd.DataFrame(published), pd.DataFrame(recomputed)
+    return agreement.compare_run({"summary": pair}, provenances=provenances)
 
 
 def replica(seed: int, **values: object) -> dict[str, str]:
@@ -139,7 +147,7 @@ def test_a_small_shift_of_all_accuracies_is_found():
         ({"budget": 16000}, "budget of seed 0, learning_rate 0.01: published 16000, recomputed 32000"),
         ({"chance_accuracy": 0.126}, "chance_accuracy of seed 0"),
         ({"model_options": '{"a":2}'}, "model_options of seed 0"),
-        ({"unheard_of": 1}, "a column unheard_of that this version does not write"),
+        ({"unheard_of": 1}, "summary.csv has a column unheard_of that is not recomputed"),
     ],
 )
 def test_what_no_rounding_changes_must_be_equal_everywhere(change, message):
@@ -156,13 +164,13 @@ def test_columns_and_options_that_came_later_do_not_count():
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (run(9), "no seed 9, learning_rate 0.01"),
-        (run(11), "an unknown seed 10, learning_rate 0.01"),
-        ([*run(10), replica(0)], "a replica twice"),
+        (run(9), "has no row (seed 9, learning_rate 0.01)"),
+        (run(11), "has a row (seed 10, learning_rate 0.01) that is not recomputed"),
+        ([*run(10), replica(0)], "has the row (seed 0, learning_rate 0.01) twice"),
     ],
 )
 def test_lacking_and_foreign_replicas_differ(rows, message):
-    assert compare_run(rows, run(), provenances=(PUBLISHED, PUBLISHED)).message == f"DIFFERS: summary.csv has {message}"
+    assert compare_run(rows, run(), provenances=(PUBLISHED, PUBLISHED)).message == f"DIFFERS: summary.csv {message}"
 
 
 def test_the_type_of_a_cpu_says_more_than_its_name():

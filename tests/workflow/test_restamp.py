@@ -1,6 +1,5 @@
 """Restamping: a renaming keeps finished and published runs; a changed number is refused, and no file changes."""
 
-import csv
 import json
 import shutil
 import subprocess
@@ -15,8 +14,8 @@ from tests.workflow.conftest import Tree, copy_tree
 from tests.workflow.echo import SMALL, write_cell
 from workflow.archive import manifest
 from workflow.verification import restamp
-from workflow.verification.agreement import Verdict
-from workflow.verification.publication import Publication, read_publication, read_table
+from workflow.verification.comparison import Verdict, read_table
+from workflow.verification.publication import read_publication
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "results/reference/hochreiter1997"
@@ -74,13 +73,10 @@ def stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     for name in ("summary.csv", "baselines.csv", "config.yaml"):
         shutil.copyfile(REFERENCE / name, folder / name)
-    rows = read_table(REFERENCE / "provenance.csv")
-    for row in rows:
-        row["sources"] = "indices" if "long_lag" in row["run"] else "vectors"
-    with (folder / "provenance.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    table = read_table(REFERENCE / "provenance.csv")
+    table["sources"] = ["indices" if "long_lag" in run else "vectors" for run in table["run"]]
+    table.to_csv(folder / "provenance.csv", index=False)
+    rows = table.to_dict("records")
     record = folder / "runs" / rows[0]["run"]
     write_json(record, {"settings": {}, "sources": "vectors", "loss": 0.1})
     write_json(record.with_suffix(".provenance.json"), rows[0])
@@ -91,7 +87,8 @@ def stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def recompute_as(monkeypatch: pytest.MonkeyPatch, losses: Mapping[Path, float], *, exact: bool, stamps: Path) -> None:
     """Let records be "recomputed" with the loss that belongs to a source tree, with the stamps of a provenance.csv."""
-    provenance = {f"results/hochreiter1997/runs/{row['run']}": row for row in read_table(stamps)}
+    rows = read_table(stamps).to_dict("records")
+    provenance = {f"results/hochreiter1997/runs/{row['run']}": row for row in rows}
 
     def write(config: Path, paths: Iterable[str], *, folder: Path, root: Path, cores: str) -> list[str]:
         for path in paths:
@@ -99,15 +96,16 @@ def recompute_as(monkeypatch: pytest.MonkeyPatch, losses: Mapping[Path, float], 
             write_json((folder / path).with_suffix(".provenance.json"), {"processor_type": ""} | provenance[path])
         return []
 
-    def compare(published: Publication, runs: Iterable[str], *_: object, folder: Path) -> dict[str, Verdict]:
-        return {name: Verdict(True, exact, "compared") for name in runs}
-
     monkeypatch.setattr(restamp, "recompute", write)
-    monkeypatch.setattr(restamp, "compare_records", compare)
+    monkeypatch.setattr(restamp, "compare_job", lambda *_, folder: Verdict(True, exact, "compared"))
 
 
 def run(folder: Path, *, old: Path | None = None, size: int = 3) -> None:
     restamp.restamp_config(folder / "config.yaml", size=size, seed=0, cores="1", root=ROOT, old=old)
+
+
+def read_rows(folder: Path) -> list[dict[str, str]]:
+    return read_table(folder / "provenance.csv").to_dict("records")
 
 
 def read_bytes(folder: Path) -> dict[Path, bytes]:
@@ -115,10 +113,10 @@ def read_bytes(folder: Path) -> dict[Path, bytes]:
 
 
 def test_digests_are_replaced_everywhere_and_nothing_else_is(stale, monkeypatch):
-    before = read_table(stale / "provenance.csv")
+    before = read_rows(stale)
     recompute_as(monkeypatch, {ROOT: 0.1}, exact=True, stamps=stale / "provenance.csv")
     run(stale)
-    after = read_table(stale / "provenance.csv")
+    after = read_rows(stale)
     assert [row | {"sources": ""} for row in after] == [row | {"sources": ""} for row in before]
     assert not restamp.find_stale(read_publication(stale / "config.yaml", root=ROOT))
     record = stale / "runs" / after[0]["run"]
@@ -170,4 +168,4 @@ def test_elsewhere_the_old_code_shows_that_the_new_one_has_its_bits(stale, monke
     recompute_as(monkeypatch, {ROOT: 0.1, tmp_path / "old": 0.1}, exact=False, stamps=stale / "provenance.csv")
     run(stale, old=tmp_path / "old")
     (entry,) = json.loads((stale / restamp.LOG).read_text())
-    assert entry["old_commit"] == read_table(stale / "provenance.csv")[0]["commit"]
+    assert entry["old_commit"] == read_rows(stale)[0]["commit"]

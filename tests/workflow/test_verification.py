@@ -12,8 +12,9 @@ import pytest
 
 from tests.workflow.conftest import Tree, copy_tree
 from tests.workflow.echo import SMALL, write_cell
-from workflow.verification import jobs
-from workflow.verification.publication import locate, read_publication, read_table
+from workflow.jobs.requested import KINDS
+from workflow.verification.comparison import read_table
+from workflow.verification.publication import locate, read_publication
 from workflow.verification.report import choose_sample
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,34 +24,25 @@ RUN = "cpu/copy/lag=11/echo/full/seeds=0-2"
 def test_a_sample_is_drawn_by_its_seed_and_is_never_larger_than_what_there_is():
     names = [f"run{number}" for number in range(50)]
     first = choose_sample(names, size=5, seed=7)
-    assert first == choose_sample(reversed(names), size=5, seed=7)
-    assert first.names != choose_sample(names, size=5, seed=8).names
-    assert len(set(first.names)) == 5
-    assert choose_sample(names, size=99, seed=1).names == sorted(names)
-    sampled = choose_sample(names, size=5, seed=None)
-    assert choose_sample(names, size=5, seed=sampled.seed) == sampled
+    assert first == choose_sample(names, size=5, seed=7)
+    assert first != choose_sample(names, size=5, seed=8)
+    assert len(set(first)) == 5
+    assert choose_sample(names, size=99, seed=1) == names
     with pytest.raises(ValueError, match="at least 1 run; came 0"):
         choose_sample(names, size=0, seed=1)
 
 
-def test_every_published_replica_belongs_to_one_run():
+def test_every_published_row_belongs_to_one_job():
     for config in sorted((ROOT / "results/reference").glob("*/config.yaml")):
         published = read_publication(config, root=ROOT)
         assert published.folder == config.parent
-        assert all(len(run.rows) == len(run.request.seeds) * len(run.request.settings["learning_rates"])
-                   for run in published.runs.values()), config  # fmt: skip
-        assert len(jobs.find_jobs(published, "baseline")) == len(read_table(config.parent / "baselines.csv"))
-        measured = len(published.runs) if config.parent.name == "gradients" else 0
-        assert len(jobs.find_jobs(published, "measurement")) == measured
-
-
-def test_a_baseline_of_no_run_is_refused_in_one_line(tmp_path):
-    published = read_publication(ROOT / "results/reference/controls/config.yaml", root=ROOT)
-    (tmp_path / "baselines.csv").write_text("device,task,lag,model\ncpu,adding,6,rnn_uniform\n")
-    with pytest.raises(
-        ValueError, match=r"has a row \(device cpu, task adding, lag 6, model rnn_uniform\) of no run in"
-    ):
-        jobs.find_jobs(published._replace(folder=tmp_path), "baseline")
+        jobs = {kind: [job for job in published.jobs if job.request.kind == kind] for kind in KINDS}
+        replicas = [len(run.request.seeds) * len(run.request.settings["learning_rates"]) for run in jobs["run"]]
+        assert len(read_table(config.parent / "summary.csv")) == sum(replicas)
+        assert len(jobs["run"][-1].select_rows("summary")) == replicas[-1]
+        assert len(jobs["baseline"]) == len(read_table(config.parent / "baselines.csv"))
+        assert len(jobs["baseline"][-1].select_rows("baselines")) == 1
+        assert len(jobs["measurement"]) == (len(jobs["run"]) if config.parent.name == "gradients" else 0)
 
 
 def test_tables_are_looked_for_beside_the_config_then_here_then_in_the_reference(tmp_path, monkeypatch):
@@ -75,7 +67,16 @@ def test_tables_are_looked_for_beside_the_config_then_here_then_in_the_reference
         ("summary.csv", "device,task\ncpu,adding\n", "expected lag, model, "),
         ("provenance.csv", "run\n../../x\n", "names a run '../../x'; the config has no such condition"),
         ("provenance.csv", "run\ncpu/adding/lag=5/lstm/full/seeds=x.json\n", "has no such condition and seed block"),
-        ("provenance.csv", "run\n", "has a replica (device cpu, task adding, lag 5, model lstm, "),
+        (
+            "provenance.csv",
+            "run\n",
+            "has a row (device cpu, task adding, lag 5, model lstm, gradient full, seed 0) of no",
+        ),
+        (
+            "baselines.csv",
+            "device,task,lag,model\ncpu,adding,6,lstm\n",
+            "(device cpu, task adding, lag 6, model lstm) of no",
+        ),
         ("provenance.csv", "\0\xff", "expected a CSV file"),
     ],
 )

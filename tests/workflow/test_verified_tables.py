@@ -11,8 +11,8 @@ import pytest
 from workflow.experiment.declarations import load_registry
 from workflow.experiment.source_tree import SourceTree
 from workflow.tables.schema.computing import load_table
-from workflow.verification.agreement import Verdict
-from workflow.verification.publication import Publication, read_publication, read_table
+from workflow.verification.comparison import Verdict, read_table
+from workflow.verification.publication import Publication, read_publication
 from workflow.verification.report import verify_tables
 from workflow.verification.tables import check_tables
 
@@ -128,8 +128,9 @@ def test_every_table_that_is_published_is_covered():
         assert tables <= {*files, "findings"}, folder
         for name in tables:
             key, rows = load_table(name).KEY, read_table(folder / f"{name}.csv")
-            names = {tuple(row[column] for column in key) for row in rows}
-            assert len(names) == len(rows), f"{folder}: the columns that name a row of {name} do not distinguish them"
+            assert not rows.duplicated(list(key)).any(), (
+                f"{folder}: the columns that name a row of {name} do not distinguish them"
+            )
 
 
 def test_a_number_of_a_replica_or_a_baseline_is_detected_in_what_is_derived_from_it(tmp_path):

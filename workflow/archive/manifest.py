@@ -4,7 +4,7 @@ import csv
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -12,8 +12,8 @@ from records.writing import write_text
 
 NAME = "ro-crate-metadata.json"
 CONTEXT = ["https://w3id.org/ro/crate/1.1/context", {"sha256": "https://schema.org/sha256"}]
-OMITTED = ("logs", "checkpoints")
-"""Folders without results."""
+OMITTED = ("logs", "checkpoints", NAME, "kernel.compiled")
+"""Folders and files without results."""
 FORMATS = {
     ".csv": "text/csv",
     ".html": "text/html",
@@ -40,36 +40,43 @@ class Entry(NamedTuple):
     sha256: str
 
 
-def list_files(folder: Path) -> list[str]:
-    """Return the files of an experiment, relative to its folder and sorted; not logs, checkpoints and hidden files."""
-    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return sorted(path.as_posix() for path in paths if _is_result(path))
+def list_entries(folder: Path) -> dict[str, Entry]:
+    """Return the files of an experiment by their names below its folder; not logs, checkpoints and hidden files."""
+    entries = {}
+    for path in sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).as_posix()):
+        parts = path.relative_to(folder).parts
+        if path.is_file() and parts[0] not in OMITTED and not any(part.startswith(".") for part in parts):
+            with path.open("rb") as file:
+                entries["/".join(parts)] = compute_entry(file)
+    return entries
 
 
-def write(folder: Path) -> Path:
-    """List the files of a folder in its manifest and return that file."""
-    listed = {}
-    for name in list_files(folder):
-        with (folder / name).open("rb") as file:
-            listed[name] = compute_entry(file)
-    text = json.dumps(build_crate(folder.name, listed, runs=_runs(folder)), indent=1, ensure_ascii=False)
-    write_text(folder / NAME, text + "\n")
-    return folder / NAME
+def write(folder: Path) -> int:
+    """List the files of a folder in its manifest, and return how many these are."""
+    listed = list_entries(folder)
+    try:
+        with (folder / "provenance.csv").open(newline="", encoding="utf-8") as file:
+            runs = list(csv.DictReader(file))
+    except FileNotFoundError:
+        runs = []
+    crate = build_crate(folder.name, listed, runs=runs)
+    write_text(folder / NAME, json.dumps(crate, indent=1, ensure_ascii=False) + "\n")
+    return len(listed)
 
 
-def build_crate(experiment: str, listed: Mapping[str, Entry], *, runs: Iterable[Mapping[str, str]]) -> dict[str, Any]:
+def build_crate(experiment: str, listed: Mapping[str, Entry], *, runs: Sequence[Mapping[str, str]]) -> dict[str, Any]:
     """Return the RO-Crate: the files, and the action that computed them, with commits and versions of the `runs`."""
-    runs = list(runs)
-    commits, packages = _commits(runs), list(_packages(runs))
+    software = _list_software(runs)
     started = sorted(run["started"] for run in runs if run.get("started"))
     parts = [{"@id": name} for name in listed]
+    inputs = [part for part in parts if part["@id"] in ("config.yaml", "requirements.lock")]
     action: dict[str, Any] = {
         "@id": "#training",
         "@type": "CreateAction",
         "name": f"Training and evaluation of {experiment}",
-        "instrument": [{"@id": entity["@id"]} for entity in [*commits, *packages]],
-        "object": [{"@id": name} for name in ("config.yaml", "requirements.lock") if name in listed],
-        "result": [part for part in parts if part["@id"] not in ("config.yaml", "requirements.lock")],
+        "instrument": [{"@id": entity["@id"]} for entity in software],
+        "object": inputs,
+        "result": [part for part in parts if part not in inputs],
     }
     if started:
         action |= {"startTime": started[0]}
@@ -89,8 +96,8 @@ def build_crate(experiment: str, listed: Mapping[str, Entry], *, runs: Iterable[
         "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"},
         "about": {"@id": "./"},
     }
-    entities = [_describe_file(name, entry) for name, entry in listed.items()]
-    return {"@context": CONTEXT, "@graph": [descriptor, root, action, *commits, *packages, *entities]}
+    files = [_describe_file(name, entry) for name, entry in listed.items()]
+    return {"@context": CONTEXT, "@graph": [descriptor, root, action, *software, *files]}
 
 
 def read(text: str, *, where: str) -> dict[str, Entry]:
@@ -111,13 +118,16 @@ def read(text: str, *, where: str) -> dict[str, Entry]:
 def check(folder: Path) -> list[str]:
     """Return one line per file that differs from the manifest, is missing or is extra."""
     listed = read((folder / NAME).read_text(encoding="utf-8"), where=str(folder / NAME))
-    existing = set(list_files(folder))
-    lines = [f"missing: {name}" for name in listed if name not in existing]
-    for name in sorted(existing & listed.keys()):
-        with (folder / name).open("rb") as file:
-            if compute_entry(file) != listed[name]:
-                lines.append(f"differs: {name}")
-    return sorted([*lines, *(f"extra: {name}" for name in existing - listed.keys())])
+    return find_differences(listed, list_entries(folder))
+
+
+def find_differences(listed: Mapping[str, Entry], existing: Mapping[str, Entry | None]) -> list[str]:
+    """Return one line per file that is not as it is listed."""
+    lines = [f"missing: {name}" for name in listed.keys() - existing]
+    lines += [f"extra: {name}" for name in existing.keys() - listed]
+    return sorted(
+        [*lines, *(f"differs: {name}" for name in listed.keys() & existing if listed[name] != existing[name])]
+    )
 
 
 def compute_entry(file: IO[bytes]) -> Entry:
@@ -132,46 +142,30 @@ def is_inside(name: str) -> bool:
     return bool(name) and "\\" not in name and not any(part in ("", ".", "..") for part in parts) and name.isprintable()
 
 
-def _is_result(path: Path) -> bool:
-    hidden = any(part.startswith(".") for part in path.parts)
-    return not hidden and path.parts[0] not in OMITTED and path.name not in (NAME, "kernel.compiled")
-
-
-def _runs(folder: Path) -> list[dict[str, str]]:
-    try:
-        with (folder / "provenance.csv").open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
-    except FileNotFoundError:
-        return []
-
-
-def _commits(runs: Iterable[Mapping[str, str]]) -> list[dict[str, Any]]:
-    """Describe the suite at each commit of the runs; uncommitted changes are named."""
-    versions = sorted({(run.get("commit") or "unknown", run.get("dirty") == "True") for run in runs})
+def _list_software(runs: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Describe the suite at each commit of the runs, uncommitted changes named, and each version of a package."""
+    versions = set()
+    for run in runs:
+        changes = " with changes that are not committed" if run.get("dirty") == "True" else ""
+        versions.add(("lagbench", (run.get("commit") or "unknown") + changes))
+        packages = [name for name in run if name == "python" or name.startswith("versions.")]
+        versions |= {(name.removeprefix("versions."), run[name]) for name in packages if run[name]}
     return [
         {
-            "@id": f"#lagbench-{commit}{'-dirty' if dirty else ''}",
+            "@id": f"#{name}-{re.sub('[^0-9A-Za-z.+-]', '-', version)}",
             "@type": "SoftwareApplication",
-            "name": "lagbench",
-            "softwareVersion": f"{commit}{' with changes that are not committed' if dirty else ''}",
+            "name": name,
+            "softwareVersion": version,
         }
-        for commit, dirty in versions
+        for name, version in sorted(versions)
     ]
 
 
-def _packages(runs: Iterable[Mapping[str, str]]) -> Iterator[dict[str, Any]]:
-    columns = {("python", run.get("python")) for run in runs}
-    columns |= {
-        (name.removeprefix("versions."), run[name]) for run in runs for name in run if name.startswith("versions.")
-    }
-    for name, version in sorted((name, version) for name, version in columns if version):
-        identifier = f"#{name}-{re.sub('[^0-9A-Za-z.+-]', '-', version)}"
-        yield {"@id": identifier, "@type": "SoftwareApplication", "name": name, "softwareVersion": version}
-
-
-def _describe_file(name: str, entry: Entry) -> dict[str, Any]:
-    description: dict[str, Any] = {"@id": name, "@type": "File", "name": DESCRIPTIONS.get(name, name)}
-    suffix = Path(name).suffix
-    if suffix in FORMATS:
-        description["encodingFormat"] = FORMATS[suffix]
-    return description | {"contentSize": str(entry.size), "sha256": entry.sha256}
+def _describe_file(name: str, entry: Entry) -> dict[str, str]:
+    encoding = {"encodingFormat": FORMATS[suffix]} if (suffix := Path(name).suffix) in FORMATS else {}
+    title = DESCRIPTIONS.get(name, name)
+    return (
+        {"@id": name, "@type": "File", "name": title}
+        | encoding
+        | {"contentSize": str(entry.size), "sha256": entry.sha256}
+    )

@@ -25,14 +25,13 @@ REGULAR = (0, 0o10)
 
 
 def add_metadata(experiment: Experiment) -> Path:
-    """Put the completed config, the lock file and the manifest next to an experiment's results; return their folder."""
+    """Put the completed config and the lock file next to an experiment's results; return their folder."""
     folder = Path(experiment.place.results)
     if not (folder / "summary.csv").is_file():
         raise ValueError(f"expected the tables of a finished run in {folder}; there is no summary.csv")
     text = yaml.safe_dump(experiment.given, sort_keys=False, allow_unicode=True)
     (folder / "config.yaml").write_text(text, encoding="utf-8")
     shutil.copyfile(experiment.root / "requirements.lock", folder / "requirements.lock")
-    manifest.write(folder)
     return folder
 
 

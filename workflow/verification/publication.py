@@ -1,33 +1,53 @@
-"""The published results of an experiment: a folder with summary.csv, provenance.csv, and their config."""
+"""The published results of an experiment: a folder with summary.csv, provenance.csv, other tables, and their config."""
 
-import csv
 from collections.abc import Container, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
+
+import pandas as pd
 
 from records.condition import Condition
 from records.paths import RecordPath, place
 from workflow.experiment.experiment import Experiment, complete
 from workflow.experiment.reading import read
-from workflow.jobs.requested import Request, list_requests_at
+from workflow.jobs.requested import KINDS, Request, list_requests_at
+from workflow.statistics.replicas import REPLICA
+from workflow.tables.schema.computing import compute_table
+from workflow.tables.schema.csv_files import read_provenance
+from workflow.verification.comparison import Row, convert_to_texts, describe_row, read_table
 
 TABLES = ("summary.csv", "provenance.csv")
 REFERENCE = Path("results", "reference")
-REPLICA = ("device", "task", "lag", "model", "gradient", "seed", "learning_rate")
 COMPARED = ("solved", "diverged", "validation_accuracy", "test_accuracy", "success_accuracy", "test_sequences")
-Row = dict[str, str]
 
 
-class Run(NamedTuple):
-    """A published run: one condition and seed block, the unit that is recomputed."""
+class PublishedJob(NamedTuple):
+    """A published run, baseline or measurement: the unit that is recomputed."""
 
-    name: str
-    """The path of its record below runs/: cpu/adding/lag=5/lstm/full/seeds=0-4.json."""
     request: Request
     """The settings and sources by the config and code of now, and the seeds whose rows are published."""
-    provenance: Row
-    rows: list[Row]
-    """Its replicas in summary.csv, every value as written."""
+    tables: Mapping[str, pd.DataFrame]
+    """The published tables of its kind."""
+    run: Row
+    """The published provenance of the run of its condition."""
+
+    @property
+    def name(self) -> str:
+        """Of its record, below the folder of its kind: cpu/adding/lag=5/lstm/full/seeds=0-4."""
+        return RecordPath.from_path(self.request.path).name
+
+    @property
+    def label(self) -> str:
+        """Its name in reports."""
+        return self.name if self.request.kind == "run" else f"{self.request.kind} {self.name}"
+
+    def select_rows(self, table: str) -> pd.DataFrame:
+        """Return its published rows of a table."""
+        rows = self.tables[table]
+        for name, value in self.request.condition.to_wildcards().items():
+            rows = rows[rows[name] == value]
+        return rows[rows["seed"].isin(map(str, self.request.seeds))] if "seed" in rows else rows
 
 
 class Publication(NamedTuple):
@@ -36,7 +56,19 @@ class Publication(NamedTuple):
     folder: Path
     config: Path
     experiment: Experiment
-    runs: dict[str, Run]
+    jobs: list[PublishedJob]
+
+    def find_provenance(self, job: PublishedJob) -> Row | None:
+        """Return the published provenance of a job itself, if there is one."""
+        record = self.folder / KINDS[job.request.kind].FOLDER / f"{job.name}.json"
+        if job.request.kind == "run":
+            return job.run
+        return self.read_provenance(record) if record.with_suffix(".provenance.json").is_file() else None
+
+    def read_provenance(self, record: Path) -> Row:
+        """Return the provenance next to a record, every value a text."""
+        table = compute_table("provenance", [read_provenance(record)], self.experiment)
+        return convert_to_texts(table).iloc[0].to_dict()
 
 
 def locate(config: Path, *, root: Path) -> tuple[Path, Path]:
@@ -60,53 +92,59 @@ def read_publication(config: Path, *, root: Path) -> Publication:
     """Read published results; tables that do not belong together or to the config are a ValueError."""
     folder, config = locate(config, root=root)
     experiment = Experiment(complete(read(config), root=root), root=root)
-    provenance = {row.get("run", ""): row for row in read_table(folder / "provenance.csv")}
-    summary = read_table(folder / "summary.csv")
-    missing = [name for name in (*REPLICA, *COMPARED) if summary and name not in summary[0]]
-    if not summary or missing:
-        raise ValueError(f"{folder / 'summary.csv'}: expected {', '.join(missing) or 'rows'}; came none")
-    return Publication(folder, config, experiment, _runs(experiment, provenance, summary=summary))
+    runs = {row.get("run", ""): row for row in read_table(folder / "provenance.csv").to_dict("records")}
+    conditions = set(experiment.conditions)
+    places = {name: _find_place(name, conditions=conditions) for name in runs}
+    jobs = []
+    for kind, file in KINDS.items():
+        tables = _read_tables(experiment, kind=kind, folder=folder)
+        run_of = {}
+        for name, run in runs.items():
+            condition, seeds = places[name].condition, places[name].seeds
+            if kind == "baseline":  # all gradients and sampled sizes of a model share it
+                condition, seeds = experiment.restore_model(condition)._replace(gradient=""), ()
+            run_of[RecordPath(f"{experiment.place.results}/{file.FOLDER}", condition, seeds).to_path()] = run
+        requests = list_requests_at(experiment, kind, run_of) if tables else {}
+        _refuse_foreign_rows(tables, requests.values())
+        jobs += [PublishedJob(requests[path], tables, run_of[path]) for path in sorted(requests)]
+    return Publication(folder, config, experiment, jobs)
 
 
-def read_table(path: Path) -> list[Row]:
-    """Read a table with every value as it is written."""
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return [{name: value or "" for name, value in row.items() if name} for row in csv.DictReader(file)]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path}: expected a CSV file; came {error}") from None
+def _read_tables(experiment: Experiment, *, kind: str, folder: Path) -> dict[str, pd.DataFrame]:
+    """Return the published tables of a kind of job; of runs the learning curves do not count."""
+    names = [name for name, table in experiment.registry.tables.items() if table.records == kind]
+    if kind == "run":
+        summary = read_table(folder / "summary.csv")
+        missing = [name for name in (*REPLICA, *COMPARED) if name not in summary]
+        if summary.empty or missing:
+            what = "rows" if summary.empty else ", ".join(missing)
+            raise ValueError(f"{folder / 'summary.csv'}: expected {what}; came none")
+        return {"summary": summary}
+    if kind == "measurement" and "measurement" not in experiment.config:
+        return {}
+    return {name: read_table(folder / f"{name}.csv") for name in names if (folder / f"{name}.csv").is_file()}
 
 
-def key(row: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the values that name a replica."""
-    return tuple(row[name] for name in REPLICA)
+def _find_place(name: str, *, conditions: Container[Condition]) -> RecordPath:
+    with suppress(ValueError):
+        path = RecordPath.from_path(name)
+        if path.seeds and not path.folder and path.condition in conditions:
+            return path
+    raise ValueError(f"provenance.csv names a run {name[:150]!r}; the config has no such condition and seed block")
 
 
-def _runs(experiment: Experiment, provenance: Mapping[str, Row], *, summary: Iterable[Row]) -> dict[str, Run]:
-    paths = {name: f"{experiment.place.runs}/{name}" for name in provenance}
-    conditions = {name: _condition(name, conditions=set(experiment.conditions)) for name in provenance}
-    requests = list_requests_at(experiment, "run", paths.values())
-    run_of = {
-        (*map(str, conditions[name]), str(seed)): name for name in provenance for seed in requests[paths[name]].seeds
-    }
-    rows: dict[str, list[Row]] = {name: [] for name in provenance}
-    for row in summary:
-        run = run_of.get(key(row)[:6])
-        if run is None:
-            label = ", ".join(f"{name} {value}" for name, value in zip(REPLICA, key(row), strict=True))
-            raise ValueError(f"summary.csv has a replica ({label}) of no run in provenance.csv and config")
-        rows[run].append(row)
-    return {name: Run(name, requests[paths[name]], provenance[name], rows[name]) for name in sorted(provenance)}
-
-
-def _condition(name: str, *, conditions: Container[Condition]) -> Condition:
-    try:
-        place = RecordPath.from_path(name)
-    except ValueError:
-        place = RecordPath("", Condition("", "", 0, ""))
-    if place.folder or not place.seeds or place.condition not in conditions:
-        raise ValueError(f"provenance.csv names a run {name[:150]!r}; the config has no such condition and seed block")
-    return place.condition
+def _refuse_foreign_rows(tables: Mapping[str, pd.DataFrame], requests: Iterable[Request]) -> None:
+    """Refuse a table with a row of no job."""
+    jobs = set()
+    for request in requests:
+        condition = tuple(request.condition.to_wildcards().values())
+        jobs |= {(*condition, str(seed)) for seed in request.seeds} or {condition}
+    for name, table in tables.items():
+        columns = [column for column in (*Condition._fields, "seed") if column in table]
+        for row in table[columns].itertuples(index=False, name=None):
+            if row not in jobs:
+                label = describe_row(columns, row)
+                raise ValueError(f"{name}.csv has a row ({label}) of no run in provenance.csv and config")
 
 
 def _is_published(folder: Path) -> bool:

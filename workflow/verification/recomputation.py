@@ -1,38 +1,22 @@
-"""Recomputes records, by the workflow itself, in a folder where nothing published lies."""
+"""Recomputes records, by the workflow itself, in a folder where nothing published lies, and compares them."""
 
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from workflow.jobs.records import read_record
+from workflow.jobs.requested import KINDS
 from workflow.tables.schema.computing import compute_table
-from workflow.tables.schema.csv_files import read_provenance, write_csv
-from workflow.verification.publication import Publication, Row, Run, read_table
+from workflow.verification.agreement import compare_baseline, compare_measurement, compare_run
+from workflow.verification.comparison import Verdict, convert_to_texts
+from workflow.verification.publication import Publication, PublishedJob
 
 PATIENCE = 20  # seconds in which a Snakemake that is stopped may tidy up
 QUIET = ("--quiet", "all", "--workflow-profile", "none", "--executor", "local", "--scheduler", "greedy", "--keep-going")
-
-
-class Recomputed(NamedTuple):
-    """A recomputed run: its rows as summary.csv would hold them, and its provenance."""
-
-    rows: list[Row]
-    provenance: Row
-
-
-@contextmanager
-def stopped_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM stop this process as Ctrl-C does, so that nothing is left behind."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def recompute(config: Path, paths: Iterable[str], *, folder: Path, root: Path, cores: str) -> list[str]:
@@ -48,22 +32,32 @@ def recompute(config: Path, paths: Iterable[str], *, folder: Path, root: Path, c
     return [line for line in lines if line.startswith(("failed: ", "config: "))] or lines[-1:]
 
 
+def compare_job(published: Publication, job: PublishedJob, *, folder: Path) -> Verdict:
+    """Compare a published job with its record, as it was recomputed below `folder`."""
+    path, experiment = folder / job.request.path, published.experiment
+    if not path.exists():
+        return Verdict(False, False, "NOT RECOMPUTED")
+    record = read_record(job.request, path=path)
+    tables = {name: compute_table(name, [record], experiment) for name in job.tables}
+    pairs = {name: (job.select_rows(name), convert_to_texts(table)) for name, table in tables.items()}
+    own, recomputed = published.find_provenance(job), published.read_provenance(path)
+    if own is None:
+        recomputed["sources"] = experiment.sources(job.request.condition, entry=KINDS["run"].ENTRY)
+    provenances = own or job.run, recomputed
+    if job.request.kind == "run":
+        return compare_run(pairs, provenances=provenances)
+    if job.request.kind == "measurement":
+        return compare_measurement(pairs, provenances=provenances)
+    tests = job.request.settings["training"]["test_sequences"]
+    return compare_baseline(pairs, provenances=provenances, tests=tests)
+
+
 def touch(config: Path, paths: Iterable[str], *, root: Path) -> None:
     """Let Snakemake take records of the working directory for what their rules would write now."""
     command = [sys.executable, "-m", "snakemake", *paths, "--touch", "--cores", "1", "--quiet", "all"]
     code, text = _run([*command, "--snakefile", str(root / "Snakefile"), "--configfile", str(config)])
     if code != 0:
         raise ValueError(f"Snakemake could not take note of the restamped records: {text.strip().splitlines()[-1]}")
-
-
-def read_run(published: Publication, run: Run, path: Path, *, folder: Path) -> Recomputed:
-    """Read a recomputed run through tables in `folder`, so that values are texts as published ones are."""
-    records = {"summary": read_record(run.request, path=path), "provenance": read_provenance(path)}
-    rows = {}
-    for name, record in records.items():
-        write_csv(compute_table(name, [record], published.experiment), folder / f"{name}.csv")
-        rows[name] = read_table(folder / f"{name}.csv")
-    return Recomputed(rows["summary"], rows["provenance"][0])
 
 
 def _run(command: list[str]) -> tuple[int, str]:

@@ -1,64 +1,56 @@
-"""Verifies published results and reports: the sample, the verdict on each table, run and job, and whether all agree."""
+"""Verifies published results and reports: the sample, the verdict on each table and job, and whether all agree."""
 
 import random
-import secrets
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TypeVar
 
 from records.log import printable
 from workflow.experiment.gate import finds_gpu
-from workflow.verification.agreement import Verdict, compare_run
-from workflow.verification.jobs import KINDS, PublishedJob, compare_job, find_jobs
-from workflow.verification.publication import Publication, Run, read_publication
-from workflow.verification.recomputation import read_run, recompute, stopped_by_sigterm
+from workflow.jobs.requested import KINDS
+from workflow.verification.comparison import Verdict
+from workflow.verification.publication import Publication, PublishedJob, read_publication
+from workflow.verification.recomputation import compare_job, recompute
 from workflow.verification.tables import check_tables
 
-SAMPLE = 10  # of the 96 runs of config/default.yaml, a minute on two cores
+T = TypeVar("T")
 
 
-class Sample(NamedTuple):
-    """Names chosen at random, and how to choose them again."""
-
-    names: list[str]
-    seed: int
-    total: int
-
-
-def choose_sample(names: Iterable[str], *, size: int, seed: int | None) -> Sample:
-    """Choose `size` of the names, or all if there are fewer; without a seed by a random one."""
-    if size < 1:
-        raise ValueError(f"expected a sample of at least 1 run; came {size}")
-    population, seed = sorted(names), choose_seed(seed)
-    return Sample(sorted(random.Random(seed).sample(population, min(size, len(population)))), seed, len(population))
-
-
-def choose_seed(seed: int | None) -> int:
-    """Return the seed of a sample: the given one, or else a random one."""
-    return secrets.randbelow(1_000_000) if seed is None else seed
-
-
-@stopped_by_sigterm()
-def verify_config(config: Path, *, size: int | None, seed: int | None, cores: str, root: Path) -> bool:
-    """Verify and report what a config published; return whether all agrees. `size` None: `SAMPLE`."""
+def verify_config(config: Path, *, size: int, seed: int, cores: str, root: Path) -> bool:
+    """Verify and report what a config published, at most `size` of its runs; return whether all agrees."""
     published = read_publication(config, root=root)
-    runs = filter_computable(published.runs)
-    if len(runs) < len(published.runs):
-        report(f"left out: {len(published.runs) - len(runs)} runs on cuda, as torch finds no GPU on this machine")
-    sample = choose_sample(runs, size=SAMPLE if size is None else size, seed=seed)
+    jobs, sample = {}, {}
+    computable = select_computable(published.jobs)
+    for kind in KINDS:
+        jobs[kind] = [job for job in computable if job.request.kind == kind]
+        sample[kind] = choose_sample(jobs[kind], size=size if kind == "run" else 1, seed=seed)
+    runs = sum(job.request.kind == "run" for job in published.jobs)
+    if len(jobs["run"]) < runs:
+        report(f"left out: {runs - len(jobs['run'])} runs on cuda, as torch finds no GPU on this machine")
     verdicts = verify_tables(published)
-    differing = [name for name, verdict in verdicts.items() if not verdict.agrees]
-    if not runs:
+    if not jobs["run"]:
         raise ValueError(f"{published.folder}: no published run can be computed on this machine")
-    jobs = {kind: find_jobs(published, kind) for kind in KINDS}
-    computable = {kind: filter_computable(jobs[kind]) for kind in KINDS}
-    samples = {kind: choose_sample(names, size=1, seed=sample.seed) for kind, names in computable.items() if names}
-    agree = _verify_sample(published, sample, jobs=jobs, samples=samples, cores=cores, root=root)
+    seconds = sum(float(job.run.get("wall_seconds") or 0) for job in sample["run"])
+    counts = [f"{len(sample[kind])} of {len(jobs[kind])} {kind}s" for kind in KINDS if jobs[kind]]
+    report(
+        f"{published.folder}: {', '.join(counts)}, chosen with SEED={seed}; "
+        f"the runs took {seconds:.0f} s when they were published"
+    )
+    agree = _verify_jobs(published, [job for kind in KINDS for job in sample[kind]], cores=cores, root=root)
+    differing = [name for name, verdict in verdicts.items() if not verdict.agrees]
     if differing:
         report(f"DIFFERS, see above: {', '.join(differing)}")
     return agree and not differing
+
+
+def choose_sample(population: Sequence[T], *, size: int, seed: int) -> list[T]:
+    """Choose `size` members of a population, or all if there are fewer, and keep their order."""
+    if size < 1:
+        raise ValueError(f"expected a sample of at least 1 run; came {size}")
+    chosen = random.Random(seed).sample(range(len(population)), min(size, len(population)))
+    return [population[index] for index in sorted(chosen)]
 
 
 def verify_tables(published: Publication) -> dict[str, Verdict]:
@@ -73,13 +65,10 @@ def verify_tables(published: Publication) -> dict[str, Verdict]:
     return verdicts
 
 
-def compare_records(
-    published: Publication, runs: Iterable[str], jobs: Iterable[PublishedJob], *, folder: Path
-) -> dict[str, Verdict]:
-    """Compare published runs and jobs with their records, as they were recomputed below `folder`."""
-    paths = {name: folder / published.experiment.place.runs / name for name in runs}
-    verdicts = {name: _compare_run(published, published.runs[name], path, folder) for name, path in paths.items()}
-    return verdicts | {f"{job.kind} {job.name}": compare_job(published, job, folder=folder) for job in jobs}
+def select_computable(jobs: list[PublishedJob]) -> list[PublishedJob]:
+    """Return the jobs that this machine has the device for."""
+    without_gpu = [job for job in jobs if job.request.condition.device != "cuda"]
+    return jobs if len(without_gpu) == len(jobs) or finds_gpu(sys.executable) else without_gpu
 
 
 def report(line: str, *, command: str = "verify") -> None:
@@ -87,48 +76,20 @@ def report(line: str, *, command: str = "verify") -> None:
     print(f"{command}: {printable(line)}", flush=True)
 
 
-def filter_computable(names: Iterable[str]) -> list[str]:
-    """Return the runs or jobs that this machine has the device for."""
-    names = list(names)
-    on_gpu = {name for name in names if name.startswith("cuda/")}
-    return [name for name in names if name not in on_gpu] if on_gpu and not finds_gpu(sys.executable) else names
-
-
-def _verify_sample(
-    published: Publication,
-    sample: Sample,
-    *,
-    jobs: Mapping[str, Mapping[str, PublishedJob]],
-    samples: Mapping[str, Sample],
-    cores: str,
-    root: Path,
-) -> bool:
-    """Recompute the sampled runs and jobs, report the verdict on each, and return whether all agree."""
-    seconds = sum(float(published.runs[name].provenance.get("wall_seconds") or 0) for name in sample.names)
-    counts = [f"{len(part.names)} of {part.total} {kind}s" for kind, part in {"run": sample, **samples}.items()]
-    report(
-        f"{published.folder}: {', '.join(counts)}, chosen with SEED={sample.seed}; "
-        f"the runs took {seconds:.0f} s when they were published"
-    )
-    chosen = [jobs[kind][name] for kind, part in samples.items() for name in part.names]
-    paths = [*(f"{published.experiment.place.runs}/{name}" for name in sample.names), *(job.path for job in chosen)]
+def _verify_jobs(published: Publication, jobs: Sequence[PublishedJob], *, cores: str, root: Path) -> bool:
+    """Recompute jobs, report the verdict on each, and return whether all agree."""
     with tempfile.TemporaryDirectory(prefix="lagbench-verify-") as name:
         folder = Path(name)
+        paths = [job.request.path for job in jobs]
         failures = recompute(published.config, paths, folder=folder, root=root, cores=cores)
-        verdicts = compare_records(published, sample.names, chosen, folder=folder)
-    for name, verdict in verdicts.items():
-        report(f"{name.removesuffix('.json')}: {verdict.message}")
+        verdicts = [compare_job(published, job, folder=folder) for job in jobs]
+    for job, verdict in zip(jobs, verdicts, strict=True):
+        report(f"{job.label}: {verdict.message}")
     for line in failures:
         report(line)
-    exact = sum(verdicts[name].exact for name in sample.names)
-    within = sum(verdicts[name].agrees for name in sample.names) - exact
+    runs = [verdict for job, verdict in zip(jobs, verdicts, strict=True) if job.request.kind == "run"]
+    exact = sum(verdict.exact for verdict in runs)
+    within = sum(verdict.agrees for verdict in runs) - exact
     rule = " (results/README.md has the rule)" if within else ""
-    report(f"{exact + within} of {len(sample.names)} runs agree: {exact} bit for bit, {within} within tolerance{rule}")
-    return all(verdict.agrees for verdict in verdicts.values())
-
-
-def _compare_run(published: Publication, run: Run, path: Path, folder: Path) -> Verdict:
-    if not path.exists():
-        return Verdict(False, False, "NOT RECOMPUTED")
-    recomputed = read_run(published, run, path, folder=folder)
-    return compare_run(run.rows, recomputed.rows, provenances=(run.provenance, recomputed.provenance))
+    report(f"{exact + within} of {len(runs)} runs agree: {exact} bit for bit, {within} within tolerance{rule}")
+    return all(verdict.agrees for verdict in verdicts)
