@@ -145,7 +145,7 @@ RANDOM_SEED = secrets.randbelow(1_000_000)
 @command(sample="how many runs", seed=_SEED, cores="cores")
 def verify(config_or_archive: Path, *, sample: int = 10, seed: int = RANDOM_SEED, cores: str = "all") -> bool:
     """Compute published tables and a random sample of runs again and compare."""
-    from workflow.verification.report import verify_config
+    from workflow.verification.recomputation import verify_config
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C does, it leaves nothing behind
     config = config_or_archive

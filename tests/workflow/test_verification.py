@@ -15,7 +15,7 @@ from tests.workflow.echo import SMALL, write_cell
 from workflow.jobs.requested import KINDS
 from workflow.verification.comparison import read_table
 from workflow.verification.publication import locate, read_publication
-from workflow.verification.report import choose_sample
+from workflow.verification.recomputation import choose_sample
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = "cpu/copy/lag=11/echo/full/seeds=0-2"

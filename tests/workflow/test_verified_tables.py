@@ -13,7 +13,7 @@ from workflow.experiment.source_tree import SourceTree
 from workflow.tables.schema.computing import load_table
 from workflow.verification.comparison import Verdict, read_table
 from workflow.verification.publication import Publication, read_publication
-from workflow.verification.report import verify_tables
+from workflow.verification.recomputation import verify_tables
 from workflow.verification.tables import check_tables
 
 ROOT = Path(__file__).resolve().parents[2]

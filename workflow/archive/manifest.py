@@ -4,7 +4,7 @@ import csv
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -24,7 +24,6 @@ FORMATS = {
     ".png": "image/png",
     ".svg": "image/svg+xml",
     ".yaml": "application/yaml",
-    ".zip": "application/zip",
 }
 DESCRIPTIONS = {
     "config.yaml": "The configuration, completed over config/default.yaml",
@@ -43,7 +42,7 @@ class Entry(NamedTuple):
 def list_entries(folder: Path) -> dict[str, Entry]:
     """Return the files of an experiment by their names below its folder; not logs, checkpoints and hidden files."""
     entries = {}
-    for path in sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).as_posix()):
+    for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts
         if path.is_file() and parts[0] not in OMITTED and not any(part.startswith(".") for part in parts):
             with path.open("rb") as file:
@@ -68,34 +67,28 @@ def build_crate(experiment: str, listed: Mapping[str, Entry], *, runs: Sequence[
     """Return the RO-Crate: the files, and the action that computed them, with commits and versions of the `runs`."""
     software = _list_software(runs)
     started = sorted(run["started"] for run in runs if run.get("started"))
-    parts = [{"@id": name} for name in listed]
-    inputs = [part for part in parts if part["@id"] in ("config.yaml", "requirements.lock")]
-    action: dict[str, Any] = {
-        "@id": "#training",
-        "@type": "CreateAction",
-        "name": f"Training and evaluation of {experiment}",
-        "instrument": [{"@id": entity["@id"]} for entity in software],
-        "object": inputs,
-        "result": [part for part in parts if part not in inputs],
-    }
-    if started:
-        action |= {"startTime": started[0]}
-    root = {
-        "@id": "./",
-        "@type": "Dataset",
-        "name": f"Lagbench: {experiment}",
-        "description": "Recurrent networks on long-range dependency tasks: the results of one experiment.",
-        "license": "MIT",
-        "datePublished": started[-1][:10] if started else "1970-01-01",
-        "hasPart": parts,
-        "mentions": {"@id": "#training"},
-    }
-    descriptor = {
-        "@id": NAME,
-        "@type": "CreativeWork",
-        "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"},
-        "about": {"@id": "./"},
-    }
+    version, parts = {"@id": "https://w3id.org/ro/crate/1.1"}, _refer(listed)
+    inputs = _refer(name for name in ("config.yaml", "requirements.lock") if name in listed)
+    descriptor = _build_entity(NAME, "CreativeWork", conformsTo=version, about={"@id": "./"})
+    root = _build_entity(
+        "./",
+        "Dataset",
+        name=f"Lagbench: {experiment}",
+        description="Recurrent networks on long-range dependency tasks: the results of one experiment.",
+        license="MIT",
+        datePublished=started[-1][:10] if started else "1970-01-01",
+        hasPart=parts,
+        mentions={"@id": "#training"},
+    )
+    action = _build_entity(
+        "#training",
+        "CreateAction",
+        name=f"Training and evaluation of {experiment}",
+        instrument=_refer(entity["@id"] for entity in software),
+        object=inputs,
+        result=[part for part in parts if part not in inputs],
+        **({"startTime": started[0]} if started else {}),
+    )
     files = [_describe_file(name, entry) for name, entry in listed.items()]
     return {"@context": CONTEXT, "@graph": [descriptor, root, action, *software, *files]}
 
@@ -142,7 +135,7 @@ def is_inside(name: str) -> bool:
     return bool(name) and "\\" not in name and not any(part in ("", ".", "..") for part in parts) and name.isprintable()
 
 
-def _list_software(runs: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+def _list_software(runs: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
     """Describe the suite at each commit of the runs, uncommitted changes named, and each version of a package."""
     versions = set()
     for run in runs:
@@ -151,21 +144,25 @@ def _list_software(runs: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
         packages = [name for name in run if name == "python" or name.startswith("versions.")]
         versions |= {(name.removeprefix("versions."), run[name]) for name in packages if run[name]}
     return [
-        {
-            "@id": f"#{name}-{re.sub('[^0-9A-Za-z.+-]', '-', version)}",
-            "@type": "SoftwareApplication",
-            "name": name,
-            "softwareVersion": version,
-        }
+        _build_entity(
+            f"#{name}-{re.sub('[^0-9A-Za-z.+-]', '-', version)}",
+            "SoftwareApplication",
+            name=name,
+            softwareVersion=version,
+        )
         for name, version in sorted(versions)
     ]
 
 
-def _describe_file(name: str, entry: Entry) -> dict[str, str]:
+def _describe_file(name: str, entry: Entry) -> dict[str, Any]:
     encoding = {"encodingFormat": FORMATS[suffix]} if (suffix := Path(name).suffix) in FORMATS else {}
-    title = DESCRIPTIONS.get(name, name)
-    return (
-        {"@id": name, "@type": "File", "name": title}
-        | encoding
-        | {"contentSize": str(entry.size), "sha256": entry.sha256}
-    )
+    content = {"contentSize": str(entry.size), "sha256": entry.sha256}
+    return _build_entity(name, "File", name=DESCRIPTIONS.get(name, name), **encoding, **content)
+
+
+def _build_entity(identifier: str, kind: str, **properties: Any) -> dict[str, Any]:
+    return {"@id": identifier, "@type": kind, **properties}
+
+
+def _refer(identifiers: Iterable[str]) -> list[dict[str, str]]:
+    return [{"@id": identifier} for identifier in identifiers]

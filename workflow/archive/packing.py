@@ -67,14 +67,10 @@ def check(archive: Path) -> list[str]:
     """Return one line per file of an archive that differs from its manifest, is missing or is extra."""
     with _open(archive) as source:
         top, listed = _read_manifest(source, archive)
-        members = {info.filename: info for info in source.infolist()}
         expected = {f"{top}/{name}": entry for name, entry in listed.items()}
-        lines = [f"missing: {name}" for name in expected if name not in members]
-        lines += [f"extra: {name}" for name in members if name not in expected and name != f"{top}/{manifest.NAME}"]
-        for name in members.keys() & expected.keys():
-            if not _matches(source, members[name], expected[name]):
-                lines.append(f"differs: {name}")
-    return sorted(lines)
+        members = [info for info in source.infolist() if info.filename != f"{top}/{manifest.NAME}"]
+        existing = {info.filename: _read_entry(source, info, expected=expected.get(info.filename)) for info in members}
+    return manifest.find_differences(expected, existing)
 
 
 def unpack(archive: Path, target: Path) -> Path:
@@ -131,12 +127,14 @@ def _read_manifest(source: zipfile.ZipFile, archive: Path) -> tuple[str, dict[st
     return names[0].partition("/")[0], manifest.read(text, where=f"{archive}/{names[0]}")
 
 
-def _matches(source: zipfile.ZipFile, info: zipfile.ZipInfo, entry: manifest.Entry) -> bool:
-    """Return whether a member is as listed; one of another size is not read."""
-    if info.file_size != entry.size:
-        return False
+def _read_entry(
+    source: zipfile.ZipFile, info: zipfile.ZipInfo, *, expected: manifest.Entry | None
+) -> manifest.Entry | None:
+    """Return size and checksum of a member; one of another size than expected is not read."""
+    if expected is None or info.file_size != expected.size:
+        return None
     try:
         with source.open(info) as file:
-            return manifest.compute_entry(file) == entry
+            return manifest.compute_entry(file)
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError):
-        return False
+        return None

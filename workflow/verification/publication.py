@@ -77,14 +77,11 @@ def locate(config: Path, *, root: Path) -> tuple[Path, Path]:
     A config that lies next to its tables is theirs; those of another are looked for in results/<experiment>/ of the
     working directory and then in results/reference/<experiment>/ of the source tree, where a copy of the config lies.
     """
-    if _is_published(config.parent):
-        return config.parent, config
     results = Path(place(complete(read(config), root=root)["experiment"]).results)
-    if _is_published(results):
-        return results, config
     reference = root / REFERENCE / results.name
-    if _is_published(reference):
-        return reference, reference / "config.yaml"
+    for folder, own in ((config.parent, config), (results, config), (reference, reference / "config.yaml")):
+        if all((folder / name).is_file() for name in TABLES):
+            return folder, own
     raise ValueError(f"expected {' and '.join(TABLES)} in {results} or in {reference}; there are none")
 
 
@@ -145,7 +142,3 @@ def _refuse_foreign_rows(tables: Mapping[str, pd.DataFrame], requests: Iterable[
             if row not in jobs:
                 label = describe_row(columns, row)
                 raise ValueError(f"{name}.csv has a row ({label}) of no run in provenance.csv and config")
-
-
-def _is_published(folder: Path) -> bool:
-    return all((folder / name).is_file() for name in TABLES)

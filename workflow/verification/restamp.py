@@ -15,6 +15,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,11 +25,18 @@ from workflow.archive import manifest
 from workflow.jobs.derived import is_derived_current, list_derived, write_digest
 from workflow.verification.comparison import Verdict, read_table
 from workflow.verification.publication import REFERENCE, Publication, PublishedJob, read_publication
-from workflow.verification.recomputation import compare_job, recompute, touch
-from workflow.verification.report import report, select_computable, verify_tables
+from workflow.verification.recomputation import (
+    compare_job,
+    recompute,
+    report,
+    select_computable,
+    touch,
+    verify_tables,
+)
 
 LOG = "restamps.json"
 STAMPS = ("settings", "sources")
+_report = partial(report, command="restamp")
 
 
 class Stale(NamedTuple):
@@ -88,11 +96,8 @@ def restamp_config(config: Path, *, size: int, seed: int, cores: str, root: Path
 
 def find_stale(published: Publication) -> list[Stale]:
     """Return the published records whose digests have changed; a job without published provenance has none."""
-    records = []
-    for job in published.jobs:
-        if provenance := published.find_provenance(job):
-            old = provenance["settings"], provenance["sources"]
-            records.append(Stale(job, old, job.request.digests))
+    provenances = [(job, provenance) for job in published.jobs if (provenance := published.find_provenance(job))]
+    records = [Stale(job, (own["settings"], own["sources"]), job.request.digests) for job, own in provenances]
     return [record for record in records if record.old != record.new]
 
 
@@ -121,8 +126,8 @@ def _recompute_sample(
                 raise ValueError(f"{text}; nothing is changed{hint if verdict.agrees else ''}")
             _report(text)
         provenance = _read_provenance(folder / sample[0].path)
-    evidence = {name: provenance[name] for name in ("commit", "dirty", "processor_type")}
-    return evidence | {"old_commit": _read_provenance(old / sample[0].path)["commit"] if old else None}
+    old_commit = _read_provenance(old / sample[0].path)["commit"] if old else None
+    return {name: provenance[name] for name in ("commit", "dirty", "processor_type")} | {"old_commit": old_commit}
 
 
 def _recompute_by_old_code(published: Publication, sample: Sequence[Stale], *, tree: Path, cores: str) -> None:
@@ -216,7 +221,3 @@ def _read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path}: expected JSON; came {error}; nothing is changed") from None
-
-
-def _report(line: str) -> None:
-    report(line, command="restamp")
