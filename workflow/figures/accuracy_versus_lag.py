@@ -49,8 +49,7 @@ def draw(tables: Tables) -> Figure:
     symbols = {"best of random weight guessing": GUESS} if "easy" in statistics else {}
     if "easy" in statistics and statistics["easy"].any():
         symbols["easy: guessing solves this lag"] = EASY
-    finish(figure, tables, spread=spread, symbols=symbols)
-    return figure
+    return finish(figure, tables, spread=spread, symbols=symbols)
 
 
 def _draw_guesses(lag_axis: SweepAxis, conditions: pd.DataFrame) -> None:

@@ -44,5 +44,4 @@ def draw(tables: Tables) -> Figure:
     curves = {label: {"color": colour} for label, colour in zip(CURVES.values(), COLOURS, strict=False)}
     flows = {flow: {"linestyle": (0, dash) if dash else "solid"} for flow, dash in DASHES.items()}
     note = f"n = {table['seed'].nunique()} draws; band: smallest to largest"
-    place_below(figure, {"gradient": flows, "": curves}, note=note)
-    return figure
+    return place_below(figure, {"gradient": flows, "": curves}, note=note)

@@ -56,8 +56,7 @@ def draw(tables: Tables) -> Figure:
         for (model, colour), marker in zip(colours.items(), markers, strict=True)
     }
     note = f"n = {table['seed'].nunique()} seeds; marker: median; line: smallest to largest"
-    place_below(figure, {"model": models}, note=note)
-    return figure
+    return place_below(figure, {"model": models}, note=note)
 
 
 def average_tasks(table: pd.DataFrame, column: str) -> pd.DataFrame:

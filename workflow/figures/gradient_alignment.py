@@ -47,5 +47,4 @@ def draw(tables: Tables) -> Figure:
     note = f"{describe_quartiles(table)}; truncated_1997 against full"
     note += f"; trained under the gradient {table['gradient'].iloc[0]}"
     note += name_omitted(tables, colours, reason="without the truncated gradient")
-    place_below(figure, {"network": moments, "model": list_model_looks(tables, table)}, note=note)
-    return figure
+    return place_below(figure, {"network": moments, "model": list_model_looks(tables, table)}, note=note)

@@ -44,8 +44,7 @@ def draw(tables: Tables) -> Figure:
     corner.yaxis.set_major_locator(LogLocator(numticks=4))
     corner.yaxis.set_minor_locator(NullLocator())
     note = f"{describe_quartiles(table)}; y: norm relative to u = 0; grey: the lag; trained under: {gradient}"
-    place_below(figure, {"model": list_model_looks(tables, table)}, note=note)
-    return figure
+    return place_below(figure, {"model": list_model_looks(tables, table)}, note=note)
 
 
 def compute_relative_norms(table: pd.DataFrame) -> pd.DataFrame:

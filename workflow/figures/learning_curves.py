@@ -44,8 +44,7 @@ def draw(tables: Tables) -> Figure:
         axes.set(xscale="log", xlim=(low, high), ylim=(-0.03, 1.03))
         number_plainly(axes.xaxis, dense=high / low < 12)
     selection = f"; {COLUMNS} of the tested lags are drawn" if len(plotted) < len(replicas) else ""
-    finish(figure, tables, spread=f"line: median; band: quartiles{selection}", markers=False)
-    return figure
+    return finish(figure, tables, spread=f"line: median; band: quartiles{selection}", markers=False)
 
 
 def spread_lags(lags: Sequence[int] | pd.Series) -> list[int]:

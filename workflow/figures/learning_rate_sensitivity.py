@@ -37,5 +37,4 @@ def draw(tables: Tables) -> Figure:
             axes.plot(x, seeds.mean(), **series.points, zorder=4)
         axes.set_ylim(-0.03, 1.03)
     spread = "bars: 95 % bootstrap interval over seeds; thick: mean over lags and seeds; thin: single lags"
-    finish(figure, tables, spread=spread)
-    return figure
+    return finish(figure, tables, spread=spread)

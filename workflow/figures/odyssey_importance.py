@@ -41,5 +41,4 @@ def draw(tables: Tables) -> Figure:
     }
     spread = "lines: 95 % bootstrap interval; right: standard deviation of accuracy"
     note = describe_count(table["trials"], "trials of a variant", spread=spread)
-    place_below(figure, {"": legend}, note=note)
-    return figure
+    return place_below(figure, {"": legend}, note=note)

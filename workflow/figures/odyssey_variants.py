@@ -57,5 +57,4 @@ def draw(tables: Tables) -> Figure:
         f"best tenth of {reference}": BEST,
         "chance": CHANCE,
     }
-    place_below(figure, {"": symbols | ({"guessing": GUESS} if "guess_accuracy" in table else {})}, note=note)
-    return figure
+    return place_below(figure, {"": symbols | ({"guessing": GUESS} if "guess_accuracy" in table else {})}, note=note)

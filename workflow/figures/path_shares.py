@@ -57,5 +57,4 @@ def draw(tables: Tables) -> Figure:
             axes.xaxis.set_minor_locator(NullLocator())
             axes.set_ylim(*LIMITS)
     note = f"{describe_quartiles(table)}; y: share of dC/dc(T-u)" + name_omitted(tables, colours, reason="without a c")
-    place_below(figure, {"path": lines}, note=note)
-    return figure
+    return place_below(figure, {"path": lines}, note=note)

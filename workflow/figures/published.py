@@ -76,5 +76,4 @@ def draw(tables: Tables) -> Figure:
     symbols |= {"seeds unsolved": OPEN | {"marker": ">"}, "predicted": BAR}
     spread = "right: learning rate, filled where it is the paper's; bars: 95 % of means as the paper's"
     note = describe_count(table["seeds"], "seeds", spread=spread) + describe_easy(table)
-    place_below(figure, {"": symbols}, note=note)
-    return figure
+    return place_below(figure, {"": symbols}, note=note)

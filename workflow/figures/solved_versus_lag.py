@@ -44,8 +44,7 @@ def draw(tables: Tables) -> Figure:
         below.spines["left"].set_visible(False)
         below.grid(axis="x", color="0.9", linewidth=0.5, zorder=0)
     spread = "bars below: 95 % bootstrap interval over seeds; bars above: 95 % Wilson interval"
-    finish(figure, tables, spread=spread, symbols=SYMBOLS)
-    return figure
+    return finish(figure, tables, spread=spread, symbols=SYMBOLS)
 
 
 def _draw_horizon(axes: Axes, condition: pd.Series, series: Series, *, height: int, left: float) -> None:

@@ -47,8 +47,7 @@ def draw(tables: Tables) -> Figure:
                 axes.scatter(x, line["difference"], s=13, color=faces, edgecolor=colour, zorder=4)
     note = describe_count(table["pairs"], "pairs of seeds", spread="bars: 95 % bootstrap interval")
     note += name_omitted(tables, colours, reason="not trained under both")
-    place_below(figure, {"": SYMBOLS, "model": list_model_looks(tables, table)}, note=note)
-    return figure
+    return place_below(figure, {"": SYMBOLS, "model": list_model_looks(tables, table)}, note=note)
 
 
 def select_single_conditions(table: pd.DataFrame) -> pd.DataFrame:

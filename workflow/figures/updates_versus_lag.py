@@ -47,5 +47,4 @@ def draw(tables: Tables) -> Figure:
         axes.set(yscale="log", ylim=(low, high))
         number_plainly(axes.yaxis, dense=high / low < 150)
     spread = "points: Kaplan-Meier median; bars: its 95 % bootstrap interval; dots: single seeds"
-    finish(figure, tables, spread=spread, symbols=SYMBOLS)
-    return figure
+    return finish(figure, tables, spread=spread, symbols=SYMBOLS)

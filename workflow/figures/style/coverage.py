@@ -40,5 +40,4 @@ def draw_coverage(tables: Tables) -> Figure:
             "marker": "s", "markersize": 6, "markerfacecolor": "none", "color": STALE, "linestyle": "none",
         }  # fmt: skip
     note = f"{done.sum()} of {requested.sum()} seeds of all conditions are done; a cell: seeds done/wanted"
-    place_below(figure, {"": legend}, note=note)
-    return figure
+    return place_below(figure, {"": legend}, note=note)

@@ -47,8 +47,7 @@ def draw_maps(tables: Tables, *, value: str, colours: Mapping[str, Any], form: s
     bar.set_label(label)
     bar.outline.set_visible(False)
     easy = "; *: random weight guessing solves this lag" if surface["easy"].any() else ""
-    place_below(figure, {"": LINES}, note=describe_count(surface["seeds"], "seeds", spread=note) + easy)
-    return figure
+    return place_below(figure, {"": LINES}, note=describe_count(surface["seeds"], "seeds", spread=note) + easy)
 
 
 def list_maps(surface: pd.DataFrame, labels: Labels) -> list[tuple[Facet, pd.DataFrame]]:

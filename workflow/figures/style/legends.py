@@ -23,13 +23,15 @@ OPEN: dict[str, Any] = {"linestyle": "none", "markerfacecolor": "white"}
 """The look of an open symbol."""
 
 
-def finish(figure: Figure, tables: Tables, *, spread: str, symbols: Looks | None = None, markers: bool = True) -> None:
-    """Add below the panels the legend of models, that of gradients, that of other symbols, and the number of seeds."""
+def finish(
+    figure: Figure, tables: Tables, *, spread: str, symbols: Looks | None = None, markers: bool = True
+) -> Figure:
+    """Add below the panels legends of models, gradients and symbols, and the number of seeds; return the figure."""
     series = sorted(list_series(tables), key=lambda item: tables.labels.gradients.index(item.gradient))
     gradients = {item.gradient: {"linestyle": item.dash, "marker": item.marker if markers else ""} for item in series}
     models = list_model_looks(tables, tables.statistics)
     note = describe_count(tables.statistics["seeds"], "seeds", spread=spread)
-    place_below(figure, {"": symbols or {}, "gradient": gradients, "model": models}, note=note)
+    return place_below(figure, {"": symbols or {}, "gradient": gradients, "model": models}, note=note)
 
 
 def list_model_looks(tables: Tables, table: pd.DataFrame) -> Looks:
@@ -64,8 +66,8 @@ def name_omitted(tables: Tables, models: Collection[str], *, reason: str) -> str
     return f"; left out, {reason}: {', '.join(omitted)}" if omitted else ""
 
 
-def place_below(figure: Figure, legends: Mapping[str, Looks], *, note: str) -> None:
-    """Add below the panels a note and, upwards from it, legends by title, and make the figure higher by them."""
+def place_below(figure: Figure, legends: Mapping[str, Looks], *, note: str) -> Figure:
+    """Add below the panels a note and, upwards from it, legends by title; return the figure, higher by them."""
     width, height = figure.get_size_inches()
     text = figure.text(
         width / 2, PAD, textwrap.fill(note, int(CHARACTERS * width)), transform=figure.dpi_scale_trans,
@@ -80,6 +82,7 @@ def place_below(figure: Figure, legends: Mapping[str, Looks], *, note: str) -> N
     engine = figure.get_layout_engine()
     assert isinstance(engine, ConstrainedLayoutEngine)
     engine.set(rect=(0, bottom / (height + bottom), 1, height / (height + bottom)))
+    return figure
 
 
 def _add_legend(figure: Figure, title: str, looks: Looks, *, y: float) -> float:
