@@ -46,11 +46,9 @@ def select_replicas(summary: pd.DataFrame, statistics: pd.DataFrame) -> pd.DataF
     return rows.sort_values(order, ignore_index=True)
 
 
-def list_groups(
-    table: pd.DataFrame, names: Sequence[str], *, sort: bool = True
-) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
-    """Yield the rows that agree in some columns, each time with what they agree in."""
-    for key, rows in table.groupby([*names], sort=sort):
+def list_groups(table: pd.DataFrame, names: Sequence[str]) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """Yield the rows that agree in some columns, and in what they do, in the order of their first rows."""
+    for key, rows in table.groupby([*names], sort=False):
         yield dict(zip(names, key, strict=True)), rows
 
 

@@ -64,9 +64,9 @@ def compute(tables: Frames, experiment: Experiment) -> pd.DataFrame:
     """Compute the table of variants, each next to its reference, with the baselines where the experiment has them."""
     search, rows = experiment.config["search"], []
     trials = rank_trials(tables["summary"], variants=search["variants"])
-    for _, family in list_groups(trials, FAMILY, sort=False):
+    for _, family in list_groups(trials, FAMILY):
         reference = family[family["variant"] == search["reference"]]
-        for key, variant in list_groups(family, SEARCHED, sort=False):
+        for key, variant in list_groups(family, SEARCHED):
             rows.append(key | _compute_row(variant) | _compare(variant, reference))
     table = pd.DataFrame(rows, columns=[name for name in COLUMNS if name not in columns.CONTROLS])
     for name in ("p", "best_p"):
@@ -82,17 +82,15 @@ def select_best_tenth(trials: pd.DataFrame) -> pd.DataFrame:
 def compute_best_interval(trials: pd.DataFrame) -> Interval:
     """Return the bootstrap interval of the mean of the best tenth: jobs are sampled, then the best trials chosen."""
     scores = trials.sort_values("rank")["score"].to_numpy(float)
-    jobs = [job["rank"].to_numpy(int) for _, job in trials.groupby(JOB, sort=True)]
     count, last = len(select_best_tenth(trials)), len(trials)
-    ranks = np.full((len(jobs), max(map(len, jobs))), last)  # a job of fewer trials is filled up with rank `last`
-    for row, job in zip(ranks, jobs, strict=True):
-        row[: len(job)] = job
+    ranks = trials.assign(place=trials.groupby(JOB).cumcount()).pivot(index=JOB, columns="place", values="rank")
+    ranks_of_jobs = ranks.fillna(last).to_numpy(int)  # a job of fewer trials is filled up with rank `last`
 
     def statistic(sample: NDArray[np.intp]) -> NDArray[np.float64]:
-        best = np.sort(ranks[sample].reshape(*sample.shape[:-1], -1), axis=-1)[..., :count]
+        best = np.sort(ranks_of_jobs[sample].reshape(*sample.shape[:-1], -1), axis=-1)[..., :count]
         return np.append(scores, np.nan)[best].mean(axis=-1)
 
-    return bootstrap_interval(len(jobs), statistic)
+    return bootstrap_interval(len(ranks_of_jobs), statistic)
 
 
 def _compute_row(trials: pd.DataFrame) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def compute(tables: Frames, experiment: Experiment) -> Iterator[dict[str, Any]]:
     """Compute the shares of every variant."""
     search = experiment.config["search"]
     size, rate = search["hidden_size"], search["learning_rate"]
-    for key, trials in list_groups(rank_trials(tables["summary"], variants=search["variants"]), SEARCHED, sort=False):
+    for key, trials in list_groups(rank_trials(tables["summary"], variants=search["variants"]), SEARCHED):
         u = map_to_unit(trials["learning_rate"].to_numpy(float), low=rate["from"], high=rate["to"])
         v = map_to_unit(trials["hidden_size"].to_numpy(float), low=size["from"] - 0.5, high=size["to"] + 0.5)
         values = score_accuracies(trials["test_accuracy"])
