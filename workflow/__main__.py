@@ -196,7 +196,7 @@ def restamp(
 def check(*, cell: str | None = None, task: str | None = None) -> bool:
     """Run the conformance suite for one cell or task."""
     if bool(cell) == bool(task):
-        raise ValueError("expected one of --cell NAME and --task NAME")
+        raise ValueError("expected one of --cell NAME and --task NAME (make check CELL=NAME, or TASK=NAME)")
     kind = "cell" if cell else "task"
     words = ["-q", "-p", "no:cacheprovider", SUITES[kind], f"--{kind}", str(cell or task)]
     return bool(subprocess.run([sys.executable, "-m", "pytest", *words], cwd=ROOT, check=False).returncode)

@@ -40,7 +40,7 @@ def folder(tmp_path: Path) -> Path:
     for name in ("figures/a.png", "runs/cpu/seeds=0.json", "config.yaml", "summary.csv", "requirements.lock"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(f"this is {name}\n")
-    for name in ("logs/x.log", "checkpoints/key/last.checkpoint", "kernel.compiled", ".summary.csv.17"):
+    for name in ("logs/x.log", "checkpoints/key/last", "partial/summary.csv", "kernel.compiled", ".summary.csv.17"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text("not a result")
     with (root / "provenance.csv").open("w", newline="") as file:

@@ -12,7 +12,7 @@ from records.writing import write_text
 
 NAME = "ro-crate-metadata.json"
 CONTEXT = ["https://w3id.org/ro/crate/1.1/context", {"sha256": "https://schema.org/sha256"}]
-OMITTED = ("logs", "checkpoints", NAME, "kernel.compiled")
+OMITTED = ("logs", "checkpoints", "partial", NAME, "kernel.compiled")
 """Folders and files without results."""
 FORMATS = {
     ".csv": "text/csv",
@@ -40,7 +40,7 @@ class Entry(NamedTuple):
 
 
 def list_entries(folder: Path) -> dict[str, Entry]:
-    """Return the files of an experiment by their names below its folder; not logs, checkpoints and hidden files."""
+    """Return the files of an experiment by their names below its folder; not logs, checkpoints, partial results and hidden files."""
     entries = {}
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts
