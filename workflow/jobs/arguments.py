@@ -1,17 +1,14 @@
-"""The command lines of jobs: a parser is made from the fields of the record that holds the arguments."""
+"""What a job is given that writes one record, and its command line."""
 
 import argparse
 import json
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, get_type_hints
+from typing import Any, NamedTuple
 
 from records.paths import checkpoint_folder, compute_key
-
-READERS = {dict[str, Any]: json.loads}
-"""How a field is read whose type does not read a text itself."""
-Arguments = TypeVar("Arguments", bound=tuple[Any, ...])
 
 
 class Job(NamedTuple):
@@ -57,21 +54,16 @@ class Job(NamedTuple):
         return bool(content["settings"] == self.settings and content["sources"] == self.sources)
 
 
-class PackJob(NamedTuple):
-    """What a job is given that trains a pack."""
-
-    members: Path
-    """The file of the members."""
-    threads: int
-    minutes: float = math.inf
-    """The time that a scheduler gives the job."""
-
-
-def parse_arguments(record: type[Arguments], *, description: str | None) -> Arguments:
-    """Read the command line; settings that are no JSON are a ValueError."""
+def parse_job(description: str | None) -> Job:
+    """Read a job from the command line; settings that are no JSON are a ValueError."""
     parser = argparse.ArgumentParser(description=description)
-    hints, defaults = get_type_hints(record), record._field_defaults  # type: ignore[attr-defined]
-    for name in hints:
-        parser.add_argument(f"--{name}", required=name not in defaults, default=argparse.SUPPRESS)
+    for name in Job._fields:
+        parser.add_argument(f"--{name}", required=name not in Job._field_defaults, default=argparse.SUPPRESS)
     given = vars(parser.parse_args())
-    return record(**{name: READERS.get(hints[name], hints[name])(text) for name, text in given.items()})
+    return build_job(given | {"settings": json.loads(given["settings"])})
+
+
+def build_job(fields: Mapping[str, Any]) -> Job:
+    """Return a job from its fields, as a command line or JSON holds them."""
+    types = {"threads": int, "record": Path, "provenance": Path, "minutes": float}
+    return Job(**{name: types[name](value) if name in types else value for name, value in fields.items()})

@@ -16,7 +16,7 @@ from typing import Any
 from records.canonical_json import format_canonical_json
 from records.paths import PACKED, RUNS, RecordPath, record_folder
 from records.writing import write_text
-from workflow.jobs.arguments import Job
+from workflow.jobs.arguments import Job, build_job
 
 SHORTEST = 2.0
 """Minutes that must be left for a member to begin: a training ends by itself a minute before its limit."""
@@ -35,8 +35,7 @@ def write_members(path: Path, members: Sequence[Job]) -> None:
 
 def read_members(path: Path) -> list[Job]:
     """Read who belongs to a pack."""
-    members = [Job(**member) for member in json.loads(path.read_bytes())]
-    return [job._replace(record=Path(job.record), provenance=Path(job.provenance)) for job in members]
+    return [build_job(member) for member in json.loads(path.read_bytes())]
 
 
 def is_stored(member: Job) -> bool:

@@ -47,8 +47,7 @@ class Draft:
 
     def add(self, name: str, table: pd.DataFrame) -> None:
         """Write a table, and keep it as those that are computed from it read it."""
-        path = self.folder / f"{name}.csv"
-        write_csv(table, path)
+        write_csv(table, path := self.folder / f"{name}.csv")
         self.tables[name] = read_csv(path)
 
 

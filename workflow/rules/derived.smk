@@ -112,7 +112,7 @@ rule findings:
 
 # Tables and figures of what there is so far, and a map of what is missing: `snakemake partial`, at any time. No run is
 # an input, for Snakemake would then train it, and no file an output, so that it is written anew whenever requested. While
-# another Snakemake runs here its lock forbids a second: then `make partial`, which does the same.
+# another Snakemake runs here a second is refused: then `make partial`, which does the same.
 rule partial:
     log:
         f"{PLACE.logs}/partial.log",

@@ -10,7 +10,7 @@ from records.writing import write_json
 from workflow.jobs import arguments, packing, process
 
 with log_errors():  # an import may fail too
-    if packing.adopt_record(job := arguments.parse_arguments(arguments.Job, description=__doc__)):
+    if packing.adopt_record(job := arguments.parse_job(__doc__)):
         process.leave()
     process.limit_threads(job.threads, kernel=job.settings["training"]["kernel"])
     with process.importing():
