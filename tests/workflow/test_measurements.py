@@ -31,7 +31,7 @@ def test_there_is_one_job_per_run_record_and_per_table(workspace: Workspace) -> 
     workspace.configure(**MEASURING)
     plan = workspace.plan()
     assert plan.names("measure") == plan.names() == TINY_RUNS
-    assert {job.wildcards["figure"] for job in plan.of("figure")} == set(FIGURES)
+    assert {job.wildcards["figure"] for job in plan.select("figure")} == set(FIGURES)
     assert {*TABLES, "summary"} <= plan.rules()
 
 

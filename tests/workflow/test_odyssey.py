@@ -25,7 +25,7 @@ CHANGES = {
 def test_every_model_is_trained_at_every_sampled_size(workspace):
     workspace.configure(**CHANGES)
     plan = workspace.plan()
-    sizes = {job.wildcards["model"].partition(".h")[2] for job in plan.of("train")}
+    sizes = {job.wildcards["model"].partition(".h")[2] for job in plan.select("train")}
     assert len(sizes) == 2
     assert plan.names() == {
         f"{task}/lag={lag}/{model}.h{size}/full/seeds=0-1"

@@ -98,7 +98,7 @@ def test_snakemake_runs_what_is_not_current_and_no_more(finished):
     finished.configure(seeds=[0, 1, 2, 3], tasks={"adding": {"sequences": 32}})
     plan = finished.plan()
     assert plan.names() == ADDING | {run.replace("seeds=0-2", "seeds=3") for run in TINY_RUNS}
-    assert {job.wildcards["figure"] for job in plan.of("figure")} == set(TINY["figures"])
+    assert {job.wildcards["figure"] for job in plan.select("figure")} == set(TINY["figures"])
 
 
 def append(path: Path) -> None:

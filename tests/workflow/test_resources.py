@@ -123,7 +123,7 @@ def test_jobs_request_what_is_computed_and_a_gpu_where_they_train_on_one(workspa
     grid = [{"devices": ["cpu", "cuda"], "tasks": ["adding"], "models": ["rnn"], "gradients": ["full"]}]
     workspace.configure(grid=grid)
     experiment = workspace.load_experiment()
-    jobs = {job.wildcards["device"]: job for job in workspace.plan().of("train") if job.wildcards["lag"] == "2"}
+    jobs = {job.wildcards["device"]: job for job in workspace.plan().select("train") if job.wildcards["lag"] == "2"}
     for device, gpu in (("cpu", 0), ("cuda", 1)):
         need = training_need(experiment.settings(Condition(device, "adding", 2, "rnn", "full"), range(3)))
         requested = {name: jobs[device].resources[name] for name in ("mem_mb", "runtime", "gpu")}

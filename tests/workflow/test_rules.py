@@ -19,13 +19,13 @@ TABLES = {"comparisons", "curves", "provenance", "statistics", "summary"}
 def test_there_is_one_job_per_run_table_and_figure(workspace):
     plan = workspace.plan()
     assert plan.names() == TINY_RUNS
-    assert {job.wildcards["figure"] for job in plan.of("figure")} == set(TINY["figures"])
+    assert {job.wildcards["figure"] for job in plan.select("figure")} == set(TINY["figures"])
     assert plan.rules() == {"all", "figure", "train", *TABLES}
 
 
 def test_without_a_configuration_the_default_one_is_run(workspace):
     default = Experiment(complete({}, root=ROOT), root=ROOT)
-    assert len(workspace.plan(config=None).of("train")) == len(list_requests(default, "run"))
+    assert len(workspace.plan(config=None).select("train")) == len(list_requests(default, "run"))
 
 
 def test_what_reaches_a_job_is_quoted(workspace):
@@ -46,7 +46,7 @@ def test_a_job_that_runs_alone_may_write_to_the_terminal(workspace, cores, alone
 
 def test_the_kernel_is_compiled_first_with_all_cores_where_a_run_needs_it(workspace):
     workspace.configure(**FUSED)
-    (kernel,) = workspace.plan(cores=4).of("kernel")
+    (kernel,) = workspace.plan(cores=4).select("kernel")
     assert (kernel.priority, kernel.threads) == (1000, 4)
     assert workspace.plan(RECORD).rules() == {"train"}  # one run alone compiles it itself
 
@@ -66,7 +66,7 @@ def test_no_finished_run_is_stale_for_want_of_a_compiled_kernel(workspace):
 
 def test_a_compilation_that_fails_fails_no_job(workspace):
     workspace.configure(**FUSED)
-    (kernel,) = workspace.plan().of("kernel")
+    (kernel,) = workspace.plan().select("kernel")
     (workspace.root / "results/tiny/logs").mkdir(parents=True)
     environment = os.environ | {"LAGBENCH_PYTHON": "false", "LAGBENCH_ROOT": str(ROOT)}
     subprocess.run(kernel.shell, shell=True, cwd=workspace.root, env=environment, check=True)

@@ -64,13 +64,13 @@ class Plan(NamedTuple):
         """Return the rules that have a job; of the rules that make tables, the tables."""
         return {job.wildcards.get("table", job.rule) for job in self.jobs}
 
-    def of(self, rule: str) -> list[PlannedJob]:
+    def select(self, rule: str) -> list[PlannedJob]:
         """Return the jobs of a rule."""
         return [job for job in self.jobs if job.rule == rule]
 
     def names(self, rule: str = "train") -> set[str]:
         """Return the names of the records that a rule's jobs write, below the folder of their device."""
-        return {job.output[0].partition("/cpu/")[2].removesuffix(".json") for job in self.of(rule)}
+        return {job.output[0].partition("/cpu/")[2].removesuffix(".json") for job in self.select(rule)}
 
 
 @dataclass(frozen=True)
