@@ -40,7 +40,7 @@ class Entry(NamedTuple):
 
 
 def list_entries(folder: Path) -> dict[str, Entry]:
-    """Return the files of an experiment by their names below its folder; not logs, checkpoints, partial results and hidden files."""
+    """Return the files of an experiment by name: no logs, checkpoints, partial results and hidden files."""
     entries = {}
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts
