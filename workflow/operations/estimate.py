@@ -67,8 +67,8 @@ def list_jobs(experiment: Experiment, statuses: Iterable[Status], *, summary: Se
     """
     replicas = pd.concat(summary) if summary else pd.DataFrame(columns=[*CONDITION, "updates", "budget", "batch_size"])
     replicas = replicas.assign(allowed=replicas["budget"] // replicas["batch_size"])
-    known = [replicas.groupby(keys)[["updates", "allowed"]].sum() for keys in (CONDITION, "task")]
-    shares, of_tasks = (dict(sums["updates"] / sums["allowed"]) for sums in known)
+    totals = [replicas.groupby(keys)[["updates", "allowed"]].sum() for keys in (CONDITION, "task")]
+    shares, of_tasks = (dict(sums["updates"] / sums["allowed"]) for sums in totals)
     usual = replicas["updates"].sum() / replicas["allowed"].sum() if len(replicas) else USUAL_SHARE
     rows = []
     for request, state, *_ in statuses:
