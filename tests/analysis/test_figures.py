@@ -85,16 +85,11 @@ def test_the_figures_of_the_main_job_exist() -> None:
 
 @pytest.mark.parametrize("shape", SOME, indirect=True)
 @pytest.mark.parametrize(("figure", "name"), [(name, name) for name in FIGURES], indirect=["figure"])
-def test_figure_is_readable(figure: Figure, name: str) -> None:
+def test_figure_is_readable_and_its_legend_names_what_is_drawn(figure: Figure, name: str, shape: Tables) -> None:
     assert_readable(figure)
     assert len(figure.legends) >= 2
     texts = texts_of(figure)
     assert REFERENCE_LINES.get(name, "chance") in [text for text, _ in texts]
-
-
-@pytest.mark.parametrize("shape", SOME, indirect=True)
-@pytest.mark.parametrize("figure", FIGURES, indirect=True)
-def test_legend_names_what_is_drawn_and_colours_agree(figure: Figure, shape: Tables) -> None:
     legends = {text.get_text(): line for legend in figure.legends
                for text, line in zip(legend.get_texts(), legend.get_lines(), strict=True)}  # fmt: skip
     series, colours = list_series(shape), choose_colours(shape.labels)
