@@ -3,6 +3,7 @@
 TINY is complete, so that no test depends on the numbers of config/default.yaml, and trains for two updates.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -139,6 +140,12 @@ def online_settings(*, task: str = "adding", paths: tuple[str, ...] = ("cell",),
         "training": training | {"evaluate_every": 10, "validation_sequences": 1, "test_sequences": 64},
         "optimiser": {"name": "sgd", "momentum": 0},
     }
+
+
+def select_network(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Select what determines the initial networks out of the settings of a job, as for the table of derivatives."""
+    task = {name: value for name, value in settings["task"].items() if name != "sequences"}
+    return {"seeds": settings["seeds"], "task": task, "model": settings["model"]}
 
 
 def tiny(**overrides: object) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.settings import job_settings
+from tests.settings import job_settings, select_network
 from training.gradients.constructed import compute_rows as compute_constructed
 from training.gradients.derivatives import compute_rows as compute_derivatives
 from workflow.experiment.declarations import load_registry
@@ -176,7 +176,7 @@ def measured() -> dict[Source, pd.DataFrame]:
         subset = job_settings(seeds=[0, 1, 2], learning_rates=[0.01], task="temporal_order", lag=8, hidden_size=4)
         options = {**subset["model"]["options"], **changes}
         tables["derivatives"] += compute_derivatives(
-            {**subset, "model": {**subset["model"], "name": model, "options": options}}
+            select_network({**subset, "model": {**subset["model"], "name": model, "options": options}})
         )
         for gradient in ("full", "truncated_1997"):
             labels = {"device": "cpu", "task": "temporal_order", "lag": 8, "model": model, "gradient": gradient}

@@ -11,8 +11,10 @@ model.
 """
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,26 +23,28 @@ from models.gradient_flow import GradientFlow
 from tasks.task import Task
 from training.evaluation import compute_gradient, to_tensors
 from training.gradients.backward import ForwardPass, run_backward, run_network
-from training.networks import use_reference
-from training.setup import prepare_condition
+from training.networks import load_network, stream, use_reference
 
 SEQUENCES, STEPS = 4, 16
 """Sequences of the validation stream, and steps of each, evenly spaced, at which J is taken."""
 
 
 def compute_rows(settings: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield one row per flow and seed of a condition; its own gradient and learning rates do not matter.
+    """Yield one row per flow and seed of the initial networks that `settings` describes: `seeds`, `task` and `model`.
 
     The numbers are those of `workflow/tables/derivatives.py`, NaN where one does not exist. The flows are `full`,
     `truncated_1997` (the cell path alone) and the cell path with each other path; a cell without a cell path has `full`
     alone.
     """
-    exact = use_reference({**settings, "learning_rates": [0]})
-    exact["training"]["validation_sequences"] = SEQUENCES
-    setup = prepare_condition(exact)
-    network, task, weights = setup.network, setup.task, setup.weights
-    data = to_tensors(setup.validation, rows=range(len(weights)), like=weights)
+    network, task, like = load_network(use_reference({**settings, "training": {}}))
     labels = {"task": settings["task"]["name"], "lag": task.lag, "model": settings["model"]["name"]}
+    open_stream, seeds = partial(stream, task=labels["task"], lag=task.lag), settings["seeds"]
+    initial = [
+        network.initialise(open_stream("weights", seed=seed), sequence_length=task.sequence_length) for seed in seeds
+    ]
+    weights = torch.from_numpy(np.stack(initial)).to(like)
+    validation = [task.sample(open_stream("validation", seed=seed), SEQUENCES) for seed in seeds]
+    data = to_tensors(validation, rows=range(len(seeds)), like=weights)
     forward = run_network(network, weights, task=task, data=data)
     at_end = data._replace(targets=data.targets[:, -1:])
     for name, flow in _list_flows(network.cell).items():
@@ -48,7 +52,7 @@ def compute_rows(settings: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         by_symbol = network.by_symbol(gradient)
         whole = torch.cat([by_symbol[symbol].flatten(1) for symbol in network.cell.shapes], dim=1)  # (R, P)
         columns = _measure_terms(forward, flow=flow, whole=whole, task=task) | _measure_step(forward, flow=flow)
-        for row, seed in enumerate(settings["seeds"]):
+        for row, seed in enumerate(seeds):
             yield labels | {"flow": name, "seed": seed} | {key: value[row].item() for key, value in columns.items()}
 
 

@@ -12,7 +12,7 @@ from models.gradient_flow import GradientFlow
 from models.lstm_1997 import LSTM1997Cell
 from tests.models.cases import LSTMS, Options, draw_case
 from tests.models.experiment import cell_of
-from tests.settings import job_settings, online_settings
+from tests.settings import job_settings, online_settings, select_network
 from training.gradients.derivatives import compute_forget_gates, compute_rows, step_jacobian
 
 
@@ -66,9 +66,11 @@ def test_along_the_cell_every_variant_gives_its_forget_gate(variant: dict[str, b
 def measured(**model: Any) -> pd.DataFrame:
     settings = job_settings(seeds=[0, 1], learning_rates=[0.01], task="temporal_order", lag=8, hidden_size=6)
     options = {**settings["model"]["options"], **model}
-    return pd.DataFrame(compute_rows({**settings, "model": {**settings["model"], "options": options}})).set_index(
-        "flow"
-    )
+    return compute_table({**settings, "model": {**settings["model"], "options": options}})
+
+
+def compute_table(settings: dict[str, Any]) -> pd.DataFrame:
+    return pd.DataFrame(compute_rows(select_network(settings))).set_index("flow")
 
 
 def test_the_table_holds_the_known_answers():
@@ -97,8 +99,8 @@ def test_a_forget_gate_that_is_nearly_shut_leaves_nothing_of_the_lag():
 
 def test_a_cell_without_a_cell_path_has_terms_and_no_cell_derivative():
     settings = job_settings(seeds=[0], learning_rates=[0.01], cell="rnn")
-    (row,) = compute_rows(settings)
-    assert row["flow"] == "full"
+    ((flow, row),) = compute_table(settings).iterrows()
+    assert flow == "full"
     assert np.isnan(row["added"])
     assert 0 < row["factor_per_step"] < 1.5
 
@@ -107,7 +109,7 @@ def test_a_cell_without_a_cell_path_has_terms_and_no_cell_derivative():
 def test_the_network_of_1997_keeps_its_error_along_the_cell(task: str):
     """Its factor is exactly 1; its other paths add to it; symbols as inputs change nothing of it."""
     settings = online_settings(task=task)
-    table = pd.DataFrame(compute_rows(settings)).set_index("flow")
+    table = compute_table(settings)
     assert (table.loc["truncated_1997", ["deviation_from_one", "deviation_from_gate", "added"]] == 0).all(axis=None)
     assert (table.loc["truncated_1997", "factor_per_step"] == 1).all()
     assert (table.loc[["full", "cell_and_gates", "cell_and_block_input"], "added"] > 1e-6).all()
@@ -116,7 +118,7 @@ def test_the_network_of_1997_keeps_its_error_along_the_cell(task: str):
 
 def test_a_cell_whose_second_state_is_not_c_has_terms_and_no_cell_derivative(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(LSTM1997Cell, "state_symbols", ("h", "gates", "s"))
-    table = pd.DataFrame(compute_rows(online_settings())).set_index("flow")
+    table = compute_table(online_settings())
     assert table["added"].isna().all()
     assert (table["sum_deviation"] < 1e-12).all()
 
@@ -124,6 +126,6 @@ def test_a_cell_whose_second_state_is_not_c_has_terms_and_no_cell_derivative(mon
 def test_an_lstm_reads_symbols_too():
     settings = job_settings(seeds=[0], learning_rates=[0.01], task="temporal_order", lag=8)
     settings["task"] |= {"task": "long_lag", "options": {"symbols": 3}}
-    table = pd.DataFrame(compute_rows(settings)).set_index("flow")
+    table = compute_table(settings)
     assert (table.loc["truncated_1997", "deviation_from_gate"] < 1e-14).all()
     assert (table["sum_deviation"] < 1e-12).all()
