@@ -39,7 +39,9 @@ def time_job(kind: str, settings: Mapping[str, Any]) -> Cost:
     if kind == "baseline":
         return _time_guesses(settings)
     cost = _time_training(settings)
-    return cost._replace(once=len(settings["seeds"]) * _time_measuring(settings)) if kind == "measurement" else cost
+    if kind == "measurement":
+        return cost._replace(once=STARTED + len(settings["seeds"]) * _time_measuring(settings))
+    return cost
 
 
 def _time_training(settings: Mapping[str, Any]) -> Cost:

@@ -201,7 +201,7 @@ def test_jobs_that_fail_stop_no_other_and_are_listed_with_their_reasons(workspac
         assert failed[f"{path}.json"].startswith("no copies today (log: results/tiny/logs/"), failed
     log = (workspace.root / f"{place('logs', f'broken/{end}')}.log").read_text()
     assert "Traceback" in log
-    assert log.endswith("\nerror: no copies today\n")
+    assert log.endswith("\nerror: no copies today\nexit status 1\n")
     assert failed[f"{place('runs', f'killed/{end}')}.json"].startswith(
         "killed by SIGKILL, as a system does that is out"
     )
