@@ -1,18 +1,20 @@
 """Recomputes published tables and a sample of jobs, by the workflow itself, and reports whether they agree."""
 
+import json
 import os
 import random
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from records.log import printable
 from workflow.experiment.gate import finds_gpu
+from workflow.experiment.reading import read
 from workflow.jobs.records import read_record
 from workflow.jobs.requested import KINDS
 from workflow.tables.schema.computing import compute_table
@@ -85,12 +87,23 @@ def recompute(config: Path, paths: Iterable[str], *, folder: Path, root: Path, c
     paths = list(paths)
     command = [sys.executable, "-m", "snakemake", *paths, "--cores", cores, *QUIET]
     command += ["--snakefile", str(root / "Snakefile"), "--directory", str(folder)]
-    command += ["--configfile", str(config.resolve())]
+    command += ["--configfile", str(config.resolve()), *_override_paths(read(config), folder=folder)]
     code, text = _run(command)
     if code == 0 or all((folder / path).exists() for path in paths):
         return []
     lines = [line for line in text.splitlines() if line.strip()]
     return [line for line in lines if line.startswith(("failed: ", "config: "))] or lines[-1:]
+
+
+def _override_paths(config: Mapping[str, Any], *, folder: Path) -> list[str]:
+    """Return the words that let Snakemake find, from `folder`, what a configuration names in the working directory."""
+
+    def locate(path: str) -> str:
+        return next((str(p.absolute()) for p in (folder / path, Path(path)) if p.exists()), path)
+
+    paths = {name: config[name] for name in ("plugins", "claims") if config.get(name)}
+    located = {name: locate(path) if isinstance(path, str) else list(map(locate, path)) for name, path in paths.items()}
+    return ["--config", *(f"{name}={json.dumps(value)}" for name, value in located.items())] if located else []
 
 
 def compare_job(published: Publication, job: PublishedJob, *, folder: Path) -> Verdict:
