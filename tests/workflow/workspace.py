@@ -8,6 +8,7 @@ import sys
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack, chdir
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
@@ -20,12 +21,14 @@ from records.canonical_json import compute_digest
 from records.writing import write_json
 from tests.settings import TINY, tiny
 from workflow.experiment.experiment import Experiment, complete
+from workflow.experiment.source_tree import FOLDERS
 from workflow.jobs.derived import list_derived, write_digest
 from workflow.jobs.requested import list_requests
 from workflow.operations.outcome import read_installed_versions
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = "tiny.yaml"
+PLUGIN_PACKAGES = [import_module(".".join(folder.parts)) for folder in FOLDERS.values()]
 OUTER = """
 module lagbench:
     snakefile: "{root}/Snakefile"
@@ -124,6 +127,8 @@ class Workspace:
             ExitStack() as end,
         ):
             end.callback(sys.modules.update, dict(sys.modules))  # an imported workflow that fails leaves ours out
+            for package in PLUGIN_PACKAGES:  # no other test of this process shall find the plug-ins
+                end.enter_context(mock.patch.object(package, "__path__", [*package.__path__]))
             api = snakemake.workflow(
                 resource_settings=ResourceSettings(cores=cores),
                 config_settings=ConfigSettings(configfiles=files),
