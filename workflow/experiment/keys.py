@@ -43,7 +43,8 @@ def add_options(base: type[Model], options: Mapping[str, Schema], *, key: str) -
                 f"{key}.{name}", f"its file declares {format_value(schema)}; expected {expected}"
             ) from error
         fields[f"option_{name}"] = (kind, Field(alias=name))  # no method's name
-    return create_model(base.__name__, __base__=base, **fields)  # type: ignore[call-overload]
+    quick = {"use_attribute_docstrings": False}  # else pydantic would look for the source of every key
+    return create_model(base.__name__, __base__=base, __cls_kwargs__=quick, **fields)  # type: ignore[call-overload]
 
 
 def describe(schema: Schema, *, root: Schema) -> str:
