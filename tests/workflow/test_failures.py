@@ -141,6 +141,23 @@ def test_state_that_slurm_gave_a_job_is_explained(last, state, line):
     assert explain_end(End(last), state=state, need=training_need(SETTINGS)).startswith(line)
 
 
+@pytest.mark.parametrize(
+    ("text", "state"),
+    [
+        ("slurmstepd: error: Detected 1 oom_kill event in StepId=5.0.", "OUT_OF_MEMORY"),
+        ("srun: error: node1: task 0: Out Of Memory", "OUT_OF_MEMORY"),
+        ("srun: error: node1: task 0: Exited with exit code 1", ""),
+    ],
+)
+def test_a_step_that_ran_out_of_memory_fails_its_job_and_slurm_s_log_tells_why(tmp_path, text, state):
+    failed, log = FailedJobs(), tmp_path / "5.log"
+    log.write_text(f"{text}\n")
+    failed.emit(
+        report("results/x/run.json", message="SLURM-job '5' failed, SLURM status is: 'FAILED'.", aux=(str(log),))
+    )
+    assert list(failed.jobs.values()) == [("results/x/run.json", state)]
+
+
 def test_record_is_written_whole_or_not_at_all(tmp_path):
     path = tmp_path / "deep" / "run.json"
     write_json(path, {"a": 1})

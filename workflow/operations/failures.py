@@ -1,6 +1,7 @@
 """Which jobs failed, and why: Snakemake's log events name them, and the log of a job ends with its exit status."""
 
 import logging
+import re
 import signal
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,6 +24,8 @@ OUT_OF_MEMORY = (
     "bad_alloc",
 )
 """How Python, NumPy, torch, C++ and the system say that memory ran out."""
+OOM_KILL = re.compile("oom[-_]kill|Out Of Memory")
+"""What Slurm's log says where only a step of the job ran out of memory, and the job itself has just failed."""
 TIMED_OUT = 124  # the status of `timeout`
 SLURM_STATES = {
     "BOOT_FAIL": "its node did not start",
@@ -38,7 +41,7 @@ SLURM_STATES = {
 class FailedJobs(logging.Handler):
     """A handler of Snakemake's logger that keeps the jobs that failed: per log of a job what it was to write, and why.
 
-    Why is the state that Slurm gave it, by the message of the executor, or nothing.
+    Why is the state that Slurm gave it, by the message of the executor and Slurm's own log, or nothing.
     """
 
     def __init__(self) -> None:
@@ -51,7 +54,10 @@ class FailedJobs(logging.Handler):
             job = vars(record)
             message = job["rule_msg"] or ""
             state = next((state for state in SLURM_STATES if f"'{state}'" in message), "")
-            self.jobs[job["log"][0]] = (*job["output"], job["rule_name"])[0], state
+            log, *slurm_logs = job["log"]
+            if any(map(_reports_oom_kill, slurm_logs)):
+                state = "OUT_OF_MEMORY"
+            self.jobs[log] = (*job["output"], job["rule_name"])[0], state
 
 
 class End(NamedTuple):
@@ -105,6 +111,13 @@ def explain_end(end: End, *, state: str = "", need: Need | None = None) -> str:
     if end.status == TIMED_OUT:
         return f"stopped at its time limit{more}"
     return (f"ended with status {end.status}" if end.status else NO_REASON) + more
+
+
+def _reports_oom_kill(log: str) -> bool:
+    try:
+        return bool(OOM_KILL.search(Path(log).read_text(encoding="utf-8", errors="replace")))
+    except FileNotFoundError:
+        return False
 
 
 def _name_signal(number: int) -> str:
