@@ -8,7 +8,7 @@ import torch
 
 from tasks.task import Batch, Task
 from training.evaluation import SCORES, evaluate
-from training.networks import stream
+from training.networks import open_streams
 from training.protocol import TrainingProtocol, load_protocol, train
 from training.replica import Checkpointer, TrainingProgress
 from training.setup import prepare_condition
@@ -35,8 +35,7 @@ def _compute_record(settings: Mapping[str, Any], protocol: TrainingProtocol) -> 
     """Score the trained weights on test data and return the run record."""
     setup, seeds, size = protocol.setup, settings["seeds"], settings["training"]["test_sequences"]
     network, task, replicas = setup.network, setup.task, setup.replicas
-    streams = (stream("test", task=settings["task"]["name"], lag=task.lag, seed=seed) for seed in seeds)
-    data = [task.sample(rng, size) for rng in streams]
+    data = [task.sample(rng, size) for rng in open_streams("test", settings)]
     rows = [replica.seed for replica in replicas]
     test = evaluate(network, protocol.finish(), task=task, data=data, rows=rows)
     names = [{"seed": seeds[replica.seed], "learning_rate": replica.learning_rate} for replica in replicas]

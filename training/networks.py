@@ -49,3 +49,9 @@ def stream(purpose: Purpose, *, task: str, lag: int, seed: int) -> np.random.Gen
     """Return the generator of a purpose for the task of this name at this lag, under this seed."""
     words = [zlib.crc32(purpose.encode()), zlib.crc32(task.encode()), lag, seed]
     return np.random.default_rng(np.random.SeedSequence(words))
+
+
+def open_streams(purpose: Purpose, settings: Mapping[str, Any]) -> list[np.random.Generator]:
+    """Return the generator of a purpose for every seed of the settings."""
+    task = settings["task"]
+    return [stream(purpose, task=task["name"], lag=task["lag"], seed=seed) for seed in settings["seeds"]]

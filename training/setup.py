@@ -10,7 +10,7 @@ from torch import Tensor
 from models.gradient_flow import GradientFlow
 from models.network import Network
 from tasks.task import Batch, Task
-from training.networks import Purpose, load_network, stream
+from training.networks import load_network, open_streams
 from training.optimiser import Optimiser
 from training.plugins import load_instance
 from training.replica import Replica
@@ -46,13 +46,12 @@ def prepare_condition(settings: Mapping[str, Any]) -> Setup:
     flow = GradientFlow(frozenset(gradient["paths"]), gradient["k1"], gradient["k2"])
     network.cell.check_flow(flow)
 
-    def open_streams(purpose: Purpose) -> list[np.random.Generator]:
-        return [stream(purpose, task=settings["task"]["name"], lag=task.lag, seed=seed) for seed in settings["seeds"]]
-
     schedule: Schedule | None = None
     if "schedule" in settings:
         schedule = load_instance(Schedule, **settings["schedule"])  # type: ignore[type-abstract]
-    initial = [network.initialise(rng, sequence_length=task.sequence_length) for rng in open_streams("weights")]
+    initial = [
+        network.initialise(rng, sequence_length=task.sequence_length) for rng in open_streams("weights", settings)
+    ]
     replicas = [Replica(seed, rate) for seed in range(len(initial)) for rate in settings["learning_rates"]]
     return Setup(
         network,
@@ -60,8 +59,8 @@ def prepare_condition(settings: Mapping[str, Any]) -> Setup:
         flow,
         replicas,
         weights=torch.from_numpy(np.stack([initial[replica.seed] for replica in replicas])).to(like),
-        streams=open_streams("training"),
-        validation=[task.sample(rng, training["validation_sequences"]) for rng in open_streams("validation")],
+        streams=open_streams("training", settings),
+        validation=[task.sample(rng, training["validation_sequences"]) for rng in open_streams("validation", settings)],
         batch_size=training["batch_size"],
         updates=settings["task"]["sequences"] // training["batch_size"],
         evaluate_every=training["evaluate_every"],

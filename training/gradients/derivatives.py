@@ -11,7 +11,6 @@ model.
 """
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from models.gradient_flow import GradientFlow
 from tasks.task import Task
 from training.evaluation import compute_gradient, to_tensors
 from training.gradients.backward import ForwardPass, run_backward, run_network
-from training.networks import load_network, stream, use_reference
+from training.networks import load_network, open_streams, use_reference
 
 SEQUENCES, STEPS = 4, 16
 """Sequences of the validation stream, and steps of each, evenly spaced, at which J is taken."""
@@ -38,13 +37,12 @@ def compute_rows(settings: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """
     network, task, like = load_network(use_reference({**settings, "training": {}}))
     labels = {"task": settings["task"]["name"], "lag": task.lag, "model": settings["model"]["name"]}
-    open_stream, seeds = partial(stream, task=labels["task"], lag=task.lag), settings["seeds"]
     initial = [
-        network.initialise(open_stream("weights", seed=seed), sequence_length=task.sequence_length) for seed in seeds
+        network.initialise(rng, sequence_length=task.sequence_length) for rng in open_streams("weights", settings)
     ]
     weights = torch.from_numpy(np.stack(initial)).to(like)
-    validation = [task.sample(open_stream("validation", seed=seed), SEQUENCES) for seed in seeds]
-    data = to_tensors(validation, rows=range(len(seeds)), like=weights)
+    validation = [task.sample(rng, SEQUENCES) for rng in open_streams("validation", settings)]
+    data = to_tensors(validation, rows=range(len(initial)), like=weights)
     forward = run_network(network, weights, task=task, data=data)
     at_end = data._replace(targets=data.targets[:, -1:])
     for name, flow in _list_flows(network.cell).items():
@@ -52,7 +50,7 @@ def compute_rows(settings: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         by_symbol = network.by_symbol(gradient)
         whole = torch.cat([by_symbol[symbol].flatten(1) for symbol in network.cell.shapes], dim=1)  # (R, P)
         columns = _measure_terms(forward, flow=flow, whole=whole, task=task) | _measure_step(forward, flow=flow)
-        for row, seed in enumerate(seeds):
+        for row, seed in enumerate(settings["seeds"]):
             yield labels | {"flow": name, "seed": seed} | {key: value[row].item() for key, value in columns.items()}
 
 
