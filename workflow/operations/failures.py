@@ -55,7 +55,7 @@ class FailedJobs(logging.Handler):
             message = job["rule_msg"] or ""
             state = next((state for state in SLURM_STATES if f"'{state}'" in message), "")
             log, *slurm_logs = job["log"]
-            if any(map(_reports_oom_kill, slurm_logs)):
+            if not state and any(map(_reports_oom_kill, slurm_logs)):
                 state = "OUT_OF_MEMORY"
             self.jobs[log] = (*job["output"], job["rule_name"])[0], state
 
