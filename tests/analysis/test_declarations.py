@@ -4,12 +4,16 @@ import ast
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from tests.settings import tiny
 from workflow.experiment.declarations import load_registry
+from workflow.experiment.experiment import Experiment
 from workflow.experiment.source_tree import SourceTree
+from workflow.experiment.tables import list_settings
 from workflow.operations.document import SECTIONS, replace_section
 from workflow.tables.schema.computing import load_table
 
@@ -45,6 +49,14 @@ def test_generated_documentation_is_up_to_date(name: str, section: str) -> None:
     expected = replace_section(text, section, SECTIONS[name, section](ROOT))
     outdated = set(text.splitlines()) - set(expected.splitlines())
     assert not outdated, f"{name} is not up to date: run `python -m workflow document`"
+
+
+@pytest.mark.parametrize("name", [name for name, table in DECLARED.items() if table.entry])
+def test_an_entry_point_computes_rows_from_what_its_rule_gives(name: str) -> None:
+    settings = list_settings(Experiment(tiny(), root=ROOT), name)[0]
+    entry = DECLARED[name].entry.removesuffix(".py").replace("/", ".")
+    row = next(iter(import_module(entry).compute_rows(settings | {"seeds": settings["seeds"][:1]})))
+    assert set(row) == set(load_table(name).COLUMNS)
 
 
 TABLE = '''

@@ -15,7 +15,7 @@ from tests.workflow.echo import SMALL, write_cell
 from workflow.jobs.requested import KINDS
 from workflow.verification.comparison import read_table
 from workflow.verification.publication import locate, read_publication
-from workflow.verification.recomputation import choose_sample
+from workflow.verification.recomputation import choose_sample, override_paths
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = "cpu/copy/lag=11/echo/full/seeds=0-2"
@@ -30,6 +30,18 @@ def test_a_sample_is_drawn_by_its_seed_and_is_never_larger_than_what_there_is():
     assert choose_sample(names, size=99, seed=1) == names
     with pytest.raises(ValueError, match="at least 1 run; came 0"):
         choose_sample(names, size=0, seed=1)
+
+
+def test_what_a_config_names_in_the_working_directory_is_found_from_another_folder(tmp_path, monkeypatch):
+    for folder in ("here/mine/models", "other/yours/models"):
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    Path("claims.yaml").touch()
+    config = {"plugins": ["mine", "yours", "nowhere"], "claims": "claims.yaml"}
+    plugins = json.dumps([f"{tmp_path}/here/mine", f"{tmp_path}/other/yours", "nowhere"])
+    words = ["--config", f"plugins={plugins}", f'claims="{tmp_path}/here/claims.yaml"']
+    assert override_paths(config, folder=tmp_path / "other") == words
+    assert override_paths({}, folder=tmp_path) == []
 
 
 def test_every_published_row_belongs_to_one_job():

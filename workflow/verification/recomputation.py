@@ -87,7 +87,7 @@ def recompute(config: Path, paths: Iterable[str], *, folder: Path, root: Path, c
     paths = list(paths)
     command = [sys.executable, "-m", "snakemake", *paths, "--cores", cores, *QUIET]
     command += ["--snakefile", str(root / "Snakefile"), "--directory", str(folder)]
-    command += ["--configfile", str(config.resolve()), *_override_paths(read(config), folder=folder)]
+    command += ["--configfile", str(config.resolve()), *override_paths(read(config), folder=folder)]
     code, text = _run(command)
     if code == 0 or all((folder / path).exists() for path in paths):
         return []
@@ -95,7 +95,7 @@ def recompute(config: Path, paths: Iterable[str], *, folder: Path, root: Path, c
     return [line for line in lines if line.startswith(("failed: ", "config: "))] or lines[-1:]
 
 
-def _override_paths(config: Mapping[str, Any], *, folder: Path) -> list[str]:
+def override_paths(config: Mapping[str, Any], *, folder: Path) -> list[str]:
     """Return the words that let Snakemake find, from `folder`, what a configuration names in the working directory."""
 
     def locate(path: str) -> str:
