@@ -28,7 +28,7 @@ all: setup ## set up and run the main job: figures and table (CONFIG=..., CORES=
 	@$(SNAKEMAKE) --configfile "$$CONFIG"
 	@$(WORKFLOW) outcome "$$CONFIG"
 
-smoke: setup ## run a complete tiny benchmark in under a minute
+smoke: setup ## run a complete tiny benchmark in a minute or two
 	@$(SNAKEMAKE) --configfile config/smoke.yaml
 	@$(WORKFLOW) outcome config/smoke.yaml
 
