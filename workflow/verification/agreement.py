@@ -123,7 +123,10 @@ def compare_measurement(pairs: Pairs, *, provenances: Provenances) -> Verdict:
 
 
 def find_rounding_reasons(published: Row, recomputed: Row) -> list[str]:
-    """Return why two provenances may round differently; a field that one of them lacks does not count."""
+    """Return why two provenances may round differently; a field that one of them lacks does not count.
+
+    The CPU type does: two processors of one name (`AMD EPYC`) may be of different generations.
+    """
     versions = sorted(name for name in published if name.startswith("versions.") and name != "versions.snakemake")
     typed = bool(published.get("processor_type") and recomputed.get("processor_type"))  # more precise than the name
     left_out = {"processor" if typed else "", "" if published.get("compiled_for") else "compiled_for"}
@@ -135,6 +138,8 @@ def find_rounding_reasons(published: Row, recomputed: Row) -> list[str]:
         if published[name] != recomputed[name]
     ]
     before, now = (row.get("platform", "").rpartition("-with-")[2] for row in (published, recomputed))
+    if recomputed.get("processor_type") and not published.get("processor_type"):
+        reasons.append("the CPU type was not recorded")
     return [*reasons, f"the C library was {before} and is {now}"] if before != now else reasons
 
 
